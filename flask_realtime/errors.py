@@ -1,0 +1,166 @@
+"""Every exception of the package, and who was wrong.
+
+::
+
+    RealtimeError
+    ├── ConnectError          raised by an application to refuse a client
+    ├── AckTimeout            a client did not acknowledge in time
+    ├── SocketDisconnected    a client left before it could acknowledge
+    ├── ClusterTimeout        another server did not answer in time
+    ├── PacketError           the peer sent a packet that breaks the protocol
+    ├── FrameError            the peer sent a WebSocket frame that breaks RFC 6455
+    └── RequestError          the peer sent an HTTP request that is refused
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = [
+    "AckTimeout",
+    "ClusterTimeout",
+    "ConnectError",
+    "FrameError",
+    "PacketError",
+    "RealtimeError",
+    "RequestError",
+    "SocketDisconnected",
+]
+
+
+class RealtimeError(Exception):
+    """Base of every exception that this package raises on purpose."""
+
+
+class ConnectError(RealtimeError):
+    """Raise it in a namespace middleware to refuse a client.
+
+    The client receives a ``connect_error`` event with ``message`` and ``data``
+    (Socket.IO documentation, "Middlewares").
+
+    Args:
+        message: The text of the client's error.
+        data: Anything JSON can carry; ``None`` leaves it out.
+    """
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class AckTimeout(RealtimeError, TimeoutError):
+    """No acknowledgement, or not all of them, arrived in time.
+
+    Attributes:
+        responses: What did arrive before the timeout; empty for a single client.
+    """
+
+    def __init__(
+        self, message: str = "operation has timed out", responses: Sequence[Any] = ()
+    ) -> None:
+        super().__init__(message)
+        self.responses = list(responses)
+
+
+class SocketDisconnected(RealtimeError, ConnectionError):
+    """The client disconnected before it acknowledged.
+
+    Attributes:
+        reason: Why it disconnected; one of :class:`flask_realtime.Reason`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the client is disconnected: {reason}")
+        self.reason = reason
+
+
+class ClusterTimeout(RealtimeError, TimeoutError):
+    """Another server of the cluster did not answer in time.
+
+    Attributes:
+        responses: The answers that did arrive.
+    """
+
+    def __init__(self, message: str, responses: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.responses = list(responses)
+
+
+class PacketError(RealtimeError, ValueError):
+    """The peer sent an Engine.IO or Socket.IO packet that breaks the protocol."""
+
+
+class FrameError(RealtimeError):
+    """The peer sent a WebSocket frame that breaks RFC 6455 or exceeds a limit.
+
+    Attributes:
+        close_code: The status code that the close frame carries (RFC 6455 §7.4.1).
+    """
+
+    def __init__(self, close_code: int, message: str) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+
+
+class RequestError(RealtimeError):
+    """An HTTP request is refused with one of the six documented error codes.
+
+    Attributes:
+        code: The number in the JSON body.
+        message: The text in the JSON body.
+        status: The HTTP status.
+        context: What ``connection_error`` listeners are told about the cause.
+    """
+
+    code = 3
+    message = "Bad request"
+    status = 400
+
+    def __init__(
+        self, context: Mapping[str, Any] | None = None, message: str | None = None
+    ) -> None:
+        super().__init__(message or self.message)
+        self.message = message or self.message
+        self.context = dict(context or {})
+
+
+class UnknownTransport(RequestError):
+    """The transport is missing, unknown or not enabled."""
+
+    code = 0
+    message = "Transport unknown"
+
+
+class UnknownSession(RequestError):
+    """This server does not hold a session with that id."""
+
+    code = 1
+    message = "Session ID unknown"
+
+
+class BadHandshakeMethod(RequestError):
+    """A handshake must be a GET request."""
+
+    code = 2
+    message = "Bad handshake method"
+
+
+class BadRequest(RequestError):
+    """The request contradicts itself or the session; ``context["name"]`` says how."""
+
+
+class Forbidden(RequestError):
+    """The origin, or ``allow_request``, forbids the request."""
+
+    code = 4
+    message = "Forbidden"
+    status = 403
+
+
+class UnsupportedProtocol(RequestError):
+    """The client speaks another revision of the Engine.IO protocol."""
+
+    code = 5
+    message = "Unsupported protocol version"

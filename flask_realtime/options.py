@@ -1,0 +1,126 @@
+"""The options of a server: each with its default and its unit, checked when they are given."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Options"]
+
+#: Options of later releases: only the value that switches them off is accepted until then.
+_NOT_YET = {
+    "allow_eio3": False,
+    "cleanup_empty_child_namespaces": False,
+    "connection_state_recovery": None,
+    "per_message_deflate": False,
+}
+
+_POSITIVE = (
+    "ping_interval",
+    "ping_timeout",
+    "upgrade_timeout",
+    "connect_timeout",
+    "max_http_buffer_size",
+    "max_buffered_bytes",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a server can be told (Socket.IO documentation, "Server options").
+
+    Durations are seconds, sizes are bytes.
+    """
+
+    #: The path that belongs to the server, below the mount point of the application.
+    path: str = "/socket.io"
+    #: Whether a slash follows the path in requests.
+    add_trailing_slash: bool = True
+    #: The transports that clients may use.
+    transports: Sequence[str] = ("polling", "websocket")
+    #: Whether a polling client may upgrade to WebSocket.
+    allow_upgrades: bool = True
+    #: Seconds between a pong and the next ping.
+    ping_interval: float = 25
+    #: Seconds that a client has to answer a ping.
+    ping_timeout: float = 20
+    #: Seconds that an upgrade may take.
+    upgrade_timeout: float = 10
+    #: Seconds that a client has to join a namespace.
+    connect_timeout: float = 45
+    #: Bytes of the largest message, and of the largest body of a POST request.
+    max_http_buffer_size: int = 1_000_000
+    #: How many attachments a received packet may have.
+    max_attachments: int = 10
+    #: Bytes that may wait for a slow client before it is disconnected.
+    max_buffered_bytes: int = 8 * 1024 * 1024
+    #: ``fn(environ)`` decides about handshakes: a false result or an exception refuses.
+    allow_request: Callable[[Mapping[str, Any]], Any] | None = None
+    #: Other origins that may connect; ``None`` is same origin only. See ``docs/cors.md``.
+    cors: Any = None
+    #: A cookie for sticky sessions: ``True``, a name, or a mapping of its attributes.
+    cookie: bool | str | Mapping[str, Any] | None = None
+    #: Compression of polling responses: ``True``, ``False`` or ``{"threshold": bytes}``.
+    http_compression: bool | Mapping[str, Any] = True
+    #: A message that follows the handshake in the same response.
+    initial_packet: str | bytes | None = None
+    #: Whether, or from which directory, the JavaScript client is served.
+    serve_client: bool | str = True
+    #: Makes the adapter of a namespace: ``fn(namespace)``; in memory by default.
+    adapter: Callable[[Any], Any] | None = None
+    #: A parser object; the format of ``socket.io-parser`` by default.
+    parser: Any = None
+    #: A module with ``dumps`` and ``loads`` for the default parser.
+    json: Any = None
+    #: ``fn(environ)`` makes session ids; 20 random characters by default.
+    generate_id: Callable[[Mapping[str, Any]], str] | None = None
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """Return the names of all options."""
+        return frozenset(field.name for field in dataclasses.fields(cls)) | _NOT_YET.keys()
+
+    @classmethod
+    def build(cls, given: Mapping[str, Any]) -> Options:
+        """Check what was given and return the options.
+
+        Raises:
+            TypeError: An option is unknown; the message names the nearest one.
+            ValueError: A value is out of range.
+            NotImplementedError: An option of a later release is switched on.
+        """
+        values = dict(given)
+        for name in values:
+            if name not in cls.names():
+                raise TypeError(unknown_option(name, cls.names()))
+        for name, off in _NOT_YET.items():
+            if values.pop(name, off) not in (off, None):
+                raise NotImplementedError(f"{name} is not part of this release yet")
+        options = cls(**values)
+        options.check()
+        return options
+
+    def check(self) -> None:
+        """Raise ``ValueError`` for a value that cannot work."""
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+                raise ValueError(f"{name} must be a number above 0, not {value!r}")
+        if isinstance(self.transports, str) or not self.transports:
+            raise ValueError("transports must be a list of names")
+        unknown = set(self.transports) - {"polling", "websocket"}
+        if unknown:
+            raise ValueError(f"unknown transport {sorted(unknown)[0]!r}")
+        if not self.path.startswith("/"):
+            raise ValueError(f"path must start with a slash, not {self.path!r}")
+        if self.parser is not None and self.json is not None:
+            raise ValueError("json belongs to the default parser: give it to the parser instead")
+
+
+def unknown_option(name: str, known: frozenset[str]) -> str:
+    """Return the text of the error for an unknown option."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"unknown option {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
