@@ -1,0 +1,1 @@
+"""Bytes and text to packets and back: no gevent, no clock, no socket."""

@@ -1,0 +1,69 @@
+"""Binary values of received packets: placeholders back to bytes (Socket.IO protocol, "BINARY_EVENT")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import PacketError
+from .socket_packet import Packet
+
+__all__ = ["Reassembly", "fill_placeholders"]
+
+
+def fill_placeholders(data: Any, attachments: list[bytes]) -> Any:
+    """Replace each placeholder by the attachment it names.
+
+    Raises:
+        PacketError: A placeholder does not name one of the attachments.
+    """
+    if isinstance(data, list):
+        return [fill_placeholders(item, attachments) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if data.get("_placeholder") is not True:
+        return {key: fill_placeholders(item, attachments) for key, item in data.items()}
+    index = data.get("num")
+    # bool is an int to Python: {"num": true} is no index.
+    if type(index) is not int or not 0 <= index < len(attachments):
+        raise PacketError("illegal attachments")
+    return attachments[index]
+
+
+class Reassembly:
+    """A binary packet whose attachments are still arriving.
+
+    Args:
+        packet: The packet with placeholders in its data.
+        count: How many attachments follow; already checked against the limit.
+        max_size: How many bytes they may have in all.
+    """
+
+    __slots__ = ("_attachments", "_count", "_packet", "_room")
+
+    def __init__(self, packet: Packet, count: int, max_size: int) -> None:
+        self._packet = packet
+        self._count = count
+        self._room = max_size
+        self._attachments: list[bytes] = []
+
+    def add(self, data: bytes) -> Packet | None:
+        """Take the next attachment; return the packet with the last one.
+
+        Raises:
+            PacketError: The attachments are too large, or a placeholder is wrong.
+        """
+        self._room -= len(data)
+        if self._room < 0:
+            raise PacketError("the attachments of a packet are too large")
+        self._attachments.append(data)
+        if len(self._attachments) < self._count:
+            return None
+        return self.packet()
+
+    def packet(self) -> Packet:
+        """Return the packet with its placeholders filled."""
+        try:
+            data = fill_placeholders(self._packet.data, self._attachments)
+        except RecursionError:
+            raise PacketError("the data is nested too deeply") from None
+        return self._packet._replace(data=data)

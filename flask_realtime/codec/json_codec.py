@@ -1,0 +1,239 @@
+"""JSON for packets: the same results with orjson and with the standard library.
+
+``NaN`` and infinities are refused on the way out, keys become strings, and ``bytes`` are
+taken out as attachments in the same pass that encodes the rest.
+
+Types beyond JSON's own: ``datetime``, ``date`` and ``time`` as ISO 8601, ``UUID`` and
+``Decimal`` as text, enumerations as their value, dataclasses as objects, named tuples as
+arrays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+from collections.abc import Callable
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+try:
+    import orjson
+except ImportError:
+    orjson = None  # type: ignore[assignment]
+
+__all__ = ["JSONCodec", "JSONModule", "StandardCodec", "best_codec", "wrap_module"]
+
+Default = Callable[[Any], Any]
+
+
+class JSONModule(Protocol):
+    """What the ``json`` option of the server takes: a module or object with these two."""
+
+    def dumps(self, value: Any, /) -> str | bytes:
+        """Return ``value`` as JSON."""
+
+    def loads(self, text: str, /) -> Any:
+        """Return the value of a JSON text; raises ``ValueError`` when it is invalid."""
+
+
+class JSONCodec(Protocol):
+    """What the packet codec needs."""
+
+    def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
+        """Return UTF-8 JSON with placeholders, and the attachments they stand for."""
+
+    def decode(self, text: str) -> Any:
+        """Return the value of a JSON text; raises ``ValueError`` when it is invalid."""
+
+
+class _BinaryFound(Exception):
+    """The value holds bytes: it has to be encoded with attachments."""
+
+
+def plain_default(value: Any) -> Any:
+    """Turn a value that JSON does not know into one that it does, or raise ``TypeError``."""
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, (UUID, Decimal)):
+        return str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return list(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    raise TypeError(f"a packet cannot carry a value of type {type(value).__name__!r}")
+
+
+def _detecting_default(value: Any) -> Any:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        raise _BinaryFound
+    return plain_default(value)
+
+
+def _collecting_default(attachments: list[bytes]) -> Default:
+    def default(value: Any) -> Any:
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            attachments.append(bytes(value))
+            return {"_placeholder": True, "num": len(attachments) - 1}
+        return plain_default(value)
+
+    return default
+
+
+class StandardCodec:
+    """The standard library's ``json``."""
+
+    def __init__(self) -> None:
+        self._encode_plain = _standard_encoder(_detecting_default)
+
+    def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
+        """Return UTF-8 JSON with placeholders, and the attachments they stand for.
+
+        Raises:
+            TypeError: The value holds something that JSON cannot carry.
+            ValueError: It holds NaN, an infinity, a lone surrogate or a circle.
+        """
+        try:
+            return self._encode_plain(value).encode(), []
+        except _BinaryFound:
+            attachments: list[bytes] = []
+            encode = _standard_encoder(_collecting_default(attachments))
+            return encode(value).encode(), attachments
+        except RecursionError:
+            raise ValueError("the value is nested too deeply") from None
+
+    def decode(self, text: str) -> Any:
+        """Return the value of a JSON text; raises ``ValueError`` when it is invalid."""
+        try:
+            return _standard_decoder.decode(text)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
+
+
+def _standard_encoder(default: Default) -> Callable[[Any], str]:
+    return json.JSONEncoder(
+        separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=default
+    ).encode
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _parse_int(digits: str) -> int | float:
+    # A peer's integers beyond 64 bits are floats, as in JavaScript: nobody parses a million
+    # digits, and orjson agrees.
+    if len(digits) < 19:
+        return int(digits)
+    if len(digits) > 400:
+        raise ValueError("the number is too long")
+    value = int(digits)
+    return value if -(2**63) <= value < 2**64 else float(value)
+
+
+_standard_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int)
+
+
+class OrjsonCodec:
+    """orjson, with the standard library for what orjson refuses or would change."""
+
+    def __init__(self) -> None:
+        self._fallback = StandardCodec()
+        self._options = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+    def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
+        """Return UTF-8 JSON with placeholders, and the attachments they stand for.
+
+        Raises:
+            TypeError: The value holds something that JSON cannot carry.
+            ValueError: It holds NaN, an infinity, a lone surrogate or a circle.
+        """
+        try:
+            encoded = orjson.dumps(value, _detecting_default, self._options)
+        except TypeError as error:
+            if isinstance(error.__cause__, _BinaryFound):
+                return self._encode_binary(value)
+            return self._fallback.encode(value)
+        if b"null" in encoded and not _is_finite(value):
+            return self._fallback.encode(value)
+        return encoded, []
+
+    def _encode_binary(self, value: Any) -> tuple[bytes, list[bytes]]:
+        attachments: list[bytes] = []
+        try:
+            encoded = orjson.dumps(value, _collecting_default(attachments), self._options)
+        except TypeError:
+            return self._fallback.encode(value)
+        if b"null" in encoded and not _is_finite(value):
+            return self._fallback.encode(value)
+        return encoded, attachments
+
+    def decode(self, text: str) -> Any:
+        """Return the value of a JSON text; raises ``ValueError`` when it is invalid."""
+        try:
+            return orjson.loads(text)
+        except ValueError:
+            # Lone surrogates are JSON to JavaScript and to the standard library.
+            return self._fallback.decode(text)
+
+
+def _is_finite(value: Any) -> bool:
+    """Say whether ``value`` certainly holds no NaN: orjson writes ``null`` for it."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return value is None or isinstance(value, (str, int, bytes, bytearray, memoryview))
+
+
+class _ModuleCodec:
+    """A user's ``dumps`` and ``loads``; attachments are taken out before they are called."""
+
+    def __init__(self, module: JSONModule) -> None:
+        self._module = module
+
+    def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
+        attachments: list[bytes] = []
+        encoded = self._module.dumps(_take_binary(value, _collecting_default(attachments)))
+        return encoded.encode() if isinstance(encoded, str) else encoded, attachments
+
+    def decode(self, text: str) -> Any:
+        try:
+            return self._module.loads(text)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
+
+
+def _take_binary(value: Any, default: Default) -> Any:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return default(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("Out of range float values are not JSON compliant")
+    if isinstance(value, dict):
+        return {key: _take_binary(item, default) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_take_binary(item, default) for item in value]
+    return value
+
+
+def best_codec() -> JSONCodec:
+    """Return orjson's codec when it is installed, the standard library's otherwise."""
+    return StandardCodec() if orjson is None else OrjsonCodec()
+
+
+def wrap_module(module: Any) -> JSONCodec:
+    """Return a codec around a module with ``dumps`` and ``loads``.
+
+    Raises:
+        TypeError: It does not have both.
+    """
+    if not (callable(getattr(module, "dumps", None)) and callable(getattr(module, "loads", None))):
+        raise TypeError("json must be a module or object with dumps() and loads()")
+    return _ModuleCodec(cast(JSONModule, module))

@@ -1,0 +1,59 @@
+"""One outgoing message in the forms of both transports, each made at most once.
+
+A broadcast shares one :class:`Message` between all its recipients, so that the WebSocket
+frames are built once and every polling client gets the same encoded packets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .payload import encode_binary
+from .websocket import BINARY, TEXT, encode_frame, message_frame
+
+__all__ = ["Message", "text_packet"]
+
+
+class Message:
+    """The text of a Socket.IO packet and the attachments that follow it.
+
+    Args:
+        text: UTF-8 without Engine.IO's type digit; ``None`` when the message is binary only.
+        attachments: Binary messages that follow the text without anything between them.
+        compress: Whether a polling response with this message may be compressed.
+    """
+
+    __slots__ = ("_frames", "_packets", "attachments", "compress", "text")
+
+    def __init__(
+        self, text: bytes | None, attachments: Sequence[bytes] = (), compress: bool = True
+    ) -> None:
+        self.text = text
+        self.attachments = attachments
+        self.compress = compress
+        self._frames: bytes | None = None
+        self._packets: tuple[bytes, ...] | None = None
+
+    def frames(self) -> bytes:
+        """Return the WebSocket frames, contiguous, ready for the socket."""
+        frames = self._frames
+        if frames is None:
+            frames = message_frame(self.text) if self.text is not None else b""
+            if self.attachments:
+                frames += b"".join([encode_frame(BINARY, data) for data in self.attachments])
+            self._frames = frames
+        return frames
+
+    def packets(self) -> tuple[bytes, ...]:
+        """Return the packets of a polling payload."""
+        packets = self._packets
+        if packets is None:
+            head = () if self.text is None else (b"4" + self.text,)
+            packets = (*head, *[encode_binary(data) for data in self.attachments])
+            self._packets = packets
+        return packets
+
+
+def text_packet(packet: str) -> bytes:
+    """Return the WebSocket frame of a control packet such as ``"2"`` or ``"3probe"``."""
+    return encode_frame(TEXT, packet.encode())

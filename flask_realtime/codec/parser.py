@@ -1,0 +1,142 @@
+"""The parser of a server: packets to messages, and what clients send back to packets.
+
+A parser is a seam: :class:`Parser` is all that the server knows of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ..errors import PacketError
+from .attachments import Reassembly
+from .json_codec import JSONCodec, best_codec, wrap_module
+from .message import Message
+from .socket_packet import (
+    RESERVED_EVENTS,
+    Packet,
+    PacketType,
+    check_packet,
+    decode_header,
+)
+
+__all__ = ["Decoder", "DefaultParser", "Parser"]
+
+_EVENT = PacketType.EVENT
+_BINARY_OF = {PacketType.EVENT: b"5", PacketType.ACK: b"6"}
+_PLAIN_OF = {member: b"%d" % member for member in PacketType}
+_HAS_ATTACHMENTS = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
+
+
+class Decoder(Protocol):
+    """Decodes the messages of one client, in order."""
+
+    def add(self, data: str | bytes) -> Packet | None:
+        """Take one message; return the packet that it completes, if any.
+
+        Raises:
+            PacketError: The client broke the protocol.
+        """
+
+
+class Parser(Protocol):
+    """Encodes for all clients and makes a decoder for each."""
+
+    def encode(self, packet: Packet, compress: bool = True) -> Message:
+        """Return the packet as a message.
+
+        Raises:
+            TypeError, ValueError: The data holds something that cannot be encoded.
+        """
+
+    def decoder(self, max_size: int) -> Decoder:
+        """Return the decoder of a new client.
+
+        Args:
+            max_size: The bytes that the attachments of one packet may have in all.
+        """
+
+
+class DefaultParser:
+    """The format of the ``socket.io-parser`` package: JSON, and attachments for bytes.
+
+    Args:
+        json: A module with ``dumps`` and ``loads``; orjson or the standard library by default.
+        max_attachments: How many attachments a received packet may have.
+    """
+
+    def __init__(self, json: Any = None, max_attachments: int = 10) -> None:
+        self._codec: JSONCodec = best_codec() if json is None else wrap_module(json)
+        self._max_attachments = max_attachments
+
+    def encode(self, packet: Packet, compress: bool = True) -> Message:
+        """Return the packet as a message (Socket.IO protocol, "Packet encoding")."""
+        packet_type, namespace, data, ack_id = packet
+        prefix = _PLAIN_OF[packet_type]
+        if data is None:
+            body, attachments = b"", []
+        else:
+            body, attachments = self._codec.encode(data)
+            if attachments:
+                prefix = b"%b%d-" % (_BINARY_OF[packet_type], len(attachments))
+        if namespace != "/":
+            prefix += namespace.encode() + b","
+        if ack_id is not None:
+            prefix += b"%d" % ack_id
+        return Message(prefix + body, attachments, compress)
+
+    def decoder(self, max_size: int) -> DefaultDecoder:
+        """Return the decoder of a new client."""
+        return DefaultDecoder(self._codec, self._max_attachments, max_size)
+
+
+class DefaultDecoder:
+    """See :class:`Decoder`."""
+
+    __slots__ = ("_codec", "_max_attachments", "_max_size", "_pending")
+
+    def __init__(self, codec: JSONCodec, max_attachments: int, max_size: int) -> None:
+        self._codec = codec
+        self._max_attachments = max_attachments
+        self._max_size = max_size
+        self._pending: Reassembly | None = None
+
+    def add(self, data: str | bytes) -> Packet | None:
+        """Take one message; return the packet that it completes, if any."""
+        if isinstance(data, str):
+            if self._pending is not None:
+                raise PacketError("text arrived while attachments were awaited")
+            return self._decode(data)
+        if self._pending is None:
+            raise PacketError("an attachment arrived that no packet announced")
+        packet = self._pending.add(data)
+        if packet is not None:
+            self._pending = None
+        return packet
+
+    def _decode(self, text: str) -> Packet | None:
+        if text[:2] == "2[":
+            # The hot path: an event for the main namespace without an acknowledgement.
+            data = self._load(text[1:])
+            if data and data[0].__class__ is str and data[0] not in RESERVED_EVENTS:
+                return Packet(_EVENT, "/", data, None)
+            check_packet(_EVENT, data)
+            return Packet(_EVENT, "/", data, None)
+        packet_type, attachments, namespace, ack_id, rest = decode_header(
+            text, self._max_attachments
+        )
+        data = self._load(text[rest:]) if rest < len(text) else None
+        check_packet(packet_type, data)
+        packet = Packet(packet_type, namespace, data, ack_id)
+        if packet_type not in _HAS_ATTACHMENTS:
+            return packet
+        pending = Reassembly(packet, attachments, self._max_size)
+        if attachments:
+            self._pending = pending
+            return None
+        return pending.packet()
+
+    def _load(self, text: str) -> Any:
+        try:
+            return self._codec.decode(text)
+        except ValueError as error:
+            raise PacketError("invalid JSON") from error

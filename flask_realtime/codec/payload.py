@@ -1,0 +1,51 @@
+"""Polling payloads: packets joined by a record separator (Engine.IO protocol, "HTTP long-polling").
+
+Rule: the size of a payload is limited by whoever reads the body, before it comes here.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+
+from ..errors import PacketError
+from .engine_packet import SEPARATOR
+
+__all__ = ["decode_payload", "encode_binary", "encode_payload"]
+
+_SEPARATOR = SEPARATOR.encode()
+
+
+def encode_payload(packets: Iterable[bytes]) -> bytes:
+    """Join encoded packets to the body of a polling response."""
+    return _SEPARATOR.join(packets)
+
+
+def encode_binary(data: bytes) -> bytes:
+    """Return a binary message as the packet of a text payload."""
+    return b"b" + b64encode(data)
+
+
+def decode_payload(body: bytes) -> Iterator[str | bytes]:
+    """Yield the packets of a POST body: text with its type digit, or a binary message.
+
+    Raises:
+        PacketError: At the first packet that cannot be read; those before it were yielded.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PacketError("the payload is not UTF-8") from error
+    for packet in text.split(SEPARATOR):
+        if not packet:
+            raise PacketError("empty packet")
+        yield decode_base64(packet) if packet[0] == "b" else packet
+
+
+def decode_base64(packet: str) -> bytes:
+    """Return the data of a ``b…`` packet; raises :exc:`PacketError` when it is not base64."""
+    try:
+        return b64decode(packet[1:], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise PacketError("invalid base64") from error

@@ -1,0 +1,241 @@
+"""WebSocket frames of the server side (RFC 6455 §5).
+
+Bytes in, messages out. Client frames must be masked, every length is checked against the
+limit before its payload is waited for, and no error is an exception: it is the last value
+that comes out, after the messages that were complete before it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..errors import FrameError
+
+__all__ = [
+    "BINARY",
+    "CLOSE",
+    "PING",
+    "PONG",
+    "TEXT",
+    "Control",
+    "FrameDecoder",
+    "encode_close",
+    "encode_frame",
+    "message_frame",
+]
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+_FIN = 0x80
+_MASKED = 0x80
+_CONTROL = 0x8
+# Close codes a peer may send (RFC 6455 §7.4): 1004 to 1006 and 1015 are reserved.
+_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
+
+# Below this size one big integer unmasks faster than four strided translations (measured:
+# 0.4 µs against 1.1 µs for 64 bytes, 140 µs against 52 µs for 60 kB).
+_INTEGER_UNMASK_LIMIT = 512
+_XOR_TABLES = [bytes(value ^ key for value in range(256)) for key in range(256)]
+
+# Frame headers of short text frames, with the digit of an Engine.IO message after them.
+_MESSAGE_HEADERS = [bytes((_FIN | TEXT, size + 1)) + b"4" for size in range(125)]
+
+
+class Control(NamedTuple):
+    """A control frame: ``CLOSE`` (with its code in ``code``), ``PING`` or ``PONG``."""
+
+    opcode: int
+    payload: bytes
+    code: int = 1005
+
+
+Incoming = str | bytes | Control | FrameError
+
+
+def encode_frame(opcode: int, payload: bytes) -> bytes:
+    """Return one final, unmasked frame."""
+    size = len(payload)
+    if size < 126:
+        header = bytes((_FIN | opcode, size))
+    elif size < 65536:
+        header = bytes((_FIN | opcode, 126)) + size.to_bytes(2, "big")
+    else:
+        header = bytes((_FIN | opcode, 127)) + size.to_bytes(8, "big")
+    return header + payload
+
+
+def message_frame(text: bytes) -> bytes:
+    """Return the text frame of an Engine.IO message: ``"4"`` and ``text``."""
+    size = len(text)
+    if size < 125:
+        return _MESSAGE_HEADERS[size] + text
+    return encode_frame(TEXT, b"4" + text)
+
+
+def encode_close(code: int | None = None, reason: str = "") -> bytes:
+    """Return a close frame; without a code it has no body (RFC 6455 §5.5.1)."""
+    if code is None:
+        return encode_frame(CLOSE, b"")
+    return encode_frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[:123])
+
+
+def unmask(payload: bytes, mask: bytes) -> bytes | bytearray:
+    """Return ``payload`` combined with the four bytes of ``mask`` (RFC 6455 §5.3)."""
+    size = len(payload)
+    if size < _INTEGER_UNMASK_LIMIT:
+        key = (mask * (size // 4 + 1))[:size]
+        return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(
+            size, "little"
+        )
+    output = bytearray(payload)
+    for index in range(4):
+        output[index::4] = payload[index::4].translate(_XOR_TABLES[mask[index]])
+    return output
+
+
+class FrameDecoder:
+    """Turns what a client sends after the handshake into messages and control frames.
+
+    Args:
+        max_size: The largest message in bytes, over all its fragments.
+    """
+
+    __slots__ = ("_buffer", "_failed", "_fragments", "_max_size", "_opcode")
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        # Both stay None while nothing is unfinished: an idle connection holds no buffer.
+        self._buffer: bytearray | None = None
+        self._fragments: bytearray | None = None
+        self._opcode = CONTINUATION
+        self._failed = False
+
+    def receive(self, data: bytes) -> list[Incoming]:
+        """Take what arrived and return what is complete.
+
+        Returns:
+            Text as ``str``, binary messages as ``bytes``, :class:`Control` frames, and as last
+            item a :exc:`FrameError` when the client broke the protocol: nothing is read after it.
+        """
+        if self._buffer is None and self._fragments is None and data[:1] == b"\x81":
+            # The common case, and the hot path: one short, whole, masked text frame.
+            size = len(data) - 6
+            if 0 <= size < 126 and data[1] == _MASKED | size:
+                key = (data[2:6] * (size // 4 + 1))[:size]
+                plain = int.from_bytes(data[6:], "little") ^ int.from_bytes(key, "little")
+                try:
+                    return [plain.to_bytes(size, "little").decode()]
+                except UnicodeDecodeError:
+                    return [self._fail(FrameError(1007, "invalid UTF-8"))]
+        return self._receive_general(data)
+
+    def _receive_general(self, data: bytes) -> list[Incoming]:
+        if self._failed:
+            return []
+        buffer = self._buffer
+        if buffer is None:
+            buffer = bytearray(data)
+        else:
+            buffer += data
+        messages: list[Incoming] = []
+        position = 0
+        try:
+            while True:
+                frame = self._parse_frame(buffer, position)
+                if frame is None:
+                    break
+                first, payload, position = frame
+                message = self._take(first, payload)
+                if message is not None:
+                    messages.append(message)
+        except FrameError as error:
+            messages.append(self._fail(error))
+            return messages
+        if position:
+            del buffer[:position]
+        self._buffer = buffer or None
+        return messages
+
+    def _parse_frame(
+        self, buffer: bytearray, start: int
+    ) -> tuple[int, bytes | bytearray, int] | None:
+        """Return (first byte, payload, end) of the frame at ``start`` once it is complete."""
+        available = len(buffer) - start
+        if available < 2:
+            return None
+        first, second = buffer[start], buffer[start + 1]
+        self._check_header(first, second)
+        size = second & 0x7F
+        header = 2
+        if size >= 126:
+            width = 2 if size == 126 else 8
+            header = 2 + width
+            if available < header:
+                return None
+            size = int.from_bytes(buffer[start + 2 : start + header], "big")
+            if size < (126 if width == 2 else 65536):
+                raise FrameError(1002, "the length is not encoded in the fewest bytes")
+        if size + len(self._fragments or b"") > self._max_size and not first & _CONTROL:
+            raise FrameError(1009, f"a message is larger than {self._max_size} bytes")
+        body = start + header + 4
+        end = body + size
+        if len(buffer) < end:
+            return None
+        return first, unmask(bytes(buffer[body:end]), bytes(buffer[body - 4 : body])), end
+
+    def _check_header(self, first: int, second: int) -> None:
+        opcode = first & 0x0F
+        if first & 0x70:
+            raise FrameError(1002, "a reserved bit is set")
+        if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
+            raise FrameError(1002, f"opcode {opcode:#x} is reserved")
+        if not second & _MASKED:
+            raise FrameError(1002, "a client frame must be masked")
+        if opcode & _CONTROL:
+            if not first & _FIN or second & 0x7F > 125:
+                raise FrameError(1002, "a control frame is fragmented or too long")
+        elif (opcode == CONTINUATION) != (self._fragments is not None):
+            raise FrameError(1002, "a fragment is out of order")
+
+    def _take(self, first: int, payload: bytes | bytearray) -> Incoming | None:
+        opcode = first & 0x0F
+        if opcode & _CONTROL:
+            return self._control(opcode, bytes(payload))
+        if opcode == CONTINUATION:
+            assert self._fragments is not None
+            self._fragments += payload
+            if not first & _FIN:
+                return None
+            opcode, payload, self._fragments = self._opcode, self._fragments, None
+        elif not first & _FIN:
+            self._opcode, self._fragments = opcode, bytearray(payload)
+            return None
+        if opcode == BINARY:
+            return bytes(payload)
+        try:
+            return payload.decode()
+        except UnicodeDecodeError:
+            raise FrameError(1007, "invalid UTF-8") from None
+
+    def _control(self, opcode: int, payload: bytes) -> Control:
+        if opcode != CLOSE or not payload:
+            return Control(opcode, payload)
+        code = int.from_bytes(payload[:2], "big")
+        if len(payload) == 1 or not (code in _CLOSE_CODES or 3000 <= code <= 4999):
+            raise FrameError(1002, "invalid close code")
+        try:
+            payload[2:].decode()
+        except UnicodeDecodeError:
+            raise FrameError(1007, "the close reason is not UTF-8") from None
+        return Control(opcode, payload, code)
+
+    def _fail(self, error: FrameError) -> FrameError:
+        self._failed = True
+        # Not None: the short way into receive() is closed as well.
+        self._buffer, self._fragments = bytearray(), None
+        return error
