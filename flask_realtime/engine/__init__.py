@@ -1,0 +1,1 @@
+"""Engine.IO: sessions, transports, upgrade and heartbeat."""

@@ -1,0 +1,437 @@
+"""The Engine.IO server: session ids to sessions, and requests to whoever answers them.
+
+It is what applications see as ``io.engine``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gevent.event import Event
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Response as HTTPResponse
+
+from ..codec.engine_packet import OPEN
+from ..codec.message import Message
+from ..codec.websocket import encode_close
+from ..codec.websocket_handshake import accept_key, handshake_problem, is_upgrade
+from ..errors import BadRequest, RequestError
+from ..events import EventEmitter
+from ..options import Options
+from ..reasons import Reason
+from .cors import CorsPolicy
+from .heartbeat import Heartbeat
+from .host import Environ, Host, HostSocket, StartResponse
+from .http import affinity_cookie, error_body, reply
+from .hub import HubThread
+from .poll_requests import PollRequests
+from .polling import PollingTransport
+from .scheduler import Scheduler
+from .session import Receiver, Session
+from .state import SessionState, UpgradeState
+from .upgrade import Probe
+from .verify import parse_query, verify_handshake, verify_session, verify_transport
+from .websocket import WebSocketTransport
+
+__all__ = ["ConnectionError_", "Engine", "EngineHandler"]
+
+logger = logging.getLogger(__name__)
+
+EngineMiddleware = Callable[[Environ], HTTPResponse | None]
+
+#: Seconds that a closed session has to deliver what is buffered.
+CLOSE_TIMEOUT = 30.0
+#: Bytes of events that may wait behind a handler that blocks, at the least.
+_MIN_INBOX = 1_000_000
+
+
+class EngineHandler(Protocol):
+    """The layer above, as the engine sees it."""
+
+    def on_open(self, session: Session) -> Receiver:
+        """A session has been opened; return who takes its messages."""
+
+
+@dataclass(frozen=True)
+class ConnectionError_:
+    """Why a request was refused: what ``connection_error`` listeners get.
+
+    Attributes:
+        environ: The request.
+        code: The number of the error.
+        message: Its text.
+        context: More about the cause.
+    """
+
+    environ: Mapping[str, Any]
+    code: int
+    message: str
+    context: Mapping[str, Any]
+
+
+def random_id(environ: Mapping[str, Any]) -> str:
+    """Return a session id: 20 characters, 120 random bits."""
+    return secrets.token_urlsafe(15)
+
+
+class Engine(EventEmitter):
+    """Sessions and the requests that belong to them.
+
+    Events: ``initial_headers(headers, environ)``, ``headers(headers, environ)`` and
+    ``connection_error(error)``.
+
+    Args:
+        handler: Who is told of new sessions.
+        host: Finds the sockets below requests.
+        hub: The thread that owns the sessions.
+
+    Attributes:
+        generate_id: ``fn(environ)`` makes session ids; assign another to replace it.
+    """
+
+    options: Options
+
+    def __init__(self, handler: EngineHandler, host: Host, hub: HubThread) -> None:
+        super().__init__()
+        self.generate_id: Callable[[Mapping[str, Any]], str] = random_id
+        self._handler = handler
+        self._host = host
+        self._hub = hub
+        self._sessions: dict[str, Session] = {}
+        self._middlewares: list[EngineMiddleware] = []
+        self._warned = False
+        self._is_closed = False
+
+    def configure(self, options: Options, scheduler: Scheduler) -> None:
+        """Apply the options; before the first request only.
+
+        Args:
+            options: The options of the server.
+            scheduler: Runs the deadlines.
+        """
+        self.options = options
+        if options.generate_id is not None:
+            self.generate_id = options.generate_id
+        self._scheduler = scheduler
+        self._transports = frozenset(options.transports)
+        self._cors = None if options.cors is None else CorsPolicy(options.cors)
+        self._heartbeat = Heartbeat(scheduler, options.ping_interval, options.ping_timeout)
+        self._upgrades = scheduler.queue(options.upgrade_timeout, _upgrade_timed_out)
+        self._goodbyes = scheduler.queue(CLOSE_TIMEOUT, _goodbye_timed_out)
+        self._polls = PollRequests(options, self._headers)
+
+    @property
+    def clients_count(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions)
+
+    @property
+    def clients(self) -> Mapping[str, Session]:
+        """The sessions by id."""
+        return self._sessions
+
+    def use(self, middleware: EngineMiddleware) -> EngineMiddleware:
+        """Add a function that sees every request first; works as a decorator.
+
+        Args:
+            middleware: ``fn(environ)`` returns ``None`` to go on, or a werkzeug ``Response``
+                that ends the request. An exception is answered with code 3.
+        """
+        self._middlewares.append(middleware)
+        return middleware
+
+    def close(self) -> None:
+        """Refuse new sessions and close the present ones; what is buffered is delivered."""
+        self._is_closed = True
+        for session in list(self._sessions.values()):
+            session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
+
+    # Requests
+
+    def handle(self, environ: Environ, start_response: StartResponse) -> Any:
+        """Answer one request that belongs to the server; a WSGI application."""
+        self._hub.bind()
+        try:
+            for middleware in self._middlewares:
+                response = _ask(middleware, environ)
+                if response is not None:
+                    return response(environ, start_response)
+            if self._cors is not None and environ["REQUEST_METHOD"] == "OPTIONS":
+                headers = self._cors.preflight_headers(environ)
+                start_response("204 No Content", headers.to_wsgi_list())
+                return []
+            return self._route(environ, start_response)
+        except RequestError as error:
+            return self._refuse(error, environ, start_response)
+
+    def _route(self, environ: Environ, start_response: StartResponse) -> Any:
+        query = parse_query(environ)
+        transport = verify_transport(query, environ, self._transports)
+        host_socket = self._host.find(environ, start_response)
+        sid = query.get("sid")
+        if sid is not None:
+            found = self._sessions.get(sid)
+            session = verify_session(sid, transport, environ, found, self._cors)
+            if is_upgrade(environ):
+                return self._upgrade(session, transport, environ, host_socket, start_response)
+            sock = None if host_socket is None else host_socket.socket
+            return self._polls.answer(session, environ, start_response, sock)
+        options = self.options
+        verify_handshake(query, transport, environ, self._cors, options.allow_request)
+        if self._is_closed:
+            return reply(environ, start_response, 503, [("Retry-After", "1")])
+        if transport == "websocket":
+            return self._open_websocket(environ, host_socket, start_response)
+        return self._open_polling(environ, host_socket, start_response)
+
+    def _refuse(
+        self, error: RequestError, environ: Environ, start_response: StartResponse
+    ) -> list[bytes]:
+        logger.info("! refused: %s %s", error.message, error.context)
+        self.trigger(
+            "connection_error",
+            ConnectionError_(environ, error.code, error.message, error.context),
+        )
+        host_socket = self._host.find(environ, start_response)
+        if host_socket is not None and host_socket.is_upgraded:
+            host_socket.switch_protocols(())
+            _send_quietly(host_socket.socket, encode_close(1008, error.message))
+            host_socket.give_back()
+            return []
+        headers = Headers() if self._cors is None else self._cors.headers(environ)
+        headers["Content-Type"] = "application/json"
+        return reply(environ, start_response, error.status, headers, error_body(error))
+
+    def _headers(self, environ: Environ) -> Headers:
+        headers = Headers() if self._cors is None else self._cors.headers(environ)
+        if self._listeners:
+            self.trigger("headers", headers, environ)
+        return headers
+
+    # Opening sessions
+
+    def _open_polling(
+        self, environ: Environ, host_socket: HostSocket | None, start_response: StartResponse
+    ) -> list[bytes]:
+        session = self._new_session(environ)
+        transport = PollingTransport(session, self.options.max_buffered_bytes)
+        upgrades = self._upgrades_of(host_socket)
+        transport.send_control(OPEN + self._open_data(session.id, upgrades))
+        self._start(session, transport)
+        # The response holds the handshake alone; what handlers send follows in the next.
+        response = transport.take()
+        self._handler_opens(session)
+        extra = Headers()
+        self.trigger("initial_headers", extra, environ)
+        cookie = self.options.cookie
+        if cookie:
+            extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
+        environ_answer = _with_headers(start_response, extra)
+        return self._polls.respond(response, environ, environ_answer)
+
+    def _open_websocket(
+        self, environ: Environ, host_socket: HostSocket | None, start_response: StartResponse
+    ) -> list[bytes]:
+        sock = _require_socket(environ, host_socket)
+        session = self._new_session(environ)
+        initial = Headers()
+        self.trigger("initial_headers", initial, environ)
+        transport, leftover = self._switch_protocols(environ, sock, initial)
+        transport.send_control(OPEN + self._open_data(session.id, []))
+        self._start(session, transport)
+        self._handler_opens(session)
+        transport.start(session, leftover)
+        self._serve(session, transport, sock)
+        return []
+
+    def _new_session(self, environ: Environ) -> Session:
+        try:
+            sid = self.generate_id(environ)
+        except Exception as error:
+            raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error}) from error
+        if not isinstance(sid, str) or not sid or sid in self._sessions:
+            error = ValueError("generate_id must return a new, non-empty string")
+            raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error})
+        limit = max(_MIN_INBOX, self.options.max_http_buffer_size)
+        return Session(sid, self, environ, limit)
+
+    def _start(self, session: Session, transport: Any) -> None:
+        self._sessions[session.id] = session
+        session.transport = transport
+        self._heartbeat.beat(session)
+        initial = self.options.initial_packet
+        if isinstance(initial, str):
+            transport.send(Message(initial.encode()))
+        elif initial is not None:
+            transport.send(Message(None, [bytes(initial)]))
+
+    def _handler_opens(self, session: Session) -> None:
+        session.attach(session.transport, self._handler.on_open(session))
+        logger.info(
+            "+ session %s opened: %s from %s",
+            session.id[:6],
+            session.transport.name,
+            session.remote_address,
+        )
+
+    def _open_data(self, sid: str, upgrades: list[str]) -> str:
+        options = self.options
+        data = {
+            "sid": sid,
+            "upgrades": upgrades,
+            "pingInterval": round(options.ping_interval * 1000),
+            "pingTimeout": round(options.ping_timeout * 1000),
+            "maxPayload": options.max_http_buffer_size,
+        }
+        return json.dumps(data, separators=(",", ":"))
+
+    def _upgrades_of(self, host_socket: HostSocket | None) -> list[str]:
+        if not self.options.allow_upgrades or "websocket" not in self._transports:
+            return []
+        if host_socket is None:
+            if not self._warned:
+                self._warned = True
+                logger.warning(
+                    "this WSGI server does not give its sockets to applications: clients stay "
+                    "on HTTP long-polling; use io.run() or gunicorn -k gevent"
+                )
+            return []
+        return ["websocket"]
+
+    # WebSockets
+
+    def _switch_protocols(
+        self, environ: Environ, host_socket: HostSocket, headers: Headers
+    ) -> tuple[WebSocketTransport, bytes]:
+        headers.extend(self._headers(environ))
+        headers["Upgrade"] = "websocket"
+        headers["Connection"] = "Upgrade"
+        headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
+        leftover = host_socket.switch_protocols(headers.to_wsgi_list())
+        options = self.options
+        transport = WebSocketTransport(
+            host_socket.socket, options.max_http_buffer_size, options.max_buffered_bytes
+        )
+        return transport, leftover
+
+    def _upgrade(
+        self,
+        session: Session,
+        transport_name: str,
+        environ: Environ,
+        host_socket: HostSocket | None,
+        start_response: StartResponse,
+    ) -> list[bytes]:
+        sock = _require_socket(environ, host_socket)
+        transport, leftover = self._switch_protocols(environ, sock, Headers())
+        may_upgrade = (
+            transport_name == "websocket"
+            and session.upgrade_state is UpgradeState.NONE
+            and session.state is SessionState.OPEN
+            and session.transport_name == "polling"
+        )
+        if not may_upgrade:
+            # Another WebSocket for the same session: it gets no answer but the end.
+            transport.close()
+            transport.abort()
+            sock.give_back()
+            return []
+        ended = Event()
+        probe = Probe(session, transport, lambda probe: self._probe_ended(probe, ended))
+        self._scheduler.start(self._upgrades, probe)
+        on_close = session.once("close", lambda *_: probe.give_up("the session is over"))
+        transport.start(probe, leftover)
+        try:
+            # The deadline of the upgrade ends this wait at the latest.
+            ended.wait()
+        finally:
+            session.off("close", on_close)
+            self._upgrades.discard(probe)
+        self._serve(session, transport, sock)
+        return []
+
+    def _probe_ended(self, probe: Probe, ended: Event) -> None:
+        self._upgrades.discard(probe)
+        ended.set()
+
+    def _serve(
+        self, session: Session, transport: WebSocketTransport, host_socket: HostSocket
+    ) -> None:
+        """Lend this greenlet to the session until its WebSocket is over."""
+        try:
+            if session.transport is transport:
+                session.inbox.host()
+        finally:
+            # Also when the server kills this greenlet.
+            if session.transport is transport:
+                session.close(Reason.TRANSPORT_CLOSE, flush=False)
+            transport.abort()
+            host_socket.give_back()
+
+    # What sessions report
+
+    def beat(self, session: Session) -> None:
+        """A pong has arrived."""
+        if session.state is SessionState.OPEN:
+            self._heartbeat.beat(session)
+
+    def closing(self, session: Session) -> None:
+        """A session says goodbye: it has a deadline for that."""
+        self._heartbeat.stop(session)
+        self._scheduler.start(self._goodbyes, session)
+
+    def closed(self, session: Session) -> None:
+        """A session is over."""
+        self._heartbeat.stop(session)
+        self._goodbyes.discard(session)
+        self._sessions.pop(session.id, None)
+
+
+def _upgrade_timed_out(probe: Probe) -> None:
+    probe.give_up("it took too long")
+
+
+def _goodbye_timed_out(session: Session) -> None:
+    session.close(flush=False)
+
+
+def _ask(middleware: EngineMiddleware, environ: Environ) -> HTTPResponse | None:
+    try:
+        return middleware(environ)
+    except RequestError:
+        raise
+    except Exception as error:
+        logger.exception("! an engine middleware failed")
+        raise BadRequest({"name": "MIDDLEWARE_FAILURE"}) from error
+
+
+def _require_socket(environ: Environ, host_socket: HostSocket | None) -> HostSocket:
+    if host_socket is None:
+        raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": "no socket"})
+    if not host_socket.is_upgraded:
+        problem = handshake_problem(environ)
+        if problem is not None:
+            raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": problem})
+    return host_socket
+
+
+def _send_quietly(sock: Any, data: bytes) -> None:
+    try:
+        sock.send(data)
+    except OSError:
+        logger.debug("the peer was gone before it could be refused")
+
+
+def _with_headers(start_response: StartResponse, extra: Headers) -> StartResponse:
+    if not extra:
+        return start_response
+
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        return start_response(status, [*headers, *extra], *exc_info)
+
+    return start

@@ -1,0 +1,209 @@
+"""The one greenlet on which the handlers of a connection run, in order.
+
+A WebSocket connection lends its own greenlet: it is parked here while there is nothing to do
+and is switched to straight from the hub's read callback, without spawning. A polling session
+has no request to live in: its greenlet starts when a task arrives and ends when none is left.
+
+While a handler blocks, tasks queue, bounded by bytes; past the bound ``on_full`` asks the
+transport to stop reading, and ``on_room`` to go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent import get_hub, getcurrent
+from gevent.event import Event
+
+__all__ = ["Inbox"]
+
+logger = logging.getLogger(__name__)
+
+Task = tuple[Callable[..., Any], tuple[Any, ...]]
+
+#: What a queued task costs beyond its data, so that empty events are bounded as well.
+_OVERHEAD = 256
+
+
+class Inbox:
+    """Runs the tasks of one session.
+
+    Args:
+        limit: Bytes that may wait.
+        on_full: Called when the limit is passed.
+        on_room: Called when half of it is free again.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_drainer",
+        "_full",
+        "_host",
+        "_limit",
+        "_on_full",
+        "_on_room",
+        "_parked",
+        "_queue",
+        "_room",
+        "_size",
+        "_waking",
+    )
+
+    def __init__(
+        self, limit: int, on_full: Callable[[], None], on_room: Callable[[], None]
+    ) -> None:
+        self._limit = limit
+        self._on_full = on_full
+        self._on_room = on_room
+        self._queue: deque[tuple[Task, int]] | None = None
+        self._size = 0
+        self._full = False
+        self._room: Event | None = None
+        self._host: Any = None
+        self._parked: Any = None
+        self._drainer: Any = None
+        self._waking = False
+        self._closed = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a task that is put now would run at once."""
+        if self._queue:
+            return False
+        return self._parked is not None or (self._host is None and self._drainer is None)
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether the current greenlet is the one that runs the tasks."""
+        current = getcurrent()
+        return self._parked is None and current in (self._host, self._drainer)
+
+    def put(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
+        """Run ``function(*args)`` after the tasks before it.
+
+        Args:
+            function: It may block; its exceptions are logged.
+            args: Its arguments.
+            size: Bytes that the task holds while it waits.
+        """
+        greenlet = self._parked
+        if greenlet is not None and not self._queue and getcurrent() is get_hub():
+            self._parked = None
+            greenlet.switch((function, args))
+            return
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(((function, args), size))
+        self._grow(size)
+        self._wake()
+
+    def put_urgent(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Run ``function(*args)`` now: beside a handler that blocks, not behind it."""
+        if self.is_idle:
+            self.put(function, args)
+        else:
+            gevent.spawn(_run, (function, args))
+
+    def spawn(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
+        """Run ``function(*args)`` in a greenlet of its own, counted like a waiting task."""
+        self._grow(size)
+        greenlet = gevent.spawn(_run, (function, args))
+        greenlet.rawlink(lambda _: self._shrink(size))
+
+    def wait_for_room(self, timeout: float) -> None:
+        """Block while the inbox is full, at most ``timeout`` seconds."""
+        if self._full:
+            if self._room is None:
+                self._room = Event()
+            self._room.wait(timeout)
+
+    def drop(self, function: Callable[..., Any]) -> None:
+        """Forget the waiting tasks that would call ``function``."""
+        waiting, self._queue = self._queue or (), deque()
+        for task, size in waiting:
+            if task[0] == function:
+                self._shrink(size)
+            else:
+                self._queue.append((task, size))
+
+    def host(self) -> None:
+        """Lend the current greenlet: run tasks on it until the inbox is closed and empty."""
+        self._host = current = getcurrent()
+        hub = get_hub()
+        try:
+            while True:
+                if self._drainer is None:
+                    self._run_queue()
+                    if self._closed:
+                        return
+                self._parked = current if self._drainer is None else None
+                task = hub.switch()
+                self._parked = None
+                if task is not None:
+                    _run(task)
+        finally:
+            self._host = self._parked = None
+
+    def close(self) -> None:
+        """Let the host go once the tasks that wait have run."""
+        self._closed = True
+        if self._host is not None:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waking or self._drainer is not None:
+            return
+        if self._parked is not None:
+            self._waking = True
+            get_hub().loop.run_callback(self._switch_in)
+        elif self._host is None and self._queue:
+            self._drainer = gevent.spawn(self._drain)
+
+    def _switch_in(self) -> None:
+        self._waking = False
+        greenlet, self._parked = self._parked, None
+        if greenlet is not None:
+            greenlet.switch(None)
+
+    def _drain(self) -> None:
+        try:
+            self._run_queue()
+        finally:
+            self._drainer = None
+            if self._host is not None:
+                get_hub().loop.run_callback(self._host.switch, None)
+
+    def _run_queue(self) -> None:
+        while self._queue:
+            task, size = self._queue.popleft()
+            self._shrink(size)
+            _run(task)
+        self._queue = None
+
+    def _grow(self, size: int) -> None:
+        self._size += size + _OVERHEAD
+        if self._size > self._limit and not self._full:
+            self._full = True
+            self._on_full()
+
+    def _shrink(self, size: int) -> None:
+        self._size -= size + _OVERHEAD
+        if self._full and self._size <= self._limit // 2:
+            self._full = False
+            if self._room is not None:
+                self._room.set()
+                self._room = None
+            self._on_room()
+
+
+def _run(task: Task) -> None:
+    function, args = task
+    try:
+        function(*args)
+    except Exception:
+        # Handlers report their own exceptions; what comes here is a defect of this package.
+        logger.exception("! a task of a session failed")

@@ -1,0 +1,248 @@
+"""An Engine.IO session: one client, whichever transport carries it.
+
+The session routes packets between its transport and its receiver, and is the only place
+where either hears of the end. It is what applications see as ``socket.conn``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ..codec.engine_packet import PROBE
+from ..codec.message import Message
+from ..codec.payload import decode_base64
+from ..errors import PacketError
+from ..events import EventEmitter
+from ..reasons import Reason
+from .inbox import Inbox
+from .polling import PollingTransport
+from .state import SessionState, UpgradeState, check_move
+from .transport import Transport
+from .websocket import WebSocketTransport
+
+__all__ = ["Receiver", "Session", "SessionOwner"]
+
+logger = logging.getLogger(__name__)
+
+
+class Receiver(Protocol):
+    """The layer above, as a session sees it. Its methods are called in the hub or a request."""
+
+    def on_message(self, data: str | bytes) -> None:
+        """Take a message of the client, in order."""
+
+    def on_close(self, reason: str, description: object) -> None:
+        """The session is over; called once."""
+
+
+class SessionOwner(Protocol):
+    """The engine, as a session sees it."""
+
+    def beat(self, session: Session) -> None:
+        """A pong has arrived: start the interval to the next ping."""
+
+    def closing(self, session: Session) -> None:
+        """The session says goodbye; it has a deadline for that."""
+
+    def closed(self, session: Session) -> None:
+        """The session is over: forget it."""
+
+
+class Session(EventEmitter):
+    """One Engine.IO connection (Engine.IO protocol, "Session").
+
+    Events: ``packet(packet)``, ``packetCreate(packet)``, ``drain()``, ``upgrade(transport)``
+    and ``close(reason, description)``; their listeners run in the hub and must not block.
+
+    Attributes:
+        id: The session id, known to this client alone.
+        request: The WSGI environ of the first request.
+        remote_address: The address of the TCP peer.
+        transport: What carries the session; ``transport.name`` is its name.
+        protocol: The revision of the Engine.IO protocol.
+    """
+
+    protocol = 4
+
+    def __init__(
+        self, sid: str, owner: SessionOwner, request: Mapping[str, Any], inbox_limit: int
+    ) -> None:
+        super().__init__()
+        self.id = sid
+        self.request = request
+        self.remote_address: str = request.get("REMOTE_ADDR", "")
+        self.state = SessionState.OPEN
+        self.upgrade_state = UpgradeState.NONE
+        self.inbox = Inbox(inbox_limit, self._pause, self._resume)
+        self.transport: Transport
+        #: Whether reading is paused because handlers are behind.
+        self.is_paused = False
+        self._owner = owner
+        self._receiver: Receiver
+
+    def attach(self, transport: Transport, receiver: Receiver) -> None:
+        """Give the session its first transport and the layer above; called once."""
+        self.transport = transport
+        self._receiver = receiver
+
+    # What applications use
+
+    @property
+    def writable(self) -> bool:
+        """Whether a packet would leave at once."""
+        return self.state is SessionState.OPEN and self.transport.writable
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes wait for the client."""
+        return self.transport.buffered_bytes
+
+    @property
+    def transport_name(self) -> str:
+        """``"polling"`` or ``"websocket"``."""
+        return self.transport.name
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether the session has moved from polling to WebSocket."""
+        return self.upgrade_state is UpgradeState.DONE
+
+    @property
+    def ready_state(self) -> str:
+        """``"open"``, ``"closing"`` or ``"closed"``."""
+        return self.state.name.lower()
+
+    def send(self, message: Message) -> None:
+        """Send a message; never blocks. A session that is over drops it."""
+        if self.state is SessionState.OPEN:
+            if self._listeners:
+                self.trigger("packetCreate", message)
+            self.transport.send(message)
+
+    def close(
+        self,
+        reason: str = Reason.FORCED_CLOSE,
+        description: object = None,
+        *,
+        flush: bool = True,
+        code: int | None = None,
+    ) -> None:
+        """End the session: the only way one ends. Calling it again is harmless.
+
+        Args:
+            reason: What ``disconnect`` handlers are told.
+            description: The cause, when there is more to say.
+            flush: Whether what is buffered is delivered first.
+            code: The status of the WebSocket close frame.
+        """
+        was_open = self.state is SessionState.OPEN
+        if self.state is SessionState.CLOSED or not (was_open or not flush):
+            return
+        if flush:
+            self._enter(SessionState.CLOSING)
+            self._owner.closing(self)
+            self.transport.close(code)
+        else:
+            self._enter(SessionState.CLOSED)
+            self._owner.closed(self)
+            self.transport.abort()
+        if was_open:
+            logger.info("- session %s closed: %s", self.id[:6], reason)
+            self._receiver.on_close(reason, description)
+            self.trigger("close", reason, description)
+        if self.state is SessionState.CLOSED:
+            # Only now: the greenlet that the inbox lets go takes the socket with it.
+            self.inbox.close()
+
+    # What transports report
+
+    def receive(self, packet: str | bytes) -> None:
+        """Take one packet of the transport."""
+        if self.state is not SessionState.OPEN:
+            return
+        if self._listeners:
+            self.trigger("packet", packet)
+        if packet.__class__ is bytes:
+            self._receiver.on_message(packet)
+        elif packet[:1] == "4":
+            self._receiver.on_message(packet[1:])
+        else:
+            self._receive_control(packet)  # type: ignore[arg-type]
+
+    def _receive_control(self, packet: str) -> None:
+        kind = packet[:1]
+        if kind == "3":
+            self._owner.beat(self)
+        elif kind == "1":
+            if isinstance(self.transport, PollingTransport):
+                self.transport.answer_noop()
+            self.close(Reason.TRANSPORT_CLOSE, flush=False)
+        elif kind == "2":
+            self.close(Reason.TRANSPORT_ERROR, "invalid heartbeat direction", flush=False)
+        elif kind == "b":
+            self._receive_base64(packet)
+        elif kind not in ("0", "5", "6") or not kind:
+            self.close(Reason.PARSE_ERROR, PacketError("unknown packet type"), flush=False)
+
+    def _receive_base64(self, packet: str) -> None:
+        try:
+            data = decode_base64(packet)
+        except PacketError as error:
+            self.close(Reason.PARSE_ERROR, error, flush=False)
+        else:
+            self._receiver.on_message(data)
+
+    def lost(self, reason: str, description: object = None) -> None:
+        """The transport is gone: so is the session."""
+        self.close(reason, description, flush=False)
+
+    def drained(self) -> None:
+        """Everything that was sent has left."""
+        if self._listeners:
+            self.trigger("drain")
+
+    # The upgrade (Engine.IO protocol, "Upgrade")
+
+    def enter_upgrade(self, state: UpgradeState) -> None:
+        """Move to another state of the upgrade."""
+        check_move(self.upgrade_state, state)
+        logger.debug("= upgrade of %s is %s", self.id[:6], state.name)
+        self.upgrade_state = state
+
+    def complete_upgrade(self, transport: WebSocketTransport) -> None:
+        """Make a probed WebSocket the transport; what polling has not delivered follows on it."""
+        self.enter_upgrade(UpgradeState.DONE)
+        polling = self.transport
+        assert isinstance(polling, PollingTransport)
+        self.transport = transport
+        transport.hand_over(self)
+        for packet in polling.discard():
+            transport.send_packet(packet)
+        if self.is_paused:
+            transport.pause()
+        logger.debug("= %s is on websocket", self.id[:6])
+        self.trigger("upgrade", transport)
+
+    def _pause(self) -> None:
+        self.is_paused = True
+        self.transport.pause()
+
+    def _resume(self) -> None:
+        if self.is_paused:
+            self.is_paused = False
+            self.transport.resume()
+
+    def _enter(self, state: SessionState) -> None:
+        check_move(self.state, state)
+        logger.debug("= session %s is %s", self.id[:6], state.name)
+        self.state = state
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id[:6]}… {self.transport.name} {self.ready_state}>"
+
+
+#: The packets of a probe: what the client sends first on a new WebSocket, and the answer.
+PROBE_PING = "2" + PROBE
+PROBE_PONG = "3" + PROBE

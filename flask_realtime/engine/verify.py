@@ -1,0 +1,138 @@
+"""Whether a request may be served: the checks of a handshake, in their documented order.
+
+Pure functions; what fails is raised as the :exc:`~flask_realtime.errors.RequestError` that
+carries its answer (Socket.IO documentation, "Server API", event ``connection_error``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+from urllib.parse import parse_qsl
+
+from ..codec.websocket_handshake import is_upgrade
+from ..errors import (
+    BadHandshakeMethod,
+    BadRequest,
+    Forbidden,
+    RequestError,
+    UnknownSession,
+    UnknownTransport,
+    UnsupportedProtocol,
+)
+from .cors import CorsPolicy, is_same_origin
+
+__all__ = ["parse_query", "verify_handshake", "verify_session", "verify_transport"]
+
+Environ = Mapping[str, Any]
+S = TypeVar("S", bound="HasTransport")
+
+#: More parameters than any client sends.
+_MAX_PARAMETERS = 64
+# What a header value may hold (RFC 9110 §5.5). The pattern has one character class and no
+# choice: it cannot backtrack.
+_LEGAL_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class HasTransport(Protocol):
+    """A session, as the checks see it."""
+
+    @property
+    def transport_name(self) -> str:
+        """The name of its present transport."""
+
+
+def parse_query(environ: Environ) -> dict[str, str]:
+    """Return the parameters of the query string; the last of two with one name counts."""
+    try:
+        pairs = parse_qsl(
+            environ.get("QUERY_STRING", ""),
+            keep_blank_values=True,
+            max_num_fields=_MAX_PARAMETERS,
+        )
+    except ValueError:
+        return {}
+    return dict(pairs)
+
+
+def verify_transport(query: Mapping[str, str], environ: Environ, enabled: frozenset[str]) -> str:
+    """Return the transport that a request names.
+
+    Raises:
+        RequestError: It is unknown or not enabled, or the Origin header is not a header value.
+    """
+    transport = query.get("transport")
+    if transport not in enabled:
+        raise UnknownTransport({"transport": transport})
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is not None and not _LEGAL_VALUE.fullmatch(origin):
+        raise BadRequest({"name": "INVALID_ORIGIN", "origin": origin})
+    return transport
+
+
+def verify_session(
+    sid: str, transport: str, environ: Environ, session: S | None, cors: CorsPolicy | None
+) -> S:
+    """Return the session that a request belongs to.
+
+    Raises:
+        RequestError: It is unknown, uses another transport, or the origin is foreign.
+    """
+    if session is None:
+        raise UnknownSession({"sid": sid})
+    previous = session.transport_name
+    if not is_upgrade(environ) and transport != previous:
+        raise BadRequest(
+            {
+                "name": "TRANSPORT_MISMATCH",
+                "transport": transport,
+                "previousTransport": previous,
+            }
+        )
+    _check_origin(environ, cors)
+    return session
+
+
+def verify_handshake(
+    query: Mapping[str, str],
+    transport: str,
+    environ: Environ,
+    cors: CorsPolicy | None,
+    allow_request: Callable[[Environ], Any] | None,
+) -> None:
+    """Check a request that opens a session.
+
+    Raises:
+        RequestError: The method, the transport, the origin, the application's decision or the
+            protocol revision is against it.
+    """
+    method = environ.get("REQUEST_METHOD")
+    if method != "GET":
+        raise BadHandshakeMethod({"method": method})
+    if transport == "websocket" and not is_upgrade(environ):
+        raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR"})
+    _check_origin(environ, cors)
+    if allow_request is not None:
+        _ask_application(allow_request, environ)
+    if query.get("EIO") != "4":
+        raise UnsupportedProtocol({"protocol": 3})
+
+
+def _check_origin(environ: Environ, cors: CorsPolicy | None) -> None:
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is None or is_same_origin(origin, environ):
+        return
+    if cors is None or not cors.allows(origin, environ):
+        raise Forbidden({"message": "Forbidden", "origin": origin})
+
+
+def _ask_application(allow_request: Callable[[Environ], Any], environ: Environ) -> None:
+    try:
+        allowed = allow_request(environ)
+    except RequestError:
+        raise
+    except Exception as error:
+        raise Forbidden({"message": str(error)}, str(error) or None) from error
+    if not allowed:
+        raise Forbidden({"message": "Forbidden"})
