@@ -1,0 +1,1 @@
+"""Which sockets are in which room, and how a broadcast reaches them."""

@@ -1,0 +1,137 @@
+"""Rooms in memory, on one server: the default adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..codec.socket_packet import Packet
+from .base import AckCollector, Adapter, LocalSocket, Target
+
+__all__ = ["MemoryAdapter"]
+
+
+class MemoryAdapter(Adapter):
+    """Keeps rooms in two dictionaries and fans out to the sockets of this process."""
+
+    def server_count(self) -> int:
+        """Return 1: there is no cluster."""
+        return 1
+
+    def add_all(self, sid: str, rooms: Iterable[str]) -> None:
+        """Put a socket into rooms."""
+        own = self.sids.setdefault(sid, set())
+        for room in rooms:
+            if room in own:
+                continue
+            own.add(room)
+            members = self.rooms.get(room)
+            if members is None:
+                members = self.rooms[room] = set()
+                if self._listeners:
+                    self.trigger("create-room", room)
+            members.add(sid)
+            if self._listeners:
+                self.trigger("join-room", room, sid)
+
+    def remove(self, sid: str, room: str) -> None:
+        """Take a socket out of a room; silent when it is not in it."""
+        own = self.sids.get(sid)
+        if own is not None and room in own:
+            own.discard(room)
+            self._leave(sid, room)
+
+    def remove_all(self, sid: str) -> None:
+        """Take a socket out of all its rooms."""
+        for room in self.sids.pop(sid, ()):
+            self._leave(sid, room)
+
+    def _leave(self, sid: str, room: str) -> None:
+        members = self.rooms.get(room)
+        if members is None or sid not in members:
+            return
+        members.discard(sid)
+        if self._listeners:
+            self.trigger("leave-room", room, sid)
+        # A listener may have filled the room again.
+        if not members and self.rooms.get(room) is members:
+            del self.rooms[room]
+            if self._listeners:
+                self.trigger("delete-room", room)
+
+    def broadcast(self, packet: Packet, target: Target) -> None:
+        """Encode once and send to every socket of the target."""
+        message = self.namespace.parser.encode(packet, target.flags.compress)
+        volatile = target.flags.volatile
+        for socket in self._select(target):
+            socket.deliver(packet, message, volatile)
+
+    def broadcast_with_ack(self, packet: Packet, target: Target, collector: AckCollector) -> None:
+        """Encode once, send to every socket of the target and collect their answers."""
+        ack_id = self.namespace.next_ack_id()
+        packet = packet._replace(id=ack_id)
+        message = self.namespace.parser.encode(packet, target.flags.compress)
+        sockets = self._select(target)
+        # Before anything is sent: an answer may arrive at once.
+        for socket in sockets:
+            socket.expect_ack(ack_id, collector)
+        collector.expect(len(sockets))
+        collector.on_end(lambda: [socket.forget_ack(ack_id) for socket in sockets] and None)
+        for socket in sockets:
+            socket.deliver(packet, message, target.flags.volatile)
+
+    def sockets(self, rooms: Iterable[str] = ()) -> set[str]:
+        """Return the ids of the sockets in any of the rooms; of all without rooms."""
+        wanted = frozenset(rooms)
+        return {socket.id for socket in self._select(Target(wanted))}
+
+    def socket_rooms(self, sid: str) -> set[str]:
+        """Return the rooms of a socket."""
+        return set(self.sids.get(sid, ()))
+
+    def fetch_sockets(self, target: Target) -> list[Any]:
+        """Return the sockets of the target."""
+        return list(self._select(target))
+
+    def add_sockets(self, target: Target, rooms: Iterable[str]) -> None:
+        """Make the sockets of the target join rooms."""
+        wanted = list(rooms)
+        for socket in self._select(target):
+            socket.join(wanted)
+
+    def del_sockets(self, target: Target, rooms: Iterable[str]) -> None:
+        """Make the sockets of the target leave rooms."""
+        wanted = list(rooms)
+        for socket in self._select(target):
+            for room in wanted:
+                socket.leave(room)
+
+    def disconnect_sockets(self, target: Target, close: bool) -> None:
+        """Disconnect the sockets of the target."""
+        for socket in self._select(target):
+            socket.disconnect(close)
+
+    def server_side_emit(
+        self, args: list[Any], ack: Callable[[Exception | None, list[Any]], None] | None
+    ) -> None:
+        """There is no other server: nobody answers, and that is the answer."""
+        if ack is not None:
+            ack(None, [])
+
+    def _select(self, target: Target) -> list[LocalSocket]:
+        """Return each socket of the target once; a copy, for whoever joins and leaves meanwhile."""
+        sockets = self.namespace.sockets
+        rooms, except_, _ = target
+        if not rooms:
+            if not except_:
+                return list(sockets.values())
+            sids: Iterable[str] = sockets
+        elif len(rooms) == 1:
+            (room,) = rooms
+            sids = self.rooms.get(room, ())
+        else:
+            sids = set().union(*(self.rooms.get(room, ()) for room in rooms))
+        if except_:
+            excluded = set().union(*(self.rooms.get(room, ()) for room in except_))
+            sids = [sid for sid in sids if sid not in excluded]
+        return [sockets[sid] for sid in sids if sid in sockets]

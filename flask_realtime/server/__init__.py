@@ -1,0 +1,1 @@
+"""Socket.IO: server, namespaces, sockets, broadcasts and acknowledgements."""

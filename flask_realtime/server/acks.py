@@ -1,0 +1,197 @@
+"""Acknowledgements that clients owe: who waits for them, and until when.
+
+An entry leaves the table exactly once: with the client's answer, with its deadline, or when
+the client goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+from gevent.event import AsyncResult
+
+from ..errors import AckTimeout, SocketDisconnected
+
+__all__ = ["DEFAULT_TIMEOUT", "AckTable", "BroadcastAcks", "CallbackAck", "Pending", "WaitingAck"]
+
+#: Seconds that ``emit_with_ack`` waits unless ``timeout()`` says otherwise.
+DEFAULT_TIMEOUT = 10.0
+
+
+class Pending(Protocol):
+    """Somebody who waits for an acknowledgement."""
+
+    def respond(self, *args: Any) -> None:
+        """The client has answered with these arguments."""
+
+    def lose(self, reason: str) -> None:
+        """The client is gone."""
+
+
+class AckTable:
+    """The acknowledgements that one socket owes; made with the first of them."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self) -> None:
+        self._pending: dict[int, Pending] | None = None
+
+    def add(self, ack_id: int, pending: Pending) -> None:
+        """Expect an answer."""
+        if self._pending is None:
+            self._pending = {}
+        self._pending[ack_id] = pending
+
+    def discard(self, ack_id: int) -> None:
+        """Expect the answer no longer."""
+        if self._pending is not None:
+            self._pending.pop(ack_id, None)
+
+    def settle(self, ack_id: int | None, args: list[Any]) -> None:
+        """The client has answered; an unknown or repeated id is ignored."""
+        if self._pending is not None and ack_id is not None:
+            pending = self._pending.pop(ack_id, None)
+            if pending is not None:
+                pending.respond(*args)
+
+    def lose_all(self, reason: str) -> None:
+        """The client is gone: whoever waits hears of it now."""
+        pending, self._pending = self._pending, None
+        for entry in (pending or {}).values():
+            entry.lose(reason)
+
+
+class WaitingAck:
+    """A greenlet that waits for one client."""
+
+    def __init__(self) -> None:
+        self._result: AsyncResult[Any] = AsyncResult()
+
+    def respond(self, *args: Any) -> None:
+        """Wake the greenlet with the answer: one value, or a tuple of several."""
+        self._result.set(args[0] if len(args) == 1 else (args or None))
+
+    def lose(self, reason: str) -> None:
+        """Wake the greenlet with :exc:`SocketDisconnected`."""
+        self._result.set_exception(SocketDisconnected(reason))
+
+    def wait(self, timeout: float) -> Any:
+        """Block until the client answers.
+
+        Raises:
+            AckTimeout: It did not within ``timeout`` seconds.
+            SocketDisconnected: It is gone.
+        """
+        try:
+            return self._result.get(timeout=timeout)
+        except gevent.Timeout:
+            raise AckTimeout from None
+
+
+class CallbackAck:
+    """A function that is called with the answer, or with an error at its deadline.
+
+    Args:
+        run: Calls ``function(*args)`` where handlers of the application run.
+        callback: ``fn(*args)``; ``fn(error, *args)`` when there is a timeout.
+        timeout: Seconds, or ``None`` to wait as long as the client is there.
+        on_timeout: Called at the deadline, to forget the entry.
+    """
+
+    def __init__(
+        self,
+        run: Callable[..., None],
+        callback: Callable[..., Any],
+        timeout: float | None,
+        on_timeout: Callable[[], None],
+    ) -> None:
+        self._run = run
+        self._callback = callback
+        self._timed = timeout is not None
+        self._on_timeout = on_timeout
+        self._timer = None if timeout is None else gevent.spawn_later(timeout, self._expire)
+
+    def respond(self, *args: Any) -> None:
+        """Call the function with the answer."""
+        self._stop()
+        self._run(self._callback, *((None, *args) if self._timed else args))
+
+    def lose(self, reason: str) -> None:
+        """Call the function with the error, when it takes one."""
+        self._stop()
+        if self._timed:
+            self._run(self._callback, SocketDisconnected(reason))
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._on_timeout()
+        self._run(self._callback, AckTimeout())
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.kill(block=False)
+
+
+class BroadcastAcks:
+    """Gathers the answers of many clients: one value each, those that leave not waited for.
+
+    Args:
+        on_done: ``fn(error, responses)``, called once.
+        timeout: Seconds.
+    """
+
+    def __init__(
+        self, on_done: Callable[[Exception | None, list[Any]], None], timeout: float
+    ) -> None:
+        self._on_done: Callable[[Exception | None, list[Any]], None] | None = on_done
+        self._responses: list[Any] = []
+        self._missing = 0
+        self._complete = False
+        self._forget: list[Callable[[], None]] = []
+        self._timer = gevent.spawn_later(timeout, self._expire)
+
+    def on_end(self, forget: Callable[[], None]) -> None:
+        """Call ``forget`` when nobody waits any more: late answers are not expected."""
+        self._forget.append(forget)
+
+    def expect(self, count: int) -> None:
+        """So many more clients have been asked."""
+        self._missing += count
+
+    def start(self) -> None:
+        """Everybody has been asked: the last answer ends the wait."""
+        self._complete = True
+        self._check()
+
+    def cancel(self) -> None:
+        """Nobody could be asked: forget it."""
+        self._on_done = None
+        self._timer.kill(block=False)
+
+    def respond(self, *args: Any) -> None:
+        """A client has answered; its first argument counts."""
+        self._responses.append(args[0] if args else None)
+        self._missing -= 1
+        self._check()
+
+    def lose(self, reason: str) -> None:
+        """A client that was asked has left."""
+        self._missing -= 1
+        self._check()
+
+    def _check(self) -> None:
+        if self._complete and self._missing <= 0:
+            self._timer.kill(block=False)
+            self._finish(None)
+
+    def _expire(self) -> None:
+        self._finish(AckTimeout(responses=self._responses))
+
+    def _finish(self, error: Exception | None) -> None:
+        on_done, self._on_done = self._on_done, None
+        if on_done is not None:
+            for forget in self._forget:
+                forget()
+            on_done(error, list(self._responses))

@@ -1,0 +1,189 @@
+"""One session with the namespaces that its client has joined.
+
+Packets are decoded in the hub: acknowledgements are settled there and then, events and joins
+go to the session's inbox. A client that breaks the order of the protocol loses its
+connection (Socket.IO protocol, "Connection to a namespace").
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..codec.message import Message
+from ..codec.parser import Parser
+from ..codec.socket_packet import Packet, PacketType
+from ..engine.session import Session
+from ..engine.state import SessionState
+from ..errors import PacketError
+from ..reasons import Reason
+from .socket import Socket
+
+__all__ = ["Client", "ClientOwner"]
+
+logger = logging.getLogger(__name__)
+
+
+class ClientOwner(Protocol):
+    """The server, as a client sees it."""
+
+    @property
+    def parser(self) -> Parser:
+        """Encodes and decodes packets."""
+
+    def admit(self, client: Client, name: str, auth: Any) -> None:
+        """Let a client into a namespace or refuse it; may block."""
+
+    def joined(self, client: Client) -> None:
+        """The client has joined a namespace."""
+
+    def left(self, client: Client) -> None:
+        """The client is gone."""
+
+
+class Client:
+    """The connection of one client; ``socket.client``.
+
+    Attributes:
+        conn: The Engine.IO session.
+        request: The WSGI environ of its first request.
+    """
+
+    __slots__ = ("_decoder", "_joining", "_owner", "_size", "_sockets", "conn", "request")
+
+    def __init__(self, session: Session, owner: ClientOwner, max_size: int) -> None:
+        self.conn = session
+        self.request = session.request
+        self._owner = owner
+        self._decoder = owner.parser.decoder(max_size)
+        self._sockets: dict[str, Socket] = {}
+        # Namespaces whose middlewares have not decided yet.
+        self._joining: set[str] | None = None
+        self._size = 0
+
+    @property
+    def sockets(self) -> list[Socket]:
+        """Its sockets, one for each namespace that it has joined."""
+        return list(self._sockets.values())
+
+    def send(self, message: Message) -> None:
+        """Send an encoded packet."""
+        self.conn.send(message)
+
+    def send_packet(self, packet: Packet) -> None:
+        """Encode and send a packet."""
+        self.conn.send(self._owner.parser.encode(packet))
+
+    # What the session reports
+
+    def on_message(self, data: str | bytes) -> None:
+        """Take a message of the session."""
+        try:
+            packet = self._decoder.add(data)
+        except PacketError as error:
+            logger.debug("! invalid packet from %s: %s", self.conn.id[:6], error)
+            self.conn.close(Reason.FORCED_CLOSE, error)
+            return
+        self._size += len(data)
+        if packet is not None:
+            size, self._size = self._size, 0
+            _ON_PACKET[packet.type](self, packet, size)
+
+    def on_close(self, reason: str, description: object) -> None:
+        """The session is over: so are all sockets."""
+        self._owner.left(self)
+        sockets, self._sockets = self._sockets, {}
+        for socket in sockets.values():
+            socket.on_close(reason, description)
+
+    # Packets
+
+    def _on_connect(self, packet: Packet, size: int) -> None:
+        name = packet.namespace
+        if self._joining is None:
+            self._joining = set()
+        if name in self._sockets or name in self._joining:
+            self._violation(f"a second CONNECT for {name!r}")
+            return
+        self._joining.add(name)
+        self.conn.inbox.put(self._owner.admit, (self, name, packet.data), size)
+
+    def _on_event(self, packet: Packet, size: int) -> None:
+        socket = self._sockets.get(packet.namespace)
+        if socket is None:
+            self._violation(f"an event for {packet.namespace!r}, which was not joined")
+        elif socket.has_concurrent and socket.is_concurrent(packet.data[0]):
+            self.conn.inbox.spawn(socket.on_event, (packet.data, packet.id), size)
+        else:
+            self.conn.inbox.put(socket.on_event, (packet.data, packet.id), size)
+
+    def _on_ack(self, packet: Packet, size: int) -> None:
+        socket = self._sockets.get(packet.namespace)
+        if socket is None:
+            self._violation(f"an acknowledgement for {packet.namespace!r}, which was not joined")
+        else:
+            socket.on_ack(packet.id, packet.data)
+
+    def _on_disconnect(self, packet: Packet, size: int) -> None:
+        socket = self._sockets.pop(packet.namespace, None)
+        if socket is None:
+            self._violation(f"a disconnect from {packet.namespace!r}, which was not joined")
+        else:
+            socket.on_close(Reason.CLIENT_NAMESPACE_DISCONNECT)
+
+    def _on_connect_error(self, packet: Packet, size: int) -> None:
+        self._violation("a CONNECT_ERROR from a client")
+
+    def _violation(self, what: str) -> None:
+        logger.debug("! %s sent %s", self.conn.id[:6], what)
+        self.conn.close(Reason.FORCED_SERVER_CLOSE)
+
+    # Joining and leaving
+
+    def add(self, socket: Socket) -> None:
+        """A namespace has let the client in."""
+        self._end_joining(socket.nsp.name)
+        self._sockets[socket.nsp.name] = socket
+        self._owner.joined(self)
+
+    def refuse(self, name: str, message: str, data: Any = None) -> None:
+        """A namespace has refused the client."""
+        self._end_joining(name)
+        payload: dict[str, Any] = {"message": message}
+        if data is not None:
+            payload["data"] = data
+        self.send_packet(Packet(PacketType.CONNECT_ERROR, name, payload))
+
+    def _end_joining(self, name: str) -> None:
+        if self._joining is not None:
+            self._joining.discard(name)
+            if not self._joining:
+                self._joining = None
+
+    def remove(self, socket: Socket) -> None:
+        """A socket has left its namespace."""
+        if self._sockets.get(socket.nsp.name) is socket:
+            del self._sockets[socket.nsp.name]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the session is still there."""
+        return self.conn.state is SessionState.OPEN
+
+    def disconnect(self) -> None:
+        """Leave every namespace, then close the connection."""
+        for socket in self.sockets:
+            socket.disconnect()
+        self.conn.close(Reason.FORCED_SERVER_CLOSE)
+
+
+_ON_PACKET: dict[PacketType, Callable[[Client, Packet, int], None]] = {
+    PacketType.CONNECT: Client._on_connect,
+    PacketType.DISCONNECT: Client._on_disconnect,
+    PacketType.EVENT: Client._on_event,
+    PacketType.ACK: Client._on_ack,
+    PacketType.CONNECT_ERROR: Client._on_connect_error,
+    PacketType.BINARY_EVENT: Client._on_event,
+    PacketType.BINARY_ACK: Client._on_ack,
+}

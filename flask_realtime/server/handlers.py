@@ -1,0 +1,196 @@
+"""Functions of the application: what their signatures say, and how they are called.
+
+A signature is read once, when the function is registered; a call never guesses.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import FunctionType, MethodType
+from typing import Any, Final, NamedTuple, Protocol
+
+__all__ = ["FAILED", "Handler", "HandlerTable", "Runner", "describe"]
+
+logger = logging.getLogger(__name__)
+
+Function = Callable[..., Any]
+
+#: What :meth:`Runner.call` returns when the function raised.
+FAILED: Final = object()
+
+_UNBOUNDED = 1_000
+_VARARGS = inspect.CO_VARARGS
+
+
+class Handler(NamedTuple):
+    """A registered function.
+
+    Attributes:
+        function: The function.
+        max_args: How many positional arguments it takes.
+        wants_ack: Whether it has a keyword-only parameter ``ack``.
+        once: Whether it is called once only.
+        concurrent: Whether each call gets a greenlet of its own.
+        with_socket: Whether the socket is its first argument.
+    """
+
+    function: Function
+    max_args: int
+    wants_ack: bool
+    once: bool = False
+    concurrent: bool = False
+    with_socket: bool = False
+
+
+def describe(
+    function: Function, *, once: bool = False, concurrent: bool = False, with_socket: bool = False
+) -> Handler:
+    """Read the signature of a function.
+
+    Raises:
+        TypeError: It is not callable, or a coroutine function: this server is synchronous.
+    """
+    if not callable(function):
+        raise TypeError(f"a handler must be callable, not {type(function).__name__}")
+    if inspect.iscoroutinefunction(function):
+        raise TypeError("a handler must be a plain function: this server does not run coroutines")
+    max_args, wants_ack = _signature(function)
+    return Handler(function, max_args, wants_ack, once, concurrent, with_socket)
+
+
+def _signature(function: Function) -> tuple[int, bool]:
+    # Handlers are usually closures made for each connection: their code object is quicker to
+    # read than `inspect.signature` (0.3 µs against 15 µs).
+    if type(function) is FunctionType and not hasattr(function, "__wrapped__"):
+        return _code_signature(function)
+    if type(function) is MethodType and type(function.__func__) is FunctionType:
+        max_args, wants_ack = _code_signature(function.__func__)
+        return max_args - 1, wants_ack
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return _UNBOUNDED, False
+    if any(item.kind is item.VAR_POSITIONAL for item in parameters):
+        max_args = _UNBOUNDED
+    else:
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        max_args = sum(item.kind in positional for item in parameters)
+    return max_args, any(
+        item.kind is item.KEYWORD_ONLY and item.name == "ack" for item in parameters
+    )
+
+
+def _code_signature(function: FunctionType) -> tuple[int, bool]:
+    code = function.__code__
+    count = code.co_argcount
+    keyword_only = code.co_varnames[count : count + code.co_kwonlyargcount]
+    return (_UNBOUNDED if code.co_flags & _VARARGS else count), "ack" in keyword_only
+
+
+class HandlerTable:
+    """Handlers by event name, in order of registration."""
+
+    __slots__ = ("_by_event", "has_concurrent")
+
+    def __init__(self) -> None:
+        self._by_event: dict[Any, tuple[Handler, ...]] = {}
+        self.has_concurrent = False
+
+    def __bool__(self) -> bool:
+        return bool(self._by_event)
+
+    def add(self, event: Any, handler: Handler) -> None:
+        """Register a handler."""
+        self._by_event[event] = (*self._by_event.get(event, ()), handler)
+        self.has_concurrent = self.has_concurrent or handler.concurrent
+
+    def remove(self, event: str, function: Function | None) -> None:
+        """Remove one function, or all handlers of the event when none is given."""
+        kept = tuple(
+            handler
+            for handler in self._by_event.get(event, ())
+            if function is not None and handler.function != function
+        )
+        if kept:
+            self._by_event[event] = kept
+        else:
+            self._by_event.pop(event, None)
+
+    def clear(self) -> None:
+        """Remove all handlers of all events."""
+        self._by_event.clear()
+
+    def get(self, event: Any) -> tuple[Handler, ...]:
+        """Return the handlers of an event."""
+        return self._by_event.get(event, ())
+
+    def take(self, event: Any) -> tuple[Handler, ...]:
+        """Return the handlers to call now, and forget those registered for once."""
+        handlers = self._by_event.get(event, ())
+        for handler in handlers:
+            if handler.once:
+                kept = tuple(item for item in handlers if not item.once)
+                self._by_event[event] = kept
+                break
+        return handlers
+
+    def functions(self, event: str) -> list[Function]:
+        """Return the functions of an event."""
+        return [handler.function for handler in self.get(event)]
+
+
+class HasName(Protocol):
+    """What a log line needs of a socket."""
+
+    @property
+    def id(self) -> str:
+        """The public id."""
+
+
+class Runner:
+    """Calls functions of the application, each inside the application's context.
+
+    Attributes:
+        context: ``fn(socket)`` returns the context manager to call functions in; ``None``
+            when there is none to pay for.
+        on_error: ``fn(exception, socket, event)`` is told what handlers raise.
+        errors: How many exceptions handlers have raised.
+    """
+
+    def __init__(self) -> None:
+        self.context: Callable[[Any], AbstractContextManager[Any]] | None = None
+        self.on_error: Callable[[Exception, Any, str], Any] | None = None
+        self.errors = 0
+
+    def within(self, socket: Any, event: str, function: Function, *args: Any) -> None:
+        """Call a function of this package that calls handlers, inside the context."""
+        if self.context is None:
+            function(*args)
+            return
+        try:
+            with self.context(socket):
+                function(*args)
+        except Exception as error:
+            # The context itself failed: a teardown function of the application.
+            self.report(error, socket, event)
+
+    def call(self, socket: Any, event: str, function: Function, *args: Any, **kwargs: Any) -> Any:
+        """Call a handler; return its result, or ``FAILED`` when it raised."""
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            self.report(error, socket, event)
+            return FAILED
+
+    def report(self, error: Exception, socket: Any, event: str) -> None:
+        """Log an exception of a handler and tell ``on_error``."""
+        self.errors += 1
+        logger.error("! handler of %r failed (socket %s)", event, socket.id, exc_info=error)
+        if self.on_error is not None:
+            try:
+                self.on_error(error, socket, event)
+            except Exception:
+                logger.exception("! the error handler failed")

@@ -1,0 +1,248 @@
+"""A namespace: its sockets, its middlewares and the events of its application.
+
+Applications get one from ``io.of("/name")``, or derive a class from :class:`Namespace` and
+register it (Socket.IO documentation, "Namespaces").
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import logging
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import gevent
+
+from ..adapters.base import Adapter
+from ..codec.parser import Parser
+from ..engine.hub import HubThread
+from ..errors import ConnectError
+from ..events import EventEmitter
+from .broadcast import Broadcaster, BroadcastOperator
+from .handlers import HandlerTable, Runner, describe
+from .socket import Socket
+
+if TYPE_CHECKING:
+    from .client import Client
+
+__all__ = ["Namespace", "NamespaceServer"]
+
+logger = logging.getLogger(__name__)
+
+#: Names that mean "a client has connected", for the application.
+CONNECTION_EVENTS = frozenset({"connection", "connect"})
+_NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
+
+ServerAck = Callable[[Exception | None, list[Any]], Any]
+
+
+class NamespaceServer(Protocol):
+    """The server, as its namespaces see it."""
+
+    @property
+    def parser(self) -> Parser:
+        """Encodes packets."""
+
+    @property
+    def hub(self) -> HubThread:
+        """The thread that owns the sockets."""
+
+    @property
+    def runner(self) -> Runner:
+        """Calls handlers."""
+
+    def make_adapter(self, namespace: Namespace) -> Adapter:
+        """Return the adapter of a new namespace."""
+
+
+class Namespace(EventEmitter, Broadcaster):
+    """The sockets under one name, and what happens to them.
+
+    A class-based namespace derives from it: ``on_connection(self, socket)``,
+    ``on_disconnect(self, socket, reason)`` and ``on_<event>(self, socket, *args)`` are its
+    handlers; ``io.register(Chat("/chat"))`` puts it to work.
+
+    Args:
+        name: It begins with a slash; one is added when it does not.
+
+    Attributes:
+        name: The name.
+        sockets: The sockets of this server by id.
+        adapter: Looks after rooms and carries broadcasts.
+    """
+
+    parser: Parser
+    hub: HubThread
+    runner: Runner
+    adapter: Adapter
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name if name.startswith("/") else "/" + name
+        self.sockets: dict[str, Socket] = {}
+        self.handlers = HandlerTable()
+        self.server: Any = None
+        self._middlewares: list[Callable[[Socket], Any]] = []
+        self._ack_ids = itertools.count()
+        self._register_methods()
+
+    def _register_methods(self) -> None:
+        if type(self) is Namespace:
+            return
+        for name, method in inspect.getmembers(self, inspect.ismethod):
+            if name.startswith("on_") and not hasattr(Namespace, name):
+                self.event(name[3:], method)
+
+    def bind(self, server: NamespaceServer) -> None:
+        """Put the namespace to work on a server; called once.
+
+        Raises:
+            RuntimeError: It works on a server already.
+        """
+        if self.server is not None:
+            raise RuntimeError(f"the namespace {self.name!r} is registered already")
+        self.server = server
+        self.parser = server.parser
+        self.hub = server.hub
+        self.runner = server.runner
+        self.adapter = server.make_adapter(self)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the application has registered anything here."""
+        return bool(self._listeners or self._middlewares or self.sockets or self.handlers)
+
+    # What applications register
+
+    def use(self, middleware: Callable[[Socket], Any]) -> Callable[[Socket], Any]:
+        """Add ``fn(socket)``, called in order for each client that wants to connect.
+
+        It refuses the client by raising :exc:`~flask_realtime.ConnectError`.
+        """
+        if not callable(middleware):
+            raise TypeError("a middleware must be callable")
+        self._middlewares.append(middleware)
+        return middleware
+
+    def event(
+        self, name: str, function: Callable[..., Any], concurrent: bool = False
+    ) -> Callable[..., Any]:
+        """Register ``function(socket, *args)`` for an event of all sockets."""
+        if name in CONNECTION_EVENTS:
+            self.on("connection", function)
+        else:
+            handler = describe(function, concurrent=concurrent, with_socket=True)
+            self.handlers.add(name, handler)
+        return function
+
+    # Broadcasting
+
+    def broadcast_operator(self) -> BroadcastOperator:
+        """Return an operator for every socket of the namespace."""
+        return BroadcastOperator(self)
+
+    def server_side_emit(self, event: str, *args: Any, ack: ServerAck | None = None) -> None:
+        """Send an event to the other servers of the cluster.
+
+        Args:
+            event: Its name.
+            args: What JSON can carry.
+            ack: ``fn(error, responses)`` is called with what the others answered; at once,
+                with an empty list, where there is no other server.
+
+        Raises:
+            ValueError: The name belongs to the server.
+        """
+        if event in _NOT_FOR_SERVERS:
+            raise ValueError(f'"{event}" is a reserved event name')
+        self.adapter.server_side_emit([event, *args], ack)
+
+    def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
+        """Send an event to the other servers and return what they answered.
+
+        Args:
+            event: Its name.
+            args: What JSON can carry.
+            timeout: Seconds that they have.
+
+        Raises:
+            ClusterTimeout: Some did not answer; ``responses`` holds the others' answers.
+        """
+        result: gevent.event.AsyncResult[Any] = gevent.event.AsyncResult()
+        self.server_side_emit(event, *args, ack=lambda *outcome: result.set(outcome))
+        error, responses = result.get(timeout=timeout)
+        if error is not None:
+            raise error
+        return list(responses)
+
+    # What the server and the sockets call
+
+    def next_ack_id(self) -> int:
+        """Return a new acknowledgement id."""
+        return next(self._ack_ids)
+
+    def callback(self, function: Callable[..., Any]) -> Callable[..., None]:
+        """Return a function that calls ``function`` in a greenlet, as a handler is called."""
+
+        def run(*args: Any) -> None:
+            gevent.spawn(self.runner.call, self, "acknowledgement", function, *args)
+
+        return run
+
+    @property
+    def id(self) -> str:
+        """The name, where a log line expects the id of a socket."""
+        return self.name
+
+    def admit(self, client: Client, auth: Any) -> None:
+        """Ask the middlewares, then let the client in or refuse it; may block."""
+        socket = Socket(secrets.token_urlsafe(15), self, client, auth)
+        if self._middlewares and not self._is_welcome(socket, client):
+            return
+        if not client.is_open:
+            # It left while the middlewares were at work: it was never here.
+            socket.turn_away()
+            return
+        self.sockets[socket.id] = socket
+        client.add(socket)
+        socket.welcome()
+        logger.debug("+ socket %s joined %s", socket.id, self.name)
+        handlers = [*self.take("connect"), *self.take("connection")]
+        if handlers:
+            self.runner.within(socket, "connection", self._greet, socket, handlers)
+
+    def _greet(self, socket: Socket, handlers: list[Callable[..., Any]]) -> None:
+        for handler in handlers:
+            self.runner.call(socket, "connection", handler, socket)
+
+    def _is_welcome(self, socket: Socket, client: Client) -> bool:
+        outcome: list[ConnectError] = []
+        self.runner.within(socket, "middleware", self._ask, socket, outcome)
+        if not outcome:
+            return True
+        socket.turn_away()
+        if client.is_open:
+            client.refuse(self.name, outcome[0].message, outcome[0].data)
+        return False
+
+    def _ask(self, socket: Socket, outcome: list[ConnectError]) -> None:
+        for middleware in list(self._middlewares):
+            try:
+                middleware(socket)
+            except ConnectError as error:
+                outcome.append(error)
+            except Exception as error:
+                # A defect of the application is not for the client to read.
+                self.runner.report(error, socket, "middleware")
+                outcome.append(ConnectError("Internal server error"))
+            if outcome:
+                return
+
+    def forget(self, socket: Socket) -> None:
+        """A socket has left."""
+        self.sockets.pop(socket.id, None)
+
+    def __repr__(self) -> str:
+        return f"<Namespace {self.name}>"

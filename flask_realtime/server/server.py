@@ -1,0 +1,245 @@
+"""The Socket.IO server: namespaces by name, and the way from sessions to them.
+
+Its methods are those of the Socket.IO documentation, "Server API"; most of them speak of the
+main namespace.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ..adapters.base import Adapter
+from ..adapters.memory import MemoryAdapter
+from ..codec.parser import DefaultParser, Parser
+from ..engine.engine import Engine
+from ..engine.host import Environ, Host, StartResponse
+from ..engine.hub import HubThread
+from ..engine.scheduler import Scheduler
+from ..engine.session import Receiver, Session
+from ..options import Options
+from ..reasons import Reason
+from .broadcast import Broadcaster, BroadcastOperator
+from .client import Client
+from .handlers import Runner
+from .namespace import Namespace, ServerAck
+from .socket import Socket
+
+__all__ = ["BaseServer"]
+
+logger = logging.getLogger(__name__)
+
+ErrorHandler = Callable[[Exception, Any, str], Any]
+
+
+class NoHost:
+    """No WSGI server gives its sockets: polling only."""
+
+    def find(self, environ: Any, start_response: StartResponse) -> None:
+        """Return nothing."""
+
+
+class BaseServer(Broadcaster):
+    """A Socket.IO server without the WSGI servers around it.
+
+    Args:
+        host: Finds the sockets below requests.
+        scheduler: Runs the deadlines; tests bring their own clock.
+        options: See :class:`~flask_realtime.options.Options`.
+
+    Raises:
+        TypeError: An option is unknown.
+        ValueError: An option is out of range.
+    """
+
+    def __init__(
+        self, *, host: Host | None = None, scheduler: Scheduler | None = None, **options: Any
+    ) -> None:
+        self._host: Host = host or NoHost()
+        self._scheduler = scheduler
+        self.hub = HubThread()
+        self.runner = Runner()
+        self.engine = Engine(self, self._host, self.hub)
+        self._namespaces: dict[str, Namespace] = {}
+        self.configure(options)
+
+    def configure(self, options: dict[str, Any]) -> None:
+        """Build everything that depends on the options; before the first request only."""
+        self.options = Options.build(options)
+        self.parser: Parser = self.options.parser or DefaultParser(
+            self.options.json, self.options.max_attachments
+        )
+        scheduler = self._scheduler or Scheduler()
+        self.engine.configure(self.options, scheduler)
+        self._start_deadline = scheduler.start
+        self._joins = scheduler.queue(self.options.connect_timeout, _join_timed_out)
+        for namespace in self._namespaces.values():
+            namespace.parser = self.parser
+            namespace.adapter = self.make_adapter(namespace)
+        if "/" not in self._namespaces:
+            self._namespaces["/"] = self._new_namespace("/")
+
+    # Namespaces
+
+    @property
+    def sockets(self) -> Namespace:
+        """The main namespace, ``/``."""
+        return self._namespaces["/"]
+
+    @property
+    def namespaces(self) -> dict[str, Namespace]:
+        """The namespaces by name; a copy."""
+        return dict(self._namespaces)
+
+    def of(self, name: str) -> Namespace:
+        """Return the namespace of that name; it is made when there is none.
+
+        Args:
+            name: A slash is put in front when it has none.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"a namespace is named by a string, not {type(name).__name__}")
+        name = name if name.startswith("/") else "/" + name
+        namespace = self._namespaces.get(name)
+        if namespace is None:
+            namespace = self._namespaces[name] = self._new_namespace(name)
+            self.sockets.trigger("new_namespace", namespace)
+        return namespace
+
+    def register(self, namespace: Namespace) -> Namespace:
+        """Put a class-based namespace to work.
+
+        Raises:
+            ValueError: There is a namespace of that name.
+        """
+        name = namespace.name
+        present = self._namespaces.get(name)
+        # The main namespace is always there; a class may take its place while it is untouched.
+        if present is not None and (name != "/" or present.is_used):
+            raise ValueError(f"there is a namespace {name!r} already")
+        namespace.bind(self)
+        self._namespaces[name] = namespace
+        self.sockets.trigger("new_namespace", namespace)
+        return namespace
+
+    def _new_namespace(self, name: str) -> Namespace:
+        namespace = Namespace(name)
+        namespace.bind(self)
+        return namespace
+
+    def make_adapter(self, namespace: Namespace) -> Adapter:
+        """Return the adapter of a new namespace."""
+        return (self.options.adapter or MemoryAdapter)(namespace)
+
+    # What applications register
+
+    def on(self, event: str, function: Any = None) -> Any:
+        """Listen to ``connection`` (or ``connect``), ``new_namespace`` and server-side events.
+
+        Args:
+            event: Its name.
+            function: Left out, the method returns a decorator.
+        """
+        return self.sockets.on(event, function)
+
+    def once(self, event: str, function: Any = None) -> Any:
+        """Like :meth:`on`, for the next time only."""
+        return self.sockets.once(event, function)
+
+    def off(self, event: str, function: Any = None) -> None:
+        """Remove one listener of ``event``, or all of them when none is given."""
+        self.sockets.off(event, function)
+
+    def listeners(self, event: str) -> list[Callable[..., Any]]:
+        """Return the listeners of ``event``."""
+        return self.sockets.listeners(event)
+
+    def use(self, middleware: Callable[[Socket], Any]) -> Callable[[Socket], Any]:
+        """Add a middleware to the main namespace. See :meth:`Namespace.use`."""
+        return self.sockets.use(middleware)
+
+    def event(self, name: Any = None, *, namespace: str = "/", concurrent: bool = False) -> Any:
+        """Register ``function(socket, *args)`` for an event of every socket; a decorator.
+
+        Used bare, the function's name is the event: ``connection`` and ``disconnect`` work
+        as well.
+
+        Args:
+            name: The event.
+            namespace: The namespace whose sockets are meant.
+            concurrent: Give each call a greenlet of its own, out of order.
+        """
+        if callable(name):
+            return self.of(namespace).event(name.__name__, name, concurrent)
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            event = name or function.__name__
+            return self.of(namespace).event(event, function, concurrent)
+
+        return decorate
+
+    def on_error(self, function: ErrorHandler) -> ErrorHandler:
+        """Call ``function(exception, socket, event)`` for what handlers raise; a decorator."""
+        self.runner.on_error = function
+        return function
+
+    # Broadcasting
+
+    def broadcast_operator(self) -> BroadcastOperator:
+        """Return an operator for every socket of the main namespace."""
+        return self.sockets.broadcast_operator()
+
+    def server_side_emit(self, event: str, *args: Any, ack: ServerAck | None = None) -> None:
+        """Send an event to the other servers. See :meth:`Namespace.server_side_emit`."""
+        self.sockets.server_side_emit(event, *args, ack=ack)
+
+    def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
+        """Send an event to the other servers and return what they answered."""
+        return self.sockets.server_side_emit_with_ack(event, *args, timeout=timeout)
+
+    # Life
+
+    def handle(self, environ: Environ, start_response: StartResponse) -> Any:
+        """Answer one request that belongs to the server; a WSGI application."""
+        return self.engine.handle(environ, start_response)
+
+    def close(self) -> None:
+        """Refuse new clients, tell the present ones, and give back what adapters hold.
+
+        Sockets get the reason ``server shutting down``; what is buffered is delivered first.
+        """
+        for namespace in self._namespaces.values():
+            for socket in list(namespace.sockets.values()):
+                socket.on_close(Reason.SERVER_SHUTTING_DOWN)
+            namespace.adapter.close()
+        self.engine.close()
+
+    # What the engine and the clients report
+
+    def on_open(self, session: Session) -> Receiver:
+        """The engine has opened a session."""
+        client = Client(session, self, self.options.max_http_buffer_size)
+        self._start_deadline(self._joins, client)
+        return client
+
+    def admit(self, client: Client, name: str, auth: Any) -> None:
+        """Let a client into a namespace or refuse it; may block."""
+        namespace = self._namespaces.get(name)
+        if namespace is not None:
+            namespace.admit(client, auth)
+        elif client.is_open:
+            client.refuse(name, "Invalid namespace")
+
+    def joined(self, client: Client) -> None:
+        """The client has joined a namespace: it may stay."""
+        self._joins.discard(client)
+
+    def left(self, client: Client) -> None:
+        """The client is gone."""
+        self._joins.discard(client)
+
+
+def _join_timed_out(client: Client) -> None:
+    logger.debug("! session %s has joined no namespace in time", client.conn.id[:6])
+    client.conn.close(Reason.FORCED_SERVER_CLOSE)

@@ -1,0 +1,469 @@
+"""One client in one namespace: what handlers of the application hold in their hands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..adapters.base import AckCollector, Adapter, Flags, Target
+from ..codec.message import Message
+from ..codec.parser import Parser
+from ..codec.socket_packet import Packet, PacketType
+from ..engine.hub import HubThread
+from ..engine.session import Session
+from ..errors import SocketDisconnected
+from ..reasons import Reason
+from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
+from .broadcast import Ack, BroadcastOperator, check_event, room_set
+from .catch_all import CatchAll
+from .dispatch import dispatch
+from .emitter import SocketEmitter
+from .handlers import Handler, HandlerTable, Runner, describe
+from .handshake import Handshake
+
+if TYPE_CHECKING:
+    from .client import Client
+
+__all__ = ["Socket", "SocketNamespace", "SocketState"]
+
+logger = logging.getLogger(__name__)
+
+_LIFECYCLE = frozenset({"disconnecting", "disconnect"})
+_NO_FLAGS = Flags()
+
+
+class SocketState(Enum):
+    """Where a socket is in its life; it moves in this order only."""
+
+    CONNECTING = auto()
+    CONNECTED = auto()
+    DISCONNECTING = auto()
+    DISCONNECTED = auto()
+
+
+class SocketNamespace(Protocol):
+    """The namespace, as its sockets see it."""
+
+    name: str
+    adapter: Adapter
+    parser: Parser
+    hub: HubThread
+    runner: Runner
+    handlers: HandlerTable
+
+    def next_ack_id(self) -> int:
+        """Return a new acknowledgement id."""
+
+    def forget(self, socket: Any) -> None:
+        """The socket has left."""
+
+    def callback(self, function: Callable[..., Any]) -> Callable[..., None]:
+        """Return a function that calls ``function`` in a greenlet, as a handler is called."""
+
+
+class Socket(CatchAll):
+    """A client in a namespace (Socket.IO documentation, "Server API", "Socket").
+
+    Attributes:
+        id: The public id, another one than the session's.
+        nsp: The namespace.
+        client: The connection, shared by all namespaces of the client.
+        handshake: What the client sent when it connected.
+        data: A dictionary for the application.
+        recovered: Whether the state of an earlier connection was restored.
+    """
+
+    def __init__(
+        self, sid: str, nsp: Any, client: Client, auth: Mapping[str, Any] | None
+    ) -> None:
+        super().__init__()
+        self.id = sid
+        self.nsp = nsp
+        self.client = client
+        self.handshake = Handshake(client.request, auth)
+        self.data: dict[str, Any] = {}
+        self.recovered = False
+        self.state = SocketState.CONNECTING
+        #: What the application's context keeps for this socket.
+        self.context: Any = None
+        self._nsp: SocketNamespace = nsp
+        self._handlers = HandlerTable()
+        self._acks = AckTable()
+        self._end: tuple[str, object] = ("", None)
+
+    @property
+    def conn(self) -> Session:
+        """The Engine.IO session."""
+        return self.client.conn
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The WSGI environ of the first request."""
+        return self.client.request
+
+    @property
+    def connected(self) -> bool:
+        """Whether the client is in the namespace."""
+        return self.state in (SocketState.CONNECTED, SocketState.DISCONNECTING)
+
+    @property
+    def rooms(self) -> set[str]:
+        """The rooms of the socket, its own id among them; a copy."""
+        return self._nsp.adapter.socket_rooms(self.id)
+
+    # Handlers
+
+    def on(self, event: str, function: Any = None, *, concurrent: bool = False) -> Any:
+        """Call ``function(*args)`` for each ``event``; also as a decorator.
+
+        What it returns answers the client's acknowledgement: ``None`` without arguments, a
+        tuple with several, anything else with one. With a keyword-only parameter ``ack`` it
+        gets a callable instead, and answers when it likes.
+
+        Args:
+            event: The name of the event. ``disconnecting`` and ``disconnect`` handlers get
+                ``(reason)`` or ``(reason, description)``, as their signature allows.
+            function: Left out, the method returns a decorator.
+            concurrent: Give each call a greenlet of its own, out of order.
+        """
+        return self._register(event, function, concurrent=concurrent)
+
+    def once(self, event: str, function: Any = None) -> Any:
+        """Like :meth:`on`, for the next time only."""
+        return self._register(event, function, once=True)
+
+    def _register(self, event: str, function: Any, **options: bool) -> Any:
+        if function is None:
+            return lambda decorated: self._register(event, decorated, **options)
+        handler = describe(function, **options)
+        if self.state is SocketState.DISCONNECTED and event in _LIFECYCLE:
+            # The client left while the connection handler was still at work: it shall hear.
+            self.conn.inbox.put_urgent(self._run_lifecycle, (event, (handler,)))
+        else:
+            self._handlers.add(event, handler)
+        return function
+
+    def off(self, event: str, function: Any = None) -> None:
+        """Remove one handler of ``event``, or all of them when none is given."""
+        self._handlers.remove(event, function)
+
+    def listeners(self, event: str) -> list[Callable[..., Any]]:
+        """Return the handlers of ``event``."""
+        return self._handlers.functions(event)
+
+    def remove_all_listeners(self, event: str | None = None) -> None:
+        """Remove all handlers of ``event``, or of all events."""
+        if event is None:
+            self._handlers.clear()
+        else:
+            self._handlers.remove(event, None)
+
+    # Emitting
+
+    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
+        """Send an event to the client. A client that is gone gets nothing.
+
+        Args:
+            event: Its name.
+            args: What JSON can carry, and bytes.
+            ack: ``fn(*args)`` is called with the client's answer.
+
+        Raises:
+            ValueError: The name is reserved, or a value is NaN or infinite.
+            TypeError: A value cannot be carried.
+        """
+        self.emit_with_flags(_NO_FLAGS, event, args, ack)
+
+    def send(self, *args: Any) -> None:
+        """Send a ``message`` event."""
+        self.emit("message", *args)
+
+    write = send
+
+    def emit_with_ack(self, event: str, *args: Any) -> Any:
+        """Send an event and block until the client has answered.
+
+        Returns:
+            The answer: one value, a tuple of several, ``None`` for none.
+
+        Raises:
+            AckTimeout: There was none within 10 s; ``timeout()`` says otherwise.
+            SocketDisconnected: The client is gone, or goes meanwhile.
+        """
+        return self.wait_with_flags(_NO_FLAGS, event, args)
+
+    def emit_with_flags(
+        self, flags: Flags, event: str, args: tuple[Any, ...], ack: Ack | None
+    ) -> None:
+        """Send an event as ``flags`` say; what :meth:`emit` and its modifiers do."""
+        check_event(event)
+        nsp = self._nsp
+        ack_id = None if ack is None else nsp.next_ack_id()
+        packet = Packet(PacketType.EVENT, nsp.name, [event, *args], ack_id)
+        message = nsp.parser.encode(packet, flags.compress)
+        if nsp.hub.is_foreign:
+            nsp.hub.post(self._send_event, packet, message, flags, ack)
+        else:
+            self._send_event(packet, message, flags, ack)
+
+    def _send_event(
+        self, packet: Packet, message: Message, flags: Flags, ack: Ack | None
+    ) -> None:
+        if ack is not None and packet.id is not None:
+            ack_id = packet.id
+            pending = CallbackAck(
+                self._nsp.callback(ack),
+                flags.timeout,
+                lambda: self._acks.discard(ack_id),
+            )
+            if self.state is SocketState.DISCONNECTED:
+                pending.lose(self._end[0])
+            else:
+                self._acks.add(ack_id, pending)
+        self.deliver(packet, message, flags.volatile)
+
+    def wait_with_flags(self, flags: Flags, event: str, args: tuple[Any, ...]) -> Any:
+        """Send an event and wait as ``flags`` say; what :meth:`emit_with_ack` does."""
+        check_event(event)
+        nsp = self._nsp
+        ack_id = nsp.next_ack_id()
+        packet = Packet(PacketType.EVENT, nsp.name, [event, *args], ack_id)
+        message = nsp.parser.encode(packet, flags.compress)
+        if nsp.hub.is_foreign:
+            return nsp.hub.call(self._wait_for_ack, packet, message, flags)
+        return self._wait_for_ack(packet, message, flags)
+
+    def _wait_for_ack(self, packet: Packet, message: Message, flags: Flags) -> Any:
+        assert packet.id is not None
+        if self.state is SocketState.DISCONNECTED:
+            raise SocketDisconnected(self._end[0])
+        pending = WaitingAck()
+        self._acks.add(packet.id, pending)
+        try:
+            self.deliver(packet, message, flags.volatile)
+            return pending.wait(DEFAULT_TIMEOUT if flags.timeout is None else flags.timeout)
+        finally:
+            self._acks.discard(packet.id)
+
+    @property
+    def volatile(self) -> SocketEmitter:
+        """Emit only if the client can take the packet now."""
+        return SocketEmitter(self, _NO_FLAGS).volatile
+
+    def compress(self, compress: bool) -> SocketEmitter:
+        """Emit with or without compression."""
+        return SocketEmitter(self, _NO_FLAGS).compress(compress)
+
+    def timeout(self, seconds: float) -> SocketEmitter:
+        """Emit with a time for the acknowledgement, in seconds."""
+        return SocketEmitter(self, _NO_FLAGS).timeout(seconds)
+
+    # Broadcasting
+
+    def broadcast_operator(self, flags: Flags = _NO_FLAGS) -> BroadcastOperator:
+        """Return an operator for every socket but this one."""
+        return BroadcastOperator(self.nsp, Target(except_=frozenset((self.id,)), flags=flags))
+
+    def to(self, *rooms: Any) -> BroadcastOperator:
+        """Broadcast to rooms, this socket left out."""
+        return self.broadcast_operator().to(*rooms)
+
+    def in_(self, *rooms: Any) -> BroadcastOperator:
+        """The same as :meth:`to`."""
+        return self.broadcast_operator().to(*rooms)
+
+    def except_(self, *rooms: Any) -> BroadcastOperator:
+        """Broadcast to all but these rooms and this socket."""
+        return self.broadcast_operator().except_(*rooms)
+
+    @property
+    def broadcast(self) -> BroadcastOperator:
+        """Broadcast to every socket but this one."""
+        return self.broadcast_operator()
+
+    @property
+    def local(self) -> BroadcastOperator:
+        """Broadcast to the other sockets of this server."""
+        return self.broadcast_operator().local
+
+    # Rooms
+
+    def join(self, rooms: str | Iterable[str]) -> None:
+        """Join a room or several. A socket that is disconnected joins nothing."""
+        names = room_set([rooms] if isinstance(rooms, str) else rooms)
+        if self.state is not SocketState.DISCONNECTED:
+            self._in_hub(self._nsp.adapter.add_all, self.id, names)
+
+    def leave(self, room: str) -> None:
+        """Leave a room; nothing happens when the socket is not in it."""
+        self._in_hub(self._nsp.adapter.remove, self.id, room)
+
+    def disconnect(self, close: bool = False) -> Socket:
+        """Disconnect the client from the namespace.
+
+        Args:
+            close: Whether its connection, with all its namespaces, is closed.
+        """
+        self._in_hub(self._disconnect, close)
+        return self
+
+    def _disconnect(self, close: bool) -> None:
+        if close:
+            self.client.disconnect()
+        elif self.state is SocketState.CONNECTED:
+            self.client.send_packet(Packet(PacketType.DISCONNECT, self._nsp.name))
+            # Who is thrown out shall not act any more: what waits in the inbox is dropped.
+            self.conn.inbox.drop(self.on_event)
+            self.on_close(Reason.SERVER_NAMESPACE_DISCONNECT)
+
+    def _in_hub(self, function: Callable[..., Any], *args: Any) -> None:
+        hub = self._nsp.hub
+        if hub.is_foreign:
+            hub.post(function, *args)
+        else:
+            function(*args)
+
+    # What the namespace and the client call
+
+    def welcome(self) -> None:
+        """The namespace has let the client in: tell it."""
+        self.state = SocketState.CONNECTED
+        self._nsp.adapter.add_all(self.id, (self.id,))
+        self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, {"sid": self.id}))
+
+    def turn_away(self) -> None:
+        """The namespace has not let the client in: leave no trace."""
+        self._leave(Reason.FORCED_SERVER_CLOSE)
+
+    def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
+        """Send an encoded packet, unless it is volatile and the client cannot take it now."""
+        if self.has_outgoing:
+            self.notify_outgoing(packet.data)
+        if not volatile or self.client.conn.writable:
+            self.client.conn.send(message)
+
+    def expect_ack(self, ack_id: int, collector: AckCollector) -> None:
+        """Pass the client's answer to ``ack_id`` on to ``collector``."""
+        self._acks.add(ack_id, collector)
+
+    def forget_ack(self, ack_id: int) -> None:
+        """Expect the answer to ``ack_id`` no longer."""
+        self._acks.discard(ack_id)
+
+    @property
+    def has_concurrent(self) -> bool:
+        """Whether any handler of the socket or its namespace is concurrent."""
+        return self._handlers.has_concurrent or self._nsp.handlers.has_concurrent
+
+    def is_concurrent(self, event: Any) -> bool:
+        """Whether the handlers of ``event`` get a greenlet of their own."""
+        handlers = (*self._handlers.get(event), *self._nsp.handlers.get(event))
+        return any(handler.concurrent for handler in handlers)
+
+    def on_event(self, data: list[Any], ack_id: int | None) -> None:
+        """Run the handlers of an event that the client has sent; may block."""
+        if self._end[0] == Reason.SERVER_NAMESPACE_DISCONNECT:
+            return
+        self._nsp.runner.within(self, data[0], self._dispatch, data, ack_id)
+
+    def _dispatch(self, data: list[Any], ack_id: int | None) -> None:
+        event = data[0]
+        if self.has_incoming and not self._passes(event, data[1:]):
+            return
+        handlers = self._handlers.take(event)
+        shared = self._nsp.handlers.get(event)
+        if shared:
+            handlers += shared
+        respond = None if ack_id is None else self._responder(ack_id)
+        dispatch(self._nsp.runner, self, event, handlers, data[1:], respond)
+
+    def _passes(self, event: str, args: list[Any]) -> bool:
+        listeners, middlewares = self.incoming_steps()
+        runner = self._nsp.runner
+        for listener in listeners:
+            runner.call(self, event, listener, event, *args)
+        for middleware in middlewares:
+            try:
+                middleware(event, args)
+            except Exception as error:
+                for handler in self._handlers.take("error"):
+                    runner.call(self, "error", handler.function, error)
+                return False
+        return True
+
+    def _responder(self, ack_id: int) -> Callable[..., None]:
+        answered = False
+
+        def respond(*args: Any) -> None:
+            nonlocal answered
+            if answered:
+                return
+            packet = Packet(PacketType.ACK, self._nsp.name, list(args), ack_id)
+            message = self._nsp.parser.encode(packet)
+            answered = True
+            self._in_hub(self.client.conn.send, message)
+
+        return respond
+
+    def on_ack(self, ack_id: int | None, args: list[Any]) -> None:
+        """The client has answered an event."""
+        self._acks.settle(ack_id, args)
+
+    # The end
+
+    def on_close(self, reason: str, description: object = None) -> None:
+        """The client is gone: the only way a connected socket ends."""
+        if self.state is not SocketState.CONNECTED:
+            return
+        self.state = SocketState.DISCONNECTING
+        self._end = (reason, description)
+        self._acks.lose_all(reason)
+        last = (*self._handlers.get("disconnecting"), *self._nsp.handlers.get("disconnecting"))
+        if not last:
+            self._leave(reason)
+            self._run_soon(self._run_disconnect)
+        else:
+            self._run_soon(self._run_end, last)
+
+    def _run_soon(self, function: Callable[..., None], *args: Any) -> None:
+        inbox = self.conn.inbox
+        if inbox.is_running_here:
+            function(*args)
+        else:
+            inbox.put_urgent(function, args)
+
+    def _run_end(self, last: tuple[Handler, ...]) -> None:
+        try:
+            self._run_lifecycle("disconnecting", last)
+        finally:
+            self._leave(self._end[0])
+            self._run_disconnect()
+
+    def _run_disconnect(self) -> None:
+        handlers = (*self._handlers.get("disconnect"), *self._nsp.handlers.get("disconnect"))
+        if handlers:
+            self._run_lifecycle("disconnect", handlers)
+
+    def _run_lifecycle(self, event: str, handlers: tuple[Handler, ...]) -> None:
+        runner = self._nsp.runner
+        runner.within(self, event, self._call_lifecycle, event, handlers)
+
+    def _call_lifecycle(self, event: str, handlers: tuple[Handler, ...]) -> None:
+        for handler in handlers:
+            args = ((self,) if handler.with_socket else ()) + self._end
+            self._nsp.runner.call(self, event, handler.function, *args[: handler.max_args])
+
+    def _leave(self, reason: str) -> None:
+        self.state = SocketState.DISCONNECTED
+        if not self._end[0]:
+            self._end = (reason, None)
+        self._nsp.adapter.remove_all(self.id)
+        self._nsp.forget(self)
+        self.client.remove(self)
+        self._acks.lose_all(reason)
+        logger.debug("- socket %s left %s: %s", self.id, self._nsp.name, reason)
+
+    def __repr__(self) -> str:
+        return f"<Socket {self.id} in {self._nsp.name} {self.state.name.lower()}>"
