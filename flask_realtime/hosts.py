@@ -1,0 +1,109 @@
+"""Where each WSGI server keeps the socket of a request, and how it is taken over.
+
+- gevent's ``pywsgi`` with any handler, ours or the stock one: the handler is behind
+  ``start_response``, unless a middleware has wrapped that; ours is in the environ as well;
+- gunicorn's gevent worker: ``gunicorn.socket`` in the environ;
+- gevent-websocket, its handler and its gunicorn worker: the 101 has been sent before the
+  application is called, and its WebSocket object knows the handler.
+
+Only public names of the hosts are used.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket as socket_module
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gevent.pywsgi import WSGIHandler
+
+from .engine.host import StartResponse
+
+__all__ = ["HANDLER_KEY", "SocketFinder"]
+
+logger = logging.getLogger(__name__)
+
+#: Where the embedded server's handler puts itself.
+HANDLER_KEY = "flask_realtime.handler"
+
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError)
+
+
+class SocketFinder:
+    """Finds the socket of a request under the servers above."""
+
+    def find(self, environ: Mapping[str, Any], start_response: StartResponse) -> Any:
+        """Return the socket below a request; ``None`` when the host does not give it."""
+        websocket = environ.get("wsgi.websocket")
+        if websocket is not None:
+            return _PywsgiSocket(websocket.handler, None)
+        handler = environ.get(HANDLER_KEY) or getattr(start_response, "__self__", None)
+        if isinstance(handler, WSGIHandler):
+            return _PywsgiSocket(handler, start_response)
+        sock = environ.get("gunicorn.socket")
+        # HTTP/2 has no socket of its own for a request.
+        if sock is not None and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
+            return _GunicornSocket(sock, environ["wsgi.input"], start_response)
+        return None
+
+
+class _PywsgiSocket:
+    def __init__(self, handler: Any, start_response: StartResponse | None) -> None:
+        self.socket = handler.socket
+        self.is_upgraded = start_response is None
+        self._handler = handler
+        self._start_response = start_response
+        _set_nodelay(self.socket)
+
+    def switch_protocols(self, headers: Iterable[tuple[str, str]]) -> bytes:
+        if self._start_response is not None:
+            self._start_response("101 Switching Protocols", list(headers))(b"")
+        self.socket.settimeout(0)
+        stream = self._handler.rfile
+        try:
+            leftover: bytes = stream.peek()
+        except (*_WOULD_BLOCK, OSError, ValueError):
+            leftover = b""
+        # Its buffer of 8 kB is of no more use, and the host reads no second request.
+        stream.close()
+        return leftover
+
+    def give_back(self) -> None:
+        self._handler.close_connection = True
+
+
+class _GunicornSocket:
+    is_upgraded = False
+
+    def __init__(self, sock: Any, body: Any, start_response: StartResponse) -> None:
+        self.socket = sock
+        self._body = body
+        self._start_response = start_response
+        _set_nodelay(sock)
+
+    def switch_protocols(self, headers: Iterable[tuple[str, str]]) -> bytes:
+        self._start_response("101 Switching Protocols", list(headers))(b"")
+        self.socket.settimeout(0)
+        unreader = getattr(getattr(self._body, "reader", None), "unreader", None)
+        if unreader is None:
+            return b""
+        try:
+            leftover: bytes = unreader.read()
+        except (*_WOULD_BLOCK, OSError):
+            return b""
+        return leftover
+
+    def give_back(self) -> None:
+        # The keep-alive loop sees the end of the stream: the transport has shut it down.
+        pass
+
+
+def _set_nodelay(sock: Any) -> None:
+    try:
+        # pywsgi writes head and body separately; Nagle's algorithm and delayed
+        # acknowledgements would cost each poll 40 ms.
+        sock.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
+    except OSError:
+        logger.debug("not a TCP socket, or gone already")

@@ -1,0 +1,78 @@
+"""The WSGI middleware: requests below the path of the server are its own, the rest passes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gevent import getcurrent
+from werkzeug.wrappers import Response
+
+from .client_files import ClientFiles
+from .server.server import BaseServer
+
+__all__ = ["Middleware"]
+
+logger = logging.getLogger(__name__)
+
+WSGIApp = Callable[..., Iterable[bytes]]
+
+
+class Middleware:
+    """A WSGI application in front of another.
+
+    Args:
+        server: The Socket.IO server.
+        wsgi_app: What answers all other requests; they get 404 without one.
+        root: The directory of the application, where the search for the JavaScript client
+            begins; the program's and the current one by default.
+    """
+
+    def __init__(
+        self, server: BaseServer, wsgi_app: WSGIApp | None = None, root: str | None = None
+    ) -> None:
+        self.server = server
+        self.wsgi_app: WSGIApp = wsgi_app or Response("Not Found\n", 404)
+        options = server.options
+        path = options.path.rstrip("/")
+        self._exact = None if options.add_trailing_slash else path
+        self._prefix = path + "/"
+        self._files = ClientFiles(options.serve_client, [root] if root else _program_folders())
+        self._told = False
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a request."""
+        path = environ.get("PATH_INFO", "")
+        if not path.startswith(self._prefix) and path != self._exact:
+            return self.wsgi_app(environ, start_response)
+        response = self._files.answer(path[len(self._prefix) :], environ)
+        if response is None and not _is_on_hub(environ):
+            response = self._explain()
+        if response is not None:
+            return response(environ, start_response)
+        answer: Iterable[bytes] = self.server.handle(environ, start_response)
+        return answer
+
+    def _explain(self) -> Response:
+        if not self._told:
+            self._told = True
+            logger.error(
+                "flask_realtime needs a gevent server and got a request from a thread: start "
+                "the application with io.run(app) or gunicorn -k gevent"
+            )
+        return Response("This server needs gevent: see its log.\n", 503)
+
+
+def _is_on_hub(environ: dict[str, Any]) -> bool:
+    # A gevent server calls applications in greenlets below its hub; a threading server does
+    # so at the root of a thread.
+    return getcurrent().parent is not None or not environ.get("wsgi.multithread")
+
+
+def _program_folders() -> list[str]:
+    program = getattr(sys.modules.get("__main__"), "__file__", None)
+    folders = [os.path.dirname(os.path.abspath(program))] if program else []
+    return [*folders, os.getcwd()]
