@@ -19,7 +19,7 @@ __all__ = ["APP_KEY", "handler_context"]
 APP_KEY = "flask_realtime.app"
 
 
-class handler_context:  # noqa: N801 - used like a function
+class handler_context:
     """The context manager around the handlers of one event.
 
     Args:

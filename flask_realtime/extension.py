@@ -107,5 +107,3 @@ def _from_config(app: Flask) -> dict[str, Any]:
                 raise TypeError(f"{key}: " + unknown_option(name, Options.names()))
             options[name] = value
     return options
-
-

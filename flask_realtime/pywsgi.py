@@ -15,7 +15,7 @@ from .hosts import HANDLER_KEY
 __all__ = ["RealtimeHandler"]
 
 
-class RealtimeHandler(WSGIHandler):  # type: ignore[misc]
+class RealtimeHandler(WSGIHandler):
     """A ``handler_class`` for ``gevent.pywsgi.WSGIServer``."""
 
     def get_environ(self) -> dict[str, Any]:

@@ -84,9 +84,7 @@ class Server(BaseServer):
         logger.info("= shutting down")
         http_server.stop_accepting()
         self.close()
-        with gevent.Timeout(GRACE, False):
-            while self.engine.clients_count:
-                gevent.sleep(0.02)
+        self.engine.wait_until_empty(GRACE)
         http_server.stop(timeout=1)
 
 

@@ -14,7 +14,7 @@ from ..codec.parser import Parser
 from ..codec.socket_packet import Packet
 from ..events import EventEmitter
 
-__all__ = ["Adapter", "AckCollector", "Flags", "LocalSocket", "LocalSockets", "Target"]
+__all__ = ["AckCollector", "Adapter", "Flags", "LocalSocket", "LocalSockets", "Target"]
 
 Rooms = frozenset[str]
 

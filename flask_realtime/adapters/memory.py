@@ -76,7 +76,12 @@ class MemoryAdapter(Adapter):
         for socket in sockets:
             socket.expect_ack(ack_id, collector)
         collector.expect(len(sockets))
-        collector.on_end(lambda: [socket.forget_ack(ack_id) for socket in sockets] and None)
+
+        def forget() -> None:
+            for socket in sockets:
+                socket.forget_ack(ack_id)
+
+        collector.on_end(forget)
         for socket in sockets:
             socket.deliver(packet, message, target.flags.volatile)
 

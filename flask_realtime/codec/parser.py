@@ -23,6 +23,7 @@ __all__ = ["Decoder", "DefaultParser", "Parser"]
 
 _EVENT = PacketType.EVENT
 _BINARY_OF = {PacketType.EVENT: b"5", PacketType.ACK: b"6"}
+_NO_ATTACHMENTS: list[bytes] = []
 _PLAIN_OF = {member: b"%d" % member for member in PacketType}
 _HAS_ATTACHMENTS = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
 
@@ -73,7 +74,7 @@ class DefaultParser:
         packet_type, namespace, data, ack_id = packet
         prefix = _PLAIN_OF[packet_type]
         if data is None:
-            body, attachments = b"", []
+            body, attachments = b"", _NO_ATTACHMENTS
         else:
             body, attachments = self._codec.encode(data)
             if attachments:

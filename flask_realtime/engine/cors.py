@@ -53,7 +53,7 @@ def is_same_origin(origin: str, environ: Environ) -> bool:
     # One of both may name the default port.
     default = _DEFAULT_PORTS[parts.scheme]
     name = parts.netloc.rsplit(":", 1)[0] if port is not None else parts.netloc
-    return (port or default) == default and host == f"{name}:{default}" or (
+    return ((port or default) == default and host == f"{name}:{default}") or (
         port == default and host == name
     )
 

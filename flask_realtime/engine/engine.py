@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gevent.event import Event
+import gevent
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as HTTPResponse
 
 from ..codec.engine_packet import OPEN
 from ..codec.message import Message
-from ..codec.websocket import encode_close
-from ..codec.websocket_handshake import accept_key, handshake_problem, is_upgrade
+from ..codec.websocket_handshake import is_upgrade
 from ..errors import BadRequest, RequestError
 from ..events import EventEmitter
 from ..options import Options
@@ -33,10 +32,9 @@ from .poll_requests import PollRequests
 from .polling import PollingTransport
 from .scheduler import Scheduler
 from .session import Receiver, Session
-from .state import SessionState, UpgradeState
-from .upgrade import Probe
+from .state import SessionState
 from .verify import parse_query, verify_handshake, verify_session, verify_transport
-from .websocket import WebSocketTransport
+from .websocket_requests import WebSocketRequests, refuse_upgraded, require_socket
 
 __all__ = ["ConnectionError_", "Engine", "EngineHandler"]
 
@@ -121,9 +119,9 @@ class Engine(EventEmitter):
         self._transports = frozenset(options.transports)
         self._cors = None if options.cors is None else CorsPolicy(options.cors)
         self._heartbeat = Heartbeat(scheduler, options.ping_interval, options.ping_timeout)
-        self._upgrades = scheduler.queue(options.upgrade_timeout, _upgrade_timed_out)
         self._goodbyes = scheduler.queue(CLOSE_TIMEOUT, _goodbye_timed_out)
         self._polls = PollRequests(options, self._headers)
+        self._websockets = WebSocketRequests(options, self._headers, scheduler)
 
     @property
     def clients_count(self) -> int:
@@ -150,6 +148,12 @@ class Engine(EventEmitter):
         self._is_closed = True
         for session in list(self._sessions.values()):
             session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
+
+    def wait_until_empty(self, timeout: float) -> None:
+        """Block until the last session is over, at most ``timeout`` seconds."""
+        deadline = self._scheduler.clock() + timeout
+        while self._sessions and self._scheduler.clock() < deadline:
+            gevent.sleep(0.02)
 
     # Requests
 
@@ -178,7 +182,8 @@ class Engine(EventEmitter):
             found = self._sessions.get(sid)
             session = verify_session(sid, transport, environ, found, self._cors)
             if is_upgrade(environ):
-                return self._upgrade(session, transport, environ, host_socket, start_response)
+                websocket = require_socket(environ, host_socket)
+                return self._websockets.upgrade(session, transport, environ, websocket)
             sock = None if host_socket is None else host_socket.socket
             return self._polls.answer(session, environ, start_response, sock)
         options = self.options
@@ -186,7 +191,7 @@ class Engine(EventEmitter):
         if self._is_closed:
             return reply(environ, start_response, 503, [("Retry-After", "1")])
         if transport == "websocket":
-            return self._open_websocket(environ, host_socket, start_response)
+            return self._open_websocket(environ, host_socket)
         return self._open_polling(environ, host_socket, start_response)
 
     def _refuse(
@@ -199,10 +204,7 @@ class Engine(EventEmitter):
         )
         host_socket = self._host.find(environ, start_response)
         if host_socket is not None and host_socket.is_upgraded:
-            host_socket.switch_protocols(())
-            _send_quietly(host_socket.socket, encode_close(1008, error.message))
-            host_socket.give_back()
-            return []
+            return refuse_upgraded(host_socket, error)
         headers = Headers() if self._cors is None else self._cors.headers(environ)
         headers["Content-Type"] = "application/json"
         return reply(environ, start_response, error.status, headers, error_body(error))
@@ -234,19 +236,17 @@ class Engine(EventEmitter):
         environ_answer = _with_headers(start_response, extra)
         return self._polls.respond(response, environ, environ_answer)
 
-    def _open_websocket(
-        self, environ: Environ, host_socket: HostSocket | None, start_response: StartResponse
-    ) -> list[bytes]:
-        sock = _require_socket(environ, host_socket)
+    def _open_websocket(self, environ: Environ, host_socket: HostSocket | None) -> list[bytes]:
+        sock = require_socket(environ, host_socket)
         session = self._new_session(environ)
         initial = Headers()
         self.trigger("initial_headers", initial, environ)
-        transport, leftover = self._switch_protocols(environ, sock, initial)
+        transport, leftover = self._websockets.switch_protocols(environ, sock, initial)
         transport.send_control(OPEN + self._open_data(session.id, []))
         self._start(session, transport)
         self._handler_opens(session)
         transport.start(session, leftover)
-        self._serve(session, transport, sock)
+        self._websockets.serve(session, transport, sock)
         return []
 
     def _new_session(self, environ: Environ) -> Session:
@@ -255,8 +255,8 @@ class Engine(EventEmitter):
         except Exception as error:
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error}) from error
         if not isinstance(sid, str) or not sid or sid in self._sessions:
-            error = ValueError("generate_id must return a new, non-empty string")
-            raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error})
+            problem = ValueError("generate_id must return a new, non-empty string")
+            raise BadRequest({"name": "ID_GENERATION_ERROR", "error": problem})
         limit = max(_MIN_INBOX, self.options.max_http_buffer_size)
         return Session(sid, self, environ, limit)
 
@@ -303,76 +303,6 @@ class Engine(EventEmitter):
             return []
         return ["websocket"]
 
-    # WebSockets
-
-    def _switch_protocols(
-        self, environ: Environ, host_socket: HostSocket, headers: Headers
-    ) -> tuple[WebSocketTransport, bytes]:
-        headers.extend(self._headers(environ))
-        headers["Upgrade"] = "websocket"
-        headers["Connection"] = "Upgrade"
-        headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
-        leftover = host_socket.switch_protocols(headers.to_wsgi_list())
-        options = self.options
-        transport = WebSocketTransport(
-            host_socket.socket, options.max_http_buffer_size, options.max_buffered_bytes
-        )
-        return transport, leftover
-
-    def _upgrade(
-        self,
-        session: Session,
-        transport_name: str,
-        environ: Environ,
-        host_socket: HostSocket | None,
-        start_response: StartResponse,
-    ) -> list[bytes]:
-        sock = _require_socket(environ, host_socket)
-        transport, leftover = self._switch_protocols(environ, sock, Headers())
-        may_upgrade = (
-            transport_name == "websocket"
-            and session.upgrade_state is UpgradeState.NONE
-            and session.state is SessionState.OPEN
-            and session.transport_name == "polling"
-        )
-        if not may_upgrade:
-            # Another WebSocket for the same session: it gets no answer but the end.
-            transport.close()
-            transport.abort()
-            sock.give_back()
-            return []
-        ended = Event()
-        probe = Probe(session, transport, lambda probe: self._probe_ended(probe, ended))
-        self._scheduler.start(self._upgrades, probe)
-        on_close = session.once("close", lambda *_: probe.give_up("the session is over"))
-        transport.start(probe, leftover)
-        try:
-            # The deadline of the upgrade ends this wait at the latest.
-            ended.wait()
-        finally:
-            session.off("close", on_close)
-            self._upgrades.discard(probe)
-        self._serve(session, transport, sock)
-        return []
-
-    def _probe_ended(self, probe: Probe, ended: Event) -> None:
-        self._upgrades.discard(probe)
-        ended.set()
-
-    def _serve(
-        self, session: Session, transport: WebSocketTransport, host_socket: HostSocket
-    ) -> None:
-        """Lend this greenlet to the session until its WebSocket is over."""
-        try:
-            if session.transport is transport:
-                session.inbox.host()
-        finally:
-            # Also when the server kills this greenlet.
-            if session.transport is transport:
-                session.close(Reason.TRANSPORT_CLOSE, flush=False)
-            transport.abort()
-            host_socket.give_back()
-
     # What sessions report
 
     def beat(self, session: Session) -> None:
@@ -392,10 +322,6 @@ class Engine(EventEmitter):
         self._sessions.pop(session.id, None)
 
 
-def _upgrade_timed_out(probe: Probe) -> None:
-    probe.give_up("it took too long")
-
-
 def _goodbye_timed_out(session: Session) -> None:
     session.close(flush=False)
 
@@ -408,23 +334,6 @@ def _ask(middleware: EngineMiddleware, environ: Environ) -> HTTPResponse | None:
     except Exception as error:
         logger.exception("! an engine middleware failed")
         raise BadRequest({"name": "MIDDLEWARE_FAILURE"}) from error
-
-
-def _require_socket(environ: Environ, host_socket: HostSocket | None) -> HostSocket:
-    if host_socket is None:
-        raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": "no socket"})
-    if not host_socket.is_upgraded:
-        problem = handshake_problem(environ)
-        if problem is not None:
-            raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": problem})
-    return host_socket
-
-
-def _send_quietly(sock: Any, data: bytes) -> None:
-    try:
-        sock.send(data)
-    except OSError:
-        logger.debug("the peer was gone before it could be refused")
 
 
 def _with_headers(start_response: StartResponse, extra: Headers) -> StartResponse:

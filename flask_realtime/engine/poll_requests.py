@@ -14,8 +14,8 @@ from werkzeug.datastructures import Headers
 from ..errors import PacketError
 from ..options import Options
 from ..reasons import Reason
-from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
 from .host import Environ, StartResponse
+from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
 from .polling import Overlap, PollingTransport, Response
 from .session import Session
 from .state import UpgradeState
@@ -117,9 +117,8 @@ class PollRequests:
         except BodyTooLarge:
             session.close(Reason.TRANSPORT_ERROR, "payload too large", flush=False)
             # What the client is still sending is not read: the connection cannot go on.
-            headers = [*self._headers(environ), ("Connection", "close")]
-            environ.pop("HTTP_CONNECTION", None)
-            return reply(environ, start_response, 413, headers)
+            environ["HTTP_CONNECTION"] = "close"
+            return reply(environ, start_response, 413, self._headers(environ))
         except BrokenBody:
             description = "data request connection closed prematurely"
             session.close(Reason.TRANSPORT_ERROR, description, flush=False)

@@ -145,9 +145,11 @@ class PollingTransport:
             raise Overlap
         if self._packets or self._closing or self._owner is None:
             return self.take()
-        self._waiter = waiter = Waiter()
+        waiter: Waiter[Response] = Waiter()
+        self._waiter = waiter
         try:
-            return waiter.get()
+            response: Response = waiter.get()
+            return response
         finally:
             if self._waiter is waiter:
                 self._waiter = None

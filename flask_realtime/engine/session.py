@@ -138,7 +138,7 @@ class Session(EventEmitter):
             code: The status of the WebSocket close frame.
         """
         was_open = self.state is SessionState.OPEN
-        if self.state is SessionState.CLOSED or not (was_open or not flush):
+        if self._is_over or (flush and not was_open):
             return
         if flush:
             self._enter(SessionState.CLOSING)
@@ -152,7 +152,7 @@ class Session(EventEmitter):
             logger.info("- session %s closed: %s", self.id[:6], reason)
             self._receiver.on_close(reason, description)
             self.trigger("close", reason, description)
-        if self.state is SessionState.CLOSED:
+        if self._is_over:
             # Only now: the greenlet that the inbox lets go takes the socket with it.
             self.inbox.close()
 
@@ -224,6 +224,10 @@ class Session(EventEmitter):
             transport.pause()
         logger.debug("= %s is on websocket", self.id[:6])
         self.trigger("upgrade", transport)
+
+    @property
+    def _is_over(self) -> bool:
+        return self.state is SessionState.CLOSED
 
     def _pause(self) -> None:
         self.is_paused = True

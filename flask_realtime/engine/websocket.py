@@ -243,7 +243,7 @@ class WebSocketTransport:
             self._lost(Reason.TRANSPORT_ERROR, error)
             return
         self._outbox = None
-        self._writer = _stopped(self._writer)
+        self._writer = _stop(self._writer)
         if self._owner is not None:
             self._owner.drained()
 
@@ -264,8 +264,8 @@ class WebSocketTransport:
 
     def abort(self) -> None:
         """Stop both watchers and shut the socket down; the host's greenlet closes it."""
-        self._reader = _stopped(self._reader)
-        self._writer = _stopped(self._writer)
+        self._reader = _stop(self._reader)
+        self._writer = _stop(self._writer)
         self._owner = self._outbox = None
         sock, self._socket = self._socket, None
         if sock is not None:
@@ -282,10 +282,11 @@ class WebSocketTransport:
             owner.lost(reason, description)
 
 
-def _stopped(watcher: Any) -> None:
+def _stop(watcher: Any) -> Any:
     if watcher is not None:
         watcher.stop()
         watcher.close()
+    return None
 
 
 def _refuse(_: object) -> int:

@@ -94,20 +94,17 @@ class CallbackAck:
     """A function that is called with the answer, or with an error at its deadline.
 
     Args:
-        run: Calls ``function(*args)`` where handlers of the application run.
-        callback: ``fn(*args)``; ``fn(error, *args)`` when there is a timeout.
+        callback: ``fn(*args)``; ``fn(error, *args)`` when there is a timeout. It must not block.
         timeout: Seconds, or ``None`` to wait as long as the client is there.
         on_timeout: Called at the deadline, to forget the entry.
     """
 
     def __init__(
         self,
-        run: Callable[..., None],
         callback: Callable[..., Any],
         timeout: float | None,
         on_timeout: Callable[[], None],
     ) -> None:
-        self._run = run
         self._callback = callback
         self._timed = timeout is not None
         self._on_timeout = on_timeout
@@ -116,18 +113,18 @@ class CallbackAck:
     def respond(self, *args: Any) -> None:
         """Call the function with the answer."""
         self._stop()
-        self._run(self._callback, *((None, *args) if self._timed else args))
+        self._callback(*((None, *args) if self._timed else args))
 
     def lose(self, reason: str) -> None:
         """Call the function with the error, when it takes one."""
         self._stop()
         if self._timed:
-            self._run(self._callback, SocketDisconnected(reason))
+            self._callback(SocketDisconnected(reason))
 
     def _expire(self) -> None:
         self._timer = None
         self._on_timeout()
-        self._run(self._callback, AckTimeout())
+        self._callback(AckTimeout())
 
     def _stop(self) -> None:
         if self._timer is not None:

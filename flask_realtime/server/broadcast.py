@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from gevent.event import AsyncResult
 
-from ..adapters.base import Adapter, Flags, Target
+from ..adapters.base import Adapter, Target
 from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
@@ -171,14 +171,12 @@ class BroadcastOperator:
 
         self._collect(packet, done)
         try:
-            return result.get()
+            return list(result.get() or ())
         except AckTimeout as error:
             # A fresh one: its traceback is the caller's, not the timer's.
             raise AckTimeout(responses=error.responses) from None
 
-    def _collect(
-        self, packet: Packet, done: Callable[[Exception | None, list[Any]], Any]
-    ) -> None:
+    def _collect(self, packet: Packet, done: Callable[[Exception | None, list[Any]], Any]) -> None:
         timeout = self._target.flags.timeout
         collector = BroadcastAcks(done, DEFAULT_TIMEOUT if timeout is None else timeout)
         try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import format_datetime
 from datetime import datetime, timezone
+from email.utils import format_datetime
 from time import time
 from typing import Any
 from urllib.parse import parse_qsl

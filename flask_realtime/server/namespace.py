@@ -14,11 +14,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import gevent
+from gevent.event import AsyncResult
 
 from ..adapters.base import Adapter
 from ..codec.parser import Parser
 from ..engine.hub import HubThread
-from ..errors import ConnectError
+from ..errors import ClusterTimeout, ConnectError
 from ..events import EventEmitter
 from .broadcast import Broadcaster, BroadcastOperator
 from .handlers import HandlerTable, Runner, describe
@@ -170,12 +171,19 @@ class Namespace(EventEmitter, Broadcaster):
         Raises:
             ClusterTimeout: Some did not answer; ``responses`` holds the others' answers.
         """
-        result: gevent.event.AsyncResult[Any] = gevent.event.AsyncResult()
-        self.server_side_emit(event, *args, ack=lambda *outcome: result.set(outcome))
-        error, responses = result.get(timeout=timeout)
-        if error is not None:
-            raise error
-        return list(responses)
+        result: AsyncResult[list[Any]] = AsyncResult()
+
+        def done(error: Exception | None, responses: list[Any]) -> None:
+            if error is None:
+                result.set(responses)
+            else:
+                result.set_exception(error)
+
+        self.server_side_emit(event, *args, ack=done)
+        try:
+            return list(result.get(timeout=timeout) or ())
+        except gevent.Timeout:
+            raise ClusterTimeout(f"no answer within {timeout} s") from None
 
     # What the server and the sockets call
 

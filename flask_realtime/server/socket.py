@@ -17,11 +17,11 @@ from ..errors import SocketDisconnected
 from ..reasons import Reason
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
 from .broadcast import Ack, BroadcastOperator, check_event, room_set
-from .catch_all import CatchAll
 from .dispatch import dispatch
 from .emitter import SocketEmitter
-from .handlers import Handler, HandlerTable, Runner, describe
+from .handlers import Handler, HandlerTable, Runner
 from .handshake import Handshake
+from .listening import Listening
 
 if TYPE_CHECKING:
     from .client import Client
@@ -63,7 +63,7 @@ class SocketNamespace(Protocol):
         """Return a function that calls ``function`` in a greenlet, as a handler is called."""
 
 
-class Socket(CatchAll):
+class Socket(Listening):
     """A client in a namespace (Socket.IO documentation, "Server API", "Socket").
 
     Attributes:
@@ -75,9 +75,7 @@ class Socket(CatchAll):
         recovered: Whether the state of an earlier connection was restored.
     """
 
-    def __init__(
-        self, sid: str, nsp: Any, client: Client, auth: Mapping[str, Any] | None
-    ) -> None:
+    def __init__(self, sid: str, nsp: Any, client: Client, auth: Mapping[str, Any] | None) -> None:
         super().__init__()
         self.id = sid
         self.nsp = nsp
@@ -89,7 +87,6 @@ class Socket(CatchAll):
         #: What the application's context keeps for this socket.
         self.context: Any = None
         self._nsp: SocketNamespace = nsp
-        self._handlers = HandlerTable()
         self._acks = AckTable()
         self._end: tuple[str, object] = ("", None)
 
@@ -113,52 +110,13 @@ class Socket(CatchAll):
         """The rooms of the socket, its own id among them; a copy."""
         return self._nsp.adapter.socket_rooms(self.id)
 
-    # Handlers
-
-    def on(self, event: str, function: Any = None, *, concurrent: bool = False) -> Any:
-        """Call ``function(*args)`` for each ``event``; also as a decorator.
-
-        What it returns answers the client's acknowledgement: ``None`` without arguments, a
-        tuple with several, anything else with one. With a keyword-only parameter ``ack`` it
-        gets a callable instead, and answers when it likes.
-
-        Args:
-            event: The name of the event. ``disconnecting`` and ``disconnect`` handlers get
-                ``(reason)`` or ``(reason, description)``, as their signature allows.
-            function: Left out, the method returns a decorator.
-            concurrent: Give each call a greenlet of its own, out of order.
-        """
-        return self._register(event, function, concurrent=concurrent)
-
-    def once(self, event: str, function: Any = None) -> Any:
-        """Like :meth:`on`, for the next time only."""
-        return self._register(event, function, once=True)
-
-    def _register(self, event: str, function: Any, **options: bool) -> Any:
-        if function is None:
-            return lambda decorated: self._register(event, decorated, **options)
-        handler = describe(function, **options)
+    def add_handler(self, event: str, handler: Handler) -> None:
+        """Add a handler; one for the end of a socket that has ended is called at once."""
         if self.state is SocketState.DISCONNECTED and event in _LIFECYCLE:
             # The client left while the connection handler was still at work: it shall hear.
             self.conn.inbox.put_urgent(self._run_lifecycle, (event, (handler,)))
         else:
-            self._handlers.add(event, handler)
-        return function
-
-    def off(self, event: str, function: Any = None) -> None:
-        """Remove one handler of ``event``, or all of them when none is given."""
-        self._handlers.remove(event, function)
-
-    def listeners(self, event: str) -> list[Callable[..., Any]]:
-        """Return the handlers of ``event``."""
-        return self._handlers.functions(event)
-
-    def remove_all_listeners(self, event: str | None = None) -> None:
-        """Remove all handlers of ``event``, or of all events."""
-        if event is None:
-            self._handlers.clear()
-        else:
-            self._handlers.remove(event, None)
+            self.handlers.add(event, handler)
 
     # Emitting
 
@@ -208,9 +166,7 @@ class Socket(CatchAll):
         else:
             self._send_event(packet, message, flags, ack)
 
-    def _send_event(
-        self, packet: Packet, message: Message, flags: Flags, ack: Ack | None
-    ) -> None:
+    def _send_event(self, packet: Packet, message: Message, flags: Flags, ack: Ack | None) -> None:
         if ack is not None and packet.id is not None:
             ack_id = packet.id
             pending = CallbackAck(
@@ -355,11 +311,11 @@ class Socket(CatchAll):
     @property
     def has_concurrent(self) -> bool:
         """Whether any handler of the socket or its namespace is concurrent."""
-        return self._handlers.has_concurrent or self._nsp.handlers.has_concurrent
+        return self.handlers.has_concurrent or self._nsp.handlers.has_concurrent
 
     def is_concurrent(self, event: Any) -> bool:
         """Whether the handlers of ``event`` get a greenlet of their own."""
-        handlers = (*self._handlers.get(event), *self._nsp.handlers.get(event))
+        handlers = (*self.handlers.get(event), *self._nsp.handlers.get(event))
         return any(handler.concurrent for handler in handlers)
 
     def on_event(self, data: list[Any], ack_id: int | None) -> None:
@@ -372,7 +328,7 @@ class Socket(CatchAll):
         event = data[0]
         if self.has_incoming and not self._passes(event, data[1:]):
             return
-        handlers = self._handlers.take(event)
+        handlers = self.handlers.take(event)
         shared = self._nsp.handlers.get(event)
         if shared:
             handlers += shared
@@ -388,7 +344,7 @@ class Socket(CatchAll):
             try:
                 middleware(event, args)
             except Exception as error:
-                for handler in self._handlers.take("error"):
+                for handler in self.handlers.take("error"):
                     runner.call(self, "error", handler.function, error)
                 return False
         return True
@@ -420,7 +376,7 @@ class Socket(CatchAll):
         self.state = SocketState.DISCONNECTING
         self._end = (reason, description)
         self._acks.lose_all(reason)
-        last = (*self._handlers.get("disconnecting"), *self._nsp.handlers.get("disconnecting"))
+        last = (*self.handlers.get("disconnecting"), *self._nsp.handlers.get("disconnecting"))
         if not last:
             self._leave(reason)
             self._run_soon(self._run_disconnect)
@@ -442,7 +398,7 @@ class Socket(CatchAll):
             self._run_disconnect()
 
     def _run_disconnect(self) -> None:
-        handlers = (*self._handlers.get("disconnect"), *self._nsp.handlers.get("disconnect"))
+        handlers = (*self.handlers.get("disconnect"), *self._nsp.handlers.get("disconnect"))
         if handlers:
             self._run_lifecycle("disconnect", handlers)
 

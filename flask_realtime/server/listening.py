@@ -1,25 +1,71 @@
-"""Listeners that see every event of a socket, in and out, and the middlewares of its packets."""
+"""What an application registers on one socket: handlers, catch-all listeners, middlewares."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["CatchAll"]
+from .handlers import Handler, HandlerTable, describe
+
+__all__ = ["Listening"]
 
 Listener = Callable[..., Any]
 
 
-class CatchAll:
-    """The ``any`` methods and ``use`` of a socket (Socket.IO documentation, "Catch-all listeners").
-
-    Nothing is allocated before the first of them is used.
+class Listening:
+    """Handlers by event, and those that see every event (Socket.IO documentation, "Listening to
+    events" and "Catch-all listeners").
     """
 
     def __init__(self) -> None:
+        self.handlers = HandlerTable()
         self._incoming: tuple[Listener, ...] = ()
         self._outgoing: tuple[Listener, ...] = ()
         self._middlewares: tuple[Listener, ...] = ()
+
+    def on(self, event: str, function: Any = None, *, concurrent: bool = False) -> Any:
+        """Call ``function(*args)`` for each ``event``; also as a decorator.
+
+        What it returns answers the client's acknowledgement: ``None`` without arguments, a
+        tuple with several, anything else with one. With a keyword-only parameter ``ack`` it
+        gets a callable instead, and answers when it likes.
+
+        Args:
+            event: The name of the event. ``disconnecting`` and ``disconnect`` handlers get
+                ``(reason)`` or ``(reason, description)``, as their signature allows.
+            function: Left out, the method returns a decorator.
+            concurrent: Give each call a greenlet of its own, out of order.
+        """
+        return self._register(event, function, concurrent=concurrent)
+
+    def once(self, event: str, function: Any = None) -> Any:
+        """Like :meth:`on`, for the next time only."""
+        return self._register(event, function, once=True)
+
+    def _register(self, event: str, function: Any, **options: bool) -> Any:
+        if function is None:
+            return lambda decorated: self._register(event, decorated, **options)
+        self.add_handler(event, describe(function, **options))
+        return function
+
+    def add_handler(self, event: str, handler: Handler) -> None:
+        """Add a handler whose signature has been read."""
+        self.handlers.add(event, handler)
+
+    def off(self, event: str, function: Any = None) -> None:
+        """Remove one handler of ``event``, or all of them when none is given."""
+        self.handlers.remove(event, function)
+
+    def listeners(self, event: str) -> list[Callable[..., Any]]:
+        """Return the handlers of ``event``."""
+        return self.handlers.functions(event)
+
+    def remove_all_listeners(self, event: str | None = None) -> None:
+        """Remove all handlers of ``event``, or of all events."""
+        if event is None:
+            self.handlers.clear()
+        else:
+            self.handlers.remove(event, None)
 
     @property
     def has_incoming(self) -> bool:

@@ -1,0 +1,141 @@
+"""The requests that become WebSockets: new sessions and upgrades.
+
+The greenlet of such a request is lent to its session until the WebSocket is over.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from gevent.event import Event
+from werkzeug.datastructures import Headers
+
+from ..codec.websocket import encode_close
+from ..codec.websocket_handshake import accept_key, handshake_problem
+from ..errors import BadRequest, RequestError
+from ..options import Options
+from ..reasons import Reason
+from .host import Environ, HostSocket
+from .scheduler import Scheduler
+from .session import Session
+from .state import SessionState, UpgradeState
+from .upgrade import Probe
+from .websocket import WebSocketTransport
+
+__all__ = ["WebSocketRequests", "refuse_upgraded", "require_socket"]
+
+logger = logging.getLogger(__name__)
+
+
+class WebSocketRequests:
+    """Takes sockets over and serves them.
+
+    Args:
+        options: Limits.
+        extra_headers: Returns what CORS and listeners add to an answer.
+        scheduler: Runs the deadline of upgrades.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        extra_headers: Callable[[Environ], Headers],
+        scheduler: Scheduler,
+    ) -> None:
+        self._max_size = options.max_http_buffer_size
+        self._max_buffered = options.max_buffered_bytes
+        self._extra_headers = extra_headers
+        self._scheduler = scheduler
+        self._upgrades = scheduler.queue(options.upgrade_timeout, _upgrade_timed_out)
+
+    def switch_protocols(
+        self, environ: Environ, host_socket: HostSocket, headers: Headers
+    ) -> tuple[WebSocketTransport, bytes]:
+        """Answer 101; return the transport and what the host had read beyond the request."""
+        headers.extend(self._extra_headers(environ))
+        headers["Upgrade"] = "websocket"
+        headers["Connection"] = "Upgrade"
+        headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
+        leftover = host_socket.switch_protocols(headers.to_wsgi_list())
+        transport = WebSocketTransport(host_socket.socket, self._max_size, self._max_buffered)
+        return transport, leftover
+
+    def upgrade(
+        self, session: Session, transport_name: str, environ: Environ, host_socket: HostSocket
+    ) -> list[bytes]:
+        """Serve a WebSocket that wants to become the transport of a polling session."""
+        transport, leftover = self.switch_protocols(environ, host_socket, Headers())
+        may_upgrade = (
+            transport_name == "websocket"
+            and session.upgrade_state is UpgradeState.NONE
+            and session.state is SessionState.OPEN
+            and session.transport_name == "polling"
+        )
+        if not may_upgrade:
+            # Another WebSocket for the same session: it gets no answer but the end.
+            transport.close()
+            transport.abort()
+            host_socket.give_back()
+            return []
+        ended = Event()
+        probe = Probe(session, transport, lambda probe: self._probe_ended(probe, ended))
+        self._scheduler.start(self._upgrades, probe)
+        on_close = session.once("close", lambda *_: probe.give_up("the session is over"))
+        transport.start(probe, leftover)
+        try:
+            # The deadline of the upgrade ends this wait at the latest.
+            ended.wait()
+        finally:
+            session.off("close", on_close)
+            self._upgrades.discard(probe)
+        self.serve(session, transport, host_socket)
+        return []
+
+    def _probe_ended(self, probe: Probe, ended: Event) -> None:
+        self._upgrades.discard(probe)
+        ended.set()
+
+    def serve(
+        self, session: Session, transport: WebSocketTransport, host_socket: HostSocket
+    ) -> None:
+        """Lend this greenlet to the session until its WebSocket is over."""
+        try:
+            if session.transport is transport:
+                session.inbox.host()
+        finally:
+            # Also when the server kills this greenlet.
+            if session.transport is transport:
+                session.close(Reason.TRANSPORT_CLOSE, flush=False)
+            transport.abort()
+            host_socket.give_back()
+
+
+def _upgrade_timed_out(probe: Probe) -> None:
+    probe.give_up("it took too long")
+
+
+def require_socket(environ: Environ, host_socket: HostSocket | None) -> HostSocket:
+    """Return the socket of an upgrade request.
+
+    Raises:
+        BadRequest: The host gives none, or the handshake breaks RFC 6455.
+    """
+    if host_socket is None:
+        raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": "no socket"})
+    if not host_socket.is_upgraded:
+        problem = handshake_problem(environ)
+        if problem is not None:
+            raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": problem})
+    return host_socket
+
+
+def refuse_upgraded(host_socket: HostSocket, error: RequestError) -> list[bytes]:
+    """Refuse a request that its host has answered with 101 already: by a close frame."""
+    host_socket.switch_protocols(())
+    try:
+        host_socket.socket.send(encode_close(1008, error.message))
+    except OSError:
+        logger.debug("the peer was gone before it could be refused")
+    host_socket.give_back()
+    return []
