@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 
-from .context import APP_KEY, handler_context
+from .context import APP_KEY, FlaskContext
 from .options import Options, unknown_option
 from .serving import Server
 from .wsgi import Middleware
@@ -33,7 +33,7 @@ class Realtime(Server):
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.runner.context = handler_context
+        self.runner.context = FlaskContext()
         self._given = options
         self._app: Flask | None = None
         if app is not None:
@@ -95,7 +95,10 @@ class _FlaskMiddleware(Middleware):
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[APP_KEY] = self._app
-        return super().__call__(environ, start_response)
+        try:
+            return super().__call__(environ, start_response)
+        finally:
+            FlaskContext.release()
 
 
 def _from_config(app: Flask) -> dict[str, Any]:

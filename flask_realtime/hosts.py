@@ -21,7 +21,7 @@ from gevent.pywsgi import WSGIHandler
 
 from .engine.host import StartResponse
 
-__all__ = ["HANDLER_KEY", "SocketFinder"]
+__all__ = ["HANDLER_KEY", "SocketFinder", "set_nodelay"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,8 @@ class _PywsgiSocket:
         self.is_upgraded = start_response is None
         self._handler = handler
         self._start_response = start_response
-        _set_nodelay(self.socket)
+        if not getattr(handler, "sets_nodelay", False):
+            set_nodelay(self.socket)
 
     def switch_protocols(self, headers: Iterable[tuple[str, str]]) -> bytes:
         if self._start_response is not None:
@@ -81,7 +82,7 @@ class _GunicornSocket:
         self.socket = sock
         self._body = body
         self._start_response = start_response
-        _set_nodelay(sock)
+        set_nodelay(sock)
 
     def switch_protocols(self, headers: Iterable[tuple[str, str]]) -> bytes:
         self._start_response("101 Switching Protocols", list(headers))(b"")
@@ -100,7 +101,8 @@ class _GunicornSocket:
         pass
 
 
-def _set_nodelay(sock: Any) -> None:
+def set_nodelay(sock: Any) -> None:
+    """Send each segment at once."""
     try:
         # pywsgi writes head and body separately; Nagle's algorithm and delayed
         # acknowledgements would cost each poll 40 ms.

@@ -15,7 +15,7 @@ from gevent.pywsgi import WSGIServer
 
 from .engine.scheduler import Scheduler
 from .hosts import SocketFinder
-from .pywsgi import RealtimeHandler
+from .pywsgi import QuietHandler, RealtimeHandler
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
 
@@ -64,7 +64,8 @@ class Server(BaseServer):
 
     def serve(self, application: Any, host: str, port: int, **pywsgi_options: Any) -> None:
         """Serve an application that contains this server; what :meth:`run` does."""
-        options = {"handler_class": RealtimeHandler, "log": None, **pywsgi_options}
+        options = {"log": None, **pywsgi_options}
+        options.setdefault("handler_class", RealtimeHandler if options["log"] else QuietHandler)
         http_server = WSGIServer((host, port), application, **options)
         http_server.start()
         scheme = "https" if {"keyfile", "ssl_context"} & options.keys() else "http"

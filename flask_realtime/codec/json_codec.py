@@ -41,7 +41,13 @@ class JSONModule(Protocol):
 
 
 class JSONCodec(Protocol):
-    """What the packet codec needs."""
+    """What the packet codec needs.
+
+    Attributes:
+        quick_decode: Like :meth:`decode`, but it may refuse what ``decode`` accepts.
+    """
+
+    quick_decode: Callable[[str], Any]
 
     def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
         """Return UTF-8 JSON with placeholders, and the attachments they stand for."""
@@ -90,6 +96,7 @@ class StandardCodec:
 
     def __init__(self) -> None:
         self._encode_plain = _standard_encoder(_detecting_default)
+        self.quick_decode: Callable[[str], Any] = self.decode
 
     def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
         """Return UTF-8 JSON with placeholders, and the attachments they stand for.
@@ -139,12 +146,19 @@ def _parse_int(digits: str) -> int | float:
 _standard_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int)
 
 
+_NO_ATTACHMENTS: list[bytes] = []
+
+if orjson is not None:
+    _orjson_dumps = orjson.dumps
+    _ORJSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
 class OrjsonCodec:
     """orjson, with the standard library for what orjson refuses or would change."""
 
     def __init__(self) -> None:
         self._fallback = StandardCodec()
-        self._options = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+        self.quick_decode: Callable[[str], Any] = orjson.loads
 
     def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
         """Return UTF-8 JSON with placeholders, and the attachments they stand for.
@@ -154,19 +168,19 @@ class OrjsonCodec:
             ValueError: It holds NaN, an infinity, a lone surrogate or a circle.
         """
         try:
-            encoded = orjson.dumps(value, _detecting_default, self._options)
+            encoded = _orjson_dumps(value, _detecting_default, _ORJSON_OPTIONS)
         except TypeError as error:
             if isinstance(error.__cause__, _BinaryFound):
                 return self._encode_binary(value)
             return self._fallback.encode(value)
         if b"null" in encoded and not _is_finite(value):
             return self._fallback.encode(value)
-        return encoded, []
+        return encoded, _NO_ATTACHMENTS
 
     def _encode_binary(self, value: Any) -> tuple[bytes, list[bytes]]:
         attachments: list[bytes] = []
         try:
-            encoded = orjson.dumps(value, _collecting_default(attachments), self._options)
+            encoded = _orjson_dumps(value, _collecting_default(attachments), _ORJSON_OPTIONS)
         except TypeError:
             return self._fallback.encode(value)
         if b"null" in encoded and not _is_finite(value):
@@ -198,6 +212,7 @@ class _ModuleCodec:
 
     def __init__(self, module: JSONModule) -> None:
         self._module = module
+        self.quick_decode: Callable[[str], Any] = self.decode
 
     def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
         attachments: list[bytes] = []

@@ -23,7 +23,11 @@ __all__ = ["Decoder", "DefaultParser", "Parser"]
 
 _EVENT = PacketType.EVENT
 _BINARY_OF = {PacketType.EVENT: b"5", PacketType.ACK: b"6"}
-_NO_ATTACHMENTS: list[bytes] = []
+# Type, sixteen digits of an id, and the bracket where the JSON begins.
+_EVENT_HEAD = 18
+# A named tuple's own constructor is a Python function; this is what it calls.
+_new_packet = tuple.__new__
+_NONE: list[bytes] = []
 _PLAIN_OF = {member: b"%d" % member for member in PacketType}
 _HAS_ATTACHMENTS = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
 
@@ -67,18 +71,17 @@ class DefaultParser:
 
     def __init__(self, json: Any = None, max_attachments: int = 10) -> None:
         self._codec: JSONCodec = best_codec() if json is None else wrap_module(json)
+        self._encode = self._codec.encode
         self._max_attachments = max_attachments
 
     def encode(self, packet: Packet, compress: bool = True) -> Message:
         """Return the packet as a message (Socket.IO protocol, "Packet encoding")."""
         packet_type, namespace, data, ack_id = packet
-        prefix = _PLAIN_OF[packet_type]
-        if data is None:
-            body, attachments = b"", _NO_ATTACHMENTS
+        body, attachments = (b"", _NONE) if data is None else self._encode(data)
+        if attachments:
+            prefix = b"%b%d-" % (_BINARY_OF[packet_type], len(attachments))
         else:
-            body, attachments = self._codec.encode(data)
-            if attachments:
-                prefix = b"%b%d-" % (_BINARY_OF[packet_type], len(attachments))
+            prefix = _PLAIN_OF[packet_type]
         if namespace != "/":
             prefix += namespace.encode() + b","
         if ack_id is not None:
@@ -93,10 +96,11 @@ class DefaultParser:
 class DefaultDecoder:
     """See :class:`Decoder`."""
 
-    __slots__ = ("_codec", "_max_attachments", "_max_size", "_pending")
+    __slots__ = ("_codec", "_loads", "_max_attachments", "_max_size", "_pending")
 
     def __init__(self, codec: JSONCodec, max_attachments: int, max_size: int) -> None:
         self._codec = codec
+        self._loads = codec.quick_decode
         self._max_attachments = max_attachments
         self._max_size = max_size
         self._pending: Reassembly | None = None
@@ -106,7 +110,23 @@ class DefaultDecoder:
         if isinstance(data, str):
             if self._pending is not None:
                 raise PacketError("text arrived while attachments were awaited")
-            return self._decode(data)
+            if data[:1] != "2":
+                return self._decode(data)
+            # The hot path: an event for the main namespace, perhaps with an acknowledgement.
+            start = data.find("[", 1, _EVENT_HEAD)
+            ack_id = None
+            if start != 1:
+                digits = data[1:start]
+                if start < 0 or not (digits.isascii() and digits.isdigit()):
+                    return self._decode(data)
+                ack_id = int(digits)
+            try:
+                event = self._loads(data[start:])
+            except ValueError:
+                event = self._load(data[start:])
+            if not event or event[0].__class__ is not str or event[0] in RESERVED_EVENTS:
+                check_packet(_EVENT, event)
+            return _new_packet(Packet, (_EVENT, "/", event, ack_id))
         if self._pending is None:
             raise PacketError("an attachment arrived that no packet announced")
         packet = self._pending.add(data)
@@ -115,13 +135,6 @@ class DefaultDecoder:
         return packet
 
     def _decode(self, text: str) -> Packet | None:
-        if text[:2] == "2[":
-            # The hot path: an event for the main namespace without an acknowledgement.
-            data = self._load(text[1:])
-            if data and data[0].__class__ is str and data[0] not in RESERVED_EVENTS:
-                return Packet(_EVENT, "/", data, None)
-            check_packet(_EVENT, data)
-            return Packet(_EVENT, "/", data, None)
         packet_type, attachments, namespace, ack_id, rest = decode_header(
             text, self._max_attachments
         )

@@ -209,10 +209,11 @@ class Engine(EventEmitter):
         headers["Content-Type"] = "application/json"
         return reply(environ, start_response, error.status, headers, error_body(error))
 
-    def _headers(self, environ: Environ) -> Headers:
+    def _headers(self, environ: Environ) -> Headers | None:
+        if self._cors is None and not self._listeners:
+            return None
         headers = Headers() if self._cors is None else self._cors.headers(environ)
-        if self._listeners:
-            self.trigger("headers", headers, environ)
+        self.trigger("headers", headers, environ)
         return headers
 
     # Opening sessions

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import gevent
-from werkzeug.datastructures import Headers
 from werkzeug.http import dump_cookie, parse_accept_header
 
 from ..errors import RequestError
@@ -119,15 +118,15 @@ def _read(stream: Any, size: int) -> bytes:
     return b"".join(chunks)
 
 
-def compress(body: bytes, environ: Environ, headers: Headers) -> bytes:
+def compress(body: bytes, environ: Environ, headers: list[tuple[str, str]]) -> bytes:
     """Return the body in an encoding that the client accepts, and say so in the headers."""
     accepted = parse_accept_header(environ.get("HTTP_ACCEPT_ENCODING"))
-    headers.add("Vary", "Accept-Encoding")
+    headers.append(("Vary", "Accept-Encoding"))
     if accepted["gzip"] and accepted["gzip"] >= accepted["deflate"]:
-        headers["Content-Encoding"] = "gzip"
+        headers.append(("Content-Encoding", "gzip"))
         return gzip.compress(body, compresslevel=6, mtime=0)
     if accepted["deflate"]:
-        headers["Content-Encoding"] = "deflate"
+        headers.append(("Content-Encoding", "deflate"))
         return zlib.compress(body, 6)
     return body
 

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
+_FAILED = "! a task of a session failed"
 #: What a queued task costs beyond its data, so that empty events are bounded as well.
 _OVERHEAD = 256
 
@@ -43,6 +44,7 @@ class Inbox:
         "_drainer",
         "_full",
         "_host",
+        "_hub",
         "_limit",
         "_on_full",
         "_on_room",
@@ -64,6 +66,7 @@ class Inbox:
         self._full = False
         self._room: Event | None = None
         self._host: Any = None
+        self._hub: Any = None
         self._parked: Any = None
         self._drainer: Any = None
         self._waking = False
@@ -82,6 +85,11 @@ class Inbox:
         current = getcurrent()
         return self._parked is None and current in (self._host, self._drainer)
 
+    @property
+    def is_hosted_here(self) -> bool:
+        """Whether the current greenlet is the one that the connection has lent."""
+        return self._host is not None and self._host is getcurrent()
+
     def put(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
         """Run ``function(*args)`` after the tasks before it.
 
@@ -91,7 +99,7 @@ class Inbox:
             size: Bytes that the task holds while it waits.
         """
         greenlet = self._parked
-        if greenlet is not None and not self._queue and getcurrent() is get_hub():
+        if greenlet is not None and not self._queue and getcurrent() is self._hub:
             self._parked = None
             greenlet.switch((function, args))
             return
@@ -133,7 +141,7 @@ class Inbox:
     def host(self) -> None:
         """Lend the current greenlet: run tasks on it until the inbox is closed and empty."""
         self._host = current = getcurrent()
-        hub = get_hub()
+        self._hub = hub = get_hub()
         try:
             while True:
                 if self._drainer is None:
@@ -144,7 +152,11 @@ class Inbox:
                 task = hub.switch()
                 self._parked = None
                 if task is not None:
-                    _run(task)
+                    function, args = task
+                    try:
+                        function(*args)
+                    except Exception:
+                        logger.exception(_FAILED)
         finally:
             self._host = self._parked = None
 
@@ -206,4 +218,4 @@ def _run(task: Task) -> None:
         function(*args)
     except Exception:
         # Handlers report their own exceptions; what comes here is a defect of this package.
-        logger.exception("! a task of a session failed")
+        logger.exception(_FAILED)

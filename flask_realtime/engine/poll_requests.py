@@ -22,9 +22,11 @@ from .state import UpgradeState
 
 __all__ = ["PollRequests"]
 
-ExtraHeaders = Callable[[Environ], Headers]
+ExtraHeaders = Callable[[Environ], Headers | None]
+HeaderList = list[tuple[str, str]]
 
 _READ = 1
+_NO_STORE = ("Cache-Control", "no-store")
 #: Seconds for which a GET may wait while the client is about to upgrade.
 _UPGRADE_POLL = 0.1
 
@@ -70,7 +72,7 @@ class PollRequests:
     ) -> list[bytes]:
         """Answer a GET with a payload."""
         headers = self._headers(environ)
-        headers["Content-Type"] = "text/plain; charset=UTF-8"
+        headers.append(("Content-Type", "text/plain; charset=UTF-8"))
         body = response.body
         if response.compress and self._threshold is not None and len(body) >= self._threshold:
             body = compress(body, environ, headers)
@@ -130,15 +132,15 @@ class PollRequests:
         # Accepted, but perhaps not handled yet: a client that is ahead of its handlers waits.
         session.inbox.wait_for_room(self._timeout)
         headers = self._headers(environ)
-        headers["Content-Type"] = "text/html"
+        headers.append(("Content-Type", "text/html"))
         return reply(environ, start_response, 200, headers, b"ok")
 
-    def _headers(self, environ: Environ) -> Headers:
-        headers = self._extra_headers(environ)
-        headers["Cache-Control"] = "no-store"
+    def _headers(self, environ: Environ) -> HeaderList:
+        extra = self._extra_headers(environ)
+        headers = [_NO_STORE] if extra is None else [*extra, _NO_STORE]
         agent = environ.get("HTTP_USER_AGENT", "")
         if "MSIE" in agent or "Trident" in agent:
-            headers["X-XSS-Protection"] = "0"
+            headers.append(("X-XSS-Protection", "0"))
         return headers
 
 

@@ -164,12 +164,12 @@ class Session(EventEmitter):
             return
         if self._listeners:
             self.trigger("packet", packet)
-        if packet.__class__ is bytes:
-            self._receiver.on_message(packet)
-        elif packet[:1] == "4":
+        if packet[:1] == "4":
             self._receiver.on_message(packet[1:])
+        elif isinstance(packet, str):
+            self._receive_control(packet)
         else:
-            self._receive_control(packet)  # type: ignore[arg-type]
+            self._receiver.on_message(packet)
 
     def _receive_control(self, packet: str) -> None:
         kind = packet[:1]

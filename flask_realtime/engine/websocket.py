@@ -8,10 +8,13 @@ take waits in a bounded outbox that a write watcher drains. Nothing here ever bl
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import ssl
 from base64 import b64decode
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gevent import get_hub
@@ -73,10 +76,17 @@ class WebSocketTransport:
     def __init__(self, sock: Any, max_size: int, max_buffered: int) -> None:
         sock.settimeout(0)
         self._socket = sock
-        self._recv = sock.recv
-        self._send = sock.send
-        # A TLS socket may hold decrypted bytes that no watcher sees.
-        self._pending = getattr(sock, "pending", None)
+        self._recv: Callable[[int], bytes]
+        self._send: Callable[[bytes | memoryview], int]
+        if isinstance(sock, ssl.SSLSocket):
+            self._recv, self._send = sock.recv, sock.send
+            # Decrypted bytes that no watcher sees.
+            self._pending: Callable[[], int] | None = sock.pending
+        else:
+            # The descriptor itself: gevent's methods would only add a frame around each call.
+            self._recv = partial(os.read, sock.fileno())
+            self._send = partial(os.write, sock.fileno())
+            self._pending = None
         self._decoder = FrameDecoder(max_size)
         self._max_buffered = max_buffered
         self._outbox: deque[bytes | memoryview] | None = None
@@ -152,11 +162,11 @@ class WebSocketTransport:
             owner = self._owner
             if owner is None:
                 return
-            if isinstance(message, (str, bytes)):
+            if message.__class__ is str or message.__class__ is bytes:
                 if not self._closing:
                     owner.receive(message)
             else:
-                self._take_other(message)
+                self._take_other(message)  # type: ignore[arg-type]
 
     def _take_other(self, message: Control | FrameError) -> None:
         if isinstance(message, FrameError):
@@ -199,18 +209,22 @@ class WebSocketTransport:
             self._write(encode_frame(TEXT, packet))
 
     def _write(self, frames: bytes) -> None:
-        if self._outbox:
+        if self._outbox is not None:
             self._queue(frames)
             return
         try:
             sent = self._send(frames)
-        except _WOULD_BLOCK:
-            sent = 0
         except OSError as error:
+            self._not_sent(frames, error)
+        else:
+            if sent < len(frames):
+                self._queue(memoryview(frames)[sent:])
+
+    def _not_sent(self, frames: bytes, error: OSError) -> None:
+        if isinstance(error, _WOULD_BLOCK):
+            self._queue(frames)
+        else:
             self._broken(error)
-            return
-        if sent < len(frames):
-            self._queue(memoryview(frames)[sent:])
 
     def _queue(self, data: bytes | memoryview) -> None:
         if self._socket is None:
@@ -289,5 +303,5 @@ def _stop(watcher: Any) -> Any:
     return None
 
 
-def _refuse(_: object) -> int:
+def _refuse(_: object) -> Any:
     raise ConnectionResetError("the connection is closed")

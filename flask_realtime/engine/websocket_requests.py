@@ -40,7 +40,7 @@ class WebSocketRequests:
     def __init__(
         self,
         options: Options,
-        extra_headers: Callable[[Environ], Headers],
+        extra_headers: Callable[[Environ], Headers | None],
         scheduler: Scheduler,
     ) -> None:
         self._max_size = options.max_http_buffer_size
@@ -53,7 +53,7 @@ class WebSocketRequests:
         self, environ: Environ, host_socket: HostSocket, headers: Headers
     ) -> tuple[WebSocketTransport, bytes]:
         """Answer 101; return the transport and what the host had read beyond the request."""
-        headers.extend(self._extra_headers(environ))
+        headers.extend(self._extra_headers(environ) or ())
         headers["Upgrade"] = "websocket"
         headers["Connection"] = "Upgrade"
         headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])

@@ -49,7 +49,7 @@ class BroadcastNamespace(Protocol):
 
 def check_event(event: Any) -> None:
     """Raise ``TypeError`` or ``ValueError`` for a name that cannot be emitted."""
-    if not isinstance(event, str):
+    if event.__class__ is not str and not isinstance(event, str):
         raise TypeError(f"an event name must be a string, not {type(event).__name__}")
     if event in RESERVED_EVENTS:
         raise ValueError(f'"{event}" is a reserved event name')
@@ -135,7 +135,7 @@ class BroadcastOperator:
             TypeError: A value cannot be carried.
         """
         check_event(event)
-        packet = Packet(PacketType.EVENT, self._namespace.name, [event, *args])
+        packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
         if self._namespace.hub.is_foreign:
             packet = self._snapshot(packet)
         if ack is None:
@@ -155,7 +155,7 @@ class BroadcastOperator:
                 holds the answers of the others.
         """
         check_event(event)
-        packet = Packet(PacketType.EVENT, self._namespace.name, [event, *args])
+        packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
         if self._namespace.hub.is_foreign:
             return self._namespace.hub.call(self._wait, packet)
         return self._wait(packet)

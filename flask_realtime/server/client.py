@@ -50,7 +50,16 @@ class Client:
         request: The WSGI environ of its first request.
     """
 
-    __slots__ = ("_decoder", "_joining", "_owner", "_size", "_sockets", "conn", "request")
+    __slots__ = (
+        "_contexts",
+        "_decoder",
+        "_joining",
+        "_owner",
+        "_size",
+        "_sockets",
+        "conn",
+        "request",
+    )
 
     def __init__(self, session: Session, owner: ClientOwner, max_size: int) -> None:
         self.conn = session
@@ -61,6 +70,14 @@ class Client:
         # Namespaces whose middlewares have not decided yet.
         self._joining: set[str] | None = None
         self._size = 0
+        self._contexts: list[Any] | None = None
+
+    @property
+    def contexts(self) -> list[Any]:
+        """What the application's context keeps for this connection."""
+        if self._contexts is None:
+            self._contexts = []
+        return self._contexts
 
     @property
     def sockets(self) -> list[Socket]:
@@ -85,10 +102,12 @@ class Client:
             logger.debug("! invalid packet from %s: %s", self.conn.id[:6], error)
             self.conn.close(Reason.FORCED_CLOSE, error)
             return
-        self._size += len(data)
-        if packet is not None:
-            size, self._size = self._size, 0
-            _ON_PACKET[packet.type](self, packet, size)
+        if packet is None:
+            self._size += len(data)
+        else:
+            size = self._size + len(data)
+            self._size = 0
+            _ON_PACKET[packet[0]](self, packet, size)
 
     def on_close(self, reason: str, description: object) -> None:
         """The session is over: so are all sockets."""
@@ -110,13 +129,14 @@ class Client:
         self.conn.inbox.put(self._owner.admit, (self, name, packet.data), size)
 
     def _on_event(self, packet: Packet, size: int) -> None:
-        socket = self._sockets.get(packet.namespace)
+        _, name, data, ack_id = packet
+        socket = self._sockets.get(name)
         if socket is None:
-            self._violation(f"an event for {packet.namespace!r}, which was not joined")
-        elif socket.has_concurrent and socket.is_concurrent(packet.data[0]):
-            self.conn.inbox.spawn(socket.on_event, (packet.data, packet.id), size)
+            self._violation(f"an event for {name!r}, which was not joined")
+        elif socket.is_concurrent(data[0]):
+            self.conn.inbox.spawn(socket.on_event, (data, ack_id), size)
         else:
-            self.conn.inbox.put(socket.on_event, (packet.data, packet.id), size)
+            self.conn.inbox.put(socket.on_event, (data, ack_id), size)
 
     def _on_ack(self, packet: Packet, size: int) -> None:
         socket = self._sockets.get(packet.namespace)

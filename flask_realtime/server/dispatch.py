@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from .handlers import FAILED, Handler, Runner
 
-__all__ = ["ack_arguments", "dispatch"]
+__all__ = ["Responder", "ack_arguments", "dispatch"]
+
+
+class Answering(Protocol):
+    """A socket, as far as its handlers' results are concerned."""
+
+    @property
+    def runner(self) -> Runner:
+        """Calls handlers."""
+
+    def answer(self, ack_id: int, *args: Any) -> None:
+        """Answer an acknowledgement that the client has asked for."""
+
+
+class Responder:
+    """What a handler with a parameter ``ack`` gets: the first call answers, the others do nothing.
+
+    Args:
+        socket: The socket that the event came from.
+        ack_id: The client's id; ``None`` when it did not ask for an acknowledgement.
+    """
+
+    __slots__ = ("_ack_id", "_socket")
+
+    def __init__(self, socket: Answering, ack_id: int | None) -> None:
+        self._socket = socket
+        self._ack_id = ack_id
+
+    def __call__(self, *args: Any) -> None:
+        """Answer the client; raises what :meth:`Socket.emit` raises for values."""
+        if self._ack_id is not None:
+            self._socket.answer(self._ack_id, *args)
+            self._ack_id = None
 
 
 def ack_arguments(result: Any) -> tuple[Any, ...]:
@@ -18,12 +50,7 @@ def ack_arguments(result: Any) -> tuple[Any, ...]:
 
 
 def dispatch(
-    runner: Runner,
-    socket: Any,
-    event: str,
-    handlers: Sequence[Handler],
-    args: list[Any],
-    respond: Callable[..., None] | None,
+    socket: Answering, event: str, handlers: Sequence[Handler], args: list[Any], ack_id: int | None
 ) -> None:
     """Call the handlers in order and answer the client.
 
@@ -31,36 +58,27 @@ def dispatch(
     event that nobody handles, or whose handlers all fail or answer by themselves, is not
     answered here.
     """
-    if respond is None:
-        for handler in handlers:
-            _call(runner, socket, event, handler, args, _nobody_listens)
+    runner = socket.runner
+    respond: Responder | None = None
+    answer: Any = FAILED
+    for handler in handlers:
+        function = handler.function
+        given = [socket, *args] if handler.with_socket else args
+        try:
+            if handler.wants_ack:
+                respond = respond or Responder(socket, ack_id)
+                function(*given, ack=respond)
+                continue
+            result = function(*given)
+        except Exception as error:
+            runner.report(error, socket, event)
+            continue
+        if answer is FAILED or answer is None:
+            answer = result
+    if ack_id is None or answer is FAILED:
         return
-    results = [
-        result
-        for handler in handlers
-        if (result := _call(runner, socket, event, handler, args, respond)) is not FAILED
-        and not handler.wants_ack
-    ]
-    if results:
-        answer = next((result for result in results if result is not None), None)
+    if respond is None:
         # What cannot be encoded is the handler's mistake, and reported like one.
+        runner.call(socket, event, socket.answer, ack_id, *ack_arguments(answer))
+    else:
         runner.call(socket, event, respond, *ack_arguments(answer))
-
-
-def _call(
-    runner: Runner,
-    socket: Any,
-    event: str,
-    handler: Handler,
-    args: list[Any],
-    respond: Callable[..., None],
-) -> Any:
-    if handler.with_socket:
-        args = [socket, *args]
-    if handler.wants_ack:
-        return runner.call(socket, event, handler.function, *args, ack=respond)
-    return runner.call(socket, event, handler.function, *args)
-
-
-def _nobody_listens(*args: Any) -> None:
-    """The client did not ask for an acknowledgement."""

@@ -8,11 +8,10 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["FAILED", "Handler", "HandlerTable", "Runner", "describe"]
+__all__ = ["FAILED", "Context", "Handler", "HandlerTable", "Runner", "describe"]
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +92,12 @@ def _code_signature(function: FunctionType) -> tuple[int, bool]:
 class HandlerTable:
     """Handlers by event name, in order of registration."""
 
-    __slots__ = ("_by_event", "has_concurrent")
+    __slots__ = ("_by_event", "_has_once", "has_concurrent")
 
     def __init__(self) -> None:
         self._by_event: dict[Any, tuple[Handler, ...]] = {}
         self.has_concurrent = False
+        self._has_once = False
 
     def __bool__(self) -> bool:
         return bool(self._by_event)
@@ -106,6 +106,7 @@ class HandlerTable:
         """Register a handler."""
         self._by_event[event] = (*self._by_event.get(event, ()), handler)
         self.has_concurrent = self.has_concurrent or handler.concurrent
+        self._has_once = self._has_once or handler.once
 
     def remove(self, event: str, function: Function | None) -> None:
         """Remove one function, or all handlers of the event when none is given."""
@@ -130,11 +131,8 @@ class HandlerTable:
     def take(self, event: Any) -> tuple[Handler, ...]:
         """Return the handlers to call now, and forget those registered for once."""
         handlers = self._by_event.get(event, ())
-        for handler in handlers:
-            if handler.once:
-                kept = tuple(item for item in handlers if not item.once)
-                self._by_event[event] = kept
-                break
+        if self._has_once and any(handler.once for handler in handlers):
+            self._by_event[event] = tuple(item for item in handlers if not item.once)
         return handlers
 
     def functions(self, event: str) -> list[Function]:
@@ -150,18 +148,24 @@ class HasName(Protocol):
         """The public id."""
 
 
+class Context(Protocol):
+    """What handlers of an application are called in."""
+
+    def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """Call ``function(*args)`` as one event of a socket."""
+
+
 class Runner:
     """Calls functions of the application, each inside the application's context.
 
     Attributes:
-        context: ``fn(socket)`` returns the context manager to call functions in; ``None``
-            when there is none to pay for.
+        context: What functions are called in; ``None`` when there is nothing to pay for.
         on_error: ``fn(exception, socket, event)`` is told what handlers raise.
         errors: How many exceptions handlers have raised.
     """
 
     def __init__(self) -> None:
-        self.context: Callable[[Any], AbstractContextManager[Any]] | None = None
+        self.context: Context | None = None
         self.on_error: Callable[[Exception, Any, str], Any] | None = None
         self.errors = 0
 
@@ -171,8 +175,7 @@ class Runner:
             function(*args)
             return
         try:
-            with self.context(socket):
-                function(*args)
+            self.context.call(socket, function, args)
         except Exception as error:
             # The context itself failed: a teardown function of the application.
             self.report(error, socket, event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .handlers import Handler, HandlerTable, describe
@@ -67,16 +67,6 @@ class Listening:
         else:
             self.handlers.remove(event, None)
 
-    @property
-    def has_incoming(self) -> bool:
-        """Whether somebody wants to see received events."""
-        return bool(self._incoming or self._middlewares)
-
-    @property
-    def has_outgoing(self) -> bool:
-        """Whether somebody wants to see sent events."""
-        return bool(self._outgoing)
-
     def use(self, middleware: Listener) -> Listener:
         """Add ``fn(event, args)``, called before the handlers of each received event.
 
@@ -122,11 +112,7 @@ class Listening:
         """Return the listeners of sent events."""
         return list(self._outgoing)
 
-    def incoming_steps(self) -> tuple[tuple[Listener, ...], tuple[Listener, ...]]:
-        """Return the catch-all listeners and the packet middlewares to run now."""
-        return self._incoming, self._middlewares
-
-    def notify_outgoing(self, data: list[Any]) -> None:
+    def notify_outgoing(self, data: Sequence[Any]) -> None:
         """Show an event that is being sent."""
         for listener in self._outgoing:
             listener(*data)

@@ -30,6 +30,7 @@ __all__ = ["Socket", "SocketNamespace", "SocketState"]
 
 logger = logging.getLogger(__name__)
 
+_EVENT, _ACK = PacketType.EVENT, PacketType.ACK
 _LIFECYCLE = frozenset({"disconnecting", "disconnect"})
 _NO_FLAGS = Flags()
 
@@ -84,11 +85,14 @@ class Socket(Listening):
         self.data: dict[str, Any] = {}
         self.recovered = False
         self.state = SocketState.CONNECTING
-        #: What the application's context keeps for this socket.
-        self.context: Any = None
         self._nsp: SocketNamespace = nsp
         self._acks = AckTable()
         self._end: tuple[str, object] = ("", None)
+
+    @property
+    def contexts(self) -> list[Any]:
+        """What the application's context keeps for this connection."""
+        return self.client.contexts
 
     @property
     def conn(self) -> Session:
@@ -132,7 +136,16 @@ class Socket(Listening):
             ValueError: The name is reserved, or a value is NaN or infinite.
             TypeError: A value cannot be carried.
         """
-        self.emit_with_flags(_NO_FLAGS, event, args, ack)
+        nsp = self._nsp
+        if ack is not None or nsp.hub.is_foreign:
+            self.emit_with_flags(_NO_FLAGS, event, args, ack)
+            return
+        check_event(event)
+        data = (event, *args)
+        message = nsp.parser.encode(Packet(_EVENT, nsp.name, data))
+        if self._outgoing:
+            self.notify_outgoing(data)
+        self.client.conn.send(message)
 
     def send(self, *args: Any) -> None:
         """Send a ``message`` event."""
@@ -159,7 +172,7 @@ class Socket(Listening):
         check_event(event)
         nsp = self._nsp
         ack_id = None if ack is None else nsp.next_ack_id()
-        packet = Packet(PacketType.EVENT, nsp.name, [event, *args], ack_id)
+        packet = Packet(PacketType.EVENT, nsp.name, (event, *args), ack_id)
         message = nsp.parser.encode(packet, flags.compress)
         if nsp.hub.is_foreign:
             nsp.hub.post(self._send_event, packet, message, flags, ack)
@@ -185,7 +198,7 @@ class Socket(Listening):
         check_event(event)
         nsp = self._nsp
         ack_id = nsp.next_ack_id()
-        packet = Packet(PacketType.EVENT, nsp.name, [event, *args], ack_id)
+        packet = Packet(PacketType.EVENT, nsp.name, (event, *args), ack_id)
         message = nsp.parser.encode(packet, flags.compress)
         if nsp.hub.is_foreign:
             return nsp.hub.call(self._wait_for_ack, packet, message, flags)
@@ -295,7 +308,7 @@ class Socket(Listening):
 
     def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
         """Send an encoded packet, unless it is volatile and the client cannot take it now."""
-        if self.has_outgoing:
+        if self._outgoing:
             self.notify_outgoing(packet.data)
         if not volatile or self.client.conn.writable:
             self.client.conn.send(message)
@@ -308,39 +321,38 @@ class Socket(Listening):
         """Expect the answer to ``ack_id`` no longer."""
         self._acks.discard(ack_id)
 
-    @property
-    def has_concurrent(self) -> bool:
-        """Whether any handler of the socket or its namespace is concurrent."""
-        return self.handlers.has_concurrent or self._nsp.handlers.has_concurrent
-
     def is_concurrent(self, event: Any) -> bool:
         """Whether the handlers of ``event`` get a greenlet of their own."""
-        handlers = (*self.handlers.get(event), *self._nsp.handlers.get(event))
-        return any(handler.concurrent for handler in handlers)
+        own, shared = self.handlers, self._nsp.handlers
+        if not (own.has_concurrent or shared.has_concurrent):
+            return False
+        return any(handler.concurrent for handler in (*own.get(event), *shared.get(event)))
 
     def on_event(self, data: list[Any], ack_id: int | None) -> None:
         """Run the handlers of an event that the client has sent; may block."""
         if self._end[0] == Reason.SERVER_NAMESPACE_DISCONNECT:
             return
-        self._nsp.runner.within(self, data[0], self._dispatch, data, ack_id)
+        runner = self._nsp.runner
+        if runner.context is None:
+            self._dispatch(data, ack_id)
+        else:
+            runner.within(self, data[0], self._dispatch, data, ack_id)
 
     def _dispatch(self, data: list[Any], ack_id: int | None) -> None:
         event = data[0]
-        if self.has_incoming and not self._passes(event, data[1:]):
+        args = data[1:]
+        if (self._incoming or self._middlewares) and not self._passes(event, args):
             return
         handlers = self.handlers.take(event)
-        shared = self._nsp.handlers.get(event)
-        if shared:
-            handlers += shared
-        respond = None if ack_id is None else self._responder(ack_id)
-        dispatch(self._nsp.runner, self, event, handlers, data[1:], respond)
+        if self._nsp.handlers:
+            handlers += self._nsp.handlers.get(event)
+        dispatch(self, event, handlers, args, ack_id)
 
     def _passes(self, event: str, args: list[Any]) -> bool:
-        listeners, middlewares = self.incoming_steps()
         runner = self._nsp.runner
-        for listener in listeners:
+        for listener in self._incoming:
             runner.call(self, event, listener, event, *args)
-        for middleware in middlewares:
+        for middleware in self._middlewares:
             try:
                 middleware(event, args)
             except Exception as error:
@@ -349,19 +361,19 @@ class Socket(Listening):
                 return False
         return True
 
-    def _responder(self, ack_id: int) -> Callable[..., None]:
-        answered = False
+    def answer(self, ack_id: int, *args: Any) -> None:
+        """Answer an acknowledgement that the client has asked for."""
+        nsp = self._nsp
+        message = nsp.parser.encode(Packet(_ACK, nsp.name, args, ack_id))
+        if nsp.hub.is_foreign:
+            nsp.hub.post(self.client.conn.send, message)
+        else:
+            self.client.conn.send(message)
 
-        def respond(*args: Any) -> None:
-            nonlocal answered
-            if answered:
-                return
-            packet = Packet(PacketType.ACK, self._nsp.name, list(args), ack_id)
-            message = self._nsp.parser.encode(packet)
-            answered = True
-            self._in_hub(self.client.conn.send, message)
-
-        return respond
+    @property
+    def runner(self) -> Runner:
+        """Calls the handlers."""
+        return self._nsp.runner
 
     def on_ack(self, ack_id: int | None, args: list[Any]) -> None:
         """The client has answered an event."""
