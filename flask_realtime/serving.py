@@ -11,11 +11,10 @@ from typing import Any
 import click
 import gevent
 from gevent.event import Event
-from gevent.pywsgi import WSGIServer
 
 from .engine.scheduler import Scheduler
 from .hosts import SocketFinder
-from .pywsgi import QuietHandler, RealtimeHandler
+from .pywsgi import EmbeddedServer, QuietHandler, RealtimeHandler
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
 
@@ -66,7 +65,7 @@ class Server(BaseServer):
         """Serve an application that contains this server; what :meth:`run` does."""
         options = {"log": None, **pywsgi_options}
         options.setdefault("handler_class", RealtimeHandler if options["log"] else QuietHandler)
-        http_server = WSGIServer((host, port), application, **options)
+        http_server = EmbeddedServer((host, port), application, **options)
         http_server.start()
         scheme = "https" if {"keyfile", "ssl_context"} & options.keys() else "http"
         click.echo(f" * Running on {scheme}://{host}:{http_server.server_port}", err=True)

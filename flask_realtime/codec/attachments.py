@@ -1,4 +1,7 @@
-"""Binary values of received packets: placeholders back to bytes (Socket.IO protocol, "BINARY_EVENT")."""
+"""Binary values of received packets: placeholders back to bytes.
+
+Socket.IO protocol, "Binary event".
+"""
 
 from __future__ import annotations
 

@@ -138,7 +138,11 @@ class DefaultDecoder:
         packet_type, attachments, namespace, ack_id, rest = decode_header(
             text, self._max_attachments
         )
-        data = self._load(text[rest:]) if rest < len(text) else None
+        data = None
+        if rest < len(text):
+            data = self._load(text[rest:])
+            if data is None:
+                raise PacketError("null is no payload")
         check_packet(packet_type, data)
         packet = Packet(packet_type, namespace, data, ack_id)
         if packet_type not in _HAS_ATTACHMENTS:

@@ -14,6 +14,7 @@ from .engine_packet import SEPARATOR
 
 __all__ = ["decode_payload", "encode_binary", "encode_payload"]
 
+_TYPES = frozenset("0123456")
 _SEPARATOR = SEPARATOR.encode()
 
 
@@ -40,7 +41,12 @@ def decode_payload(body: bytes) -> Iterator[str | bytes]:
     for packet in text.split(SEPARATOR):
         if not packet:
             raise PacketError("empty packet")
-        yield decode_base64(packet) if packet[0] == "b" else packet
+        if packet[0] == "b":
+            yield decode_base64(packet)
+        elif packet[0] in _TYPES:
+            yield packet
+        else:
+            raise PacketError("unknown packet type")
 
 
 def decode_base64(packet: str) -> bytes:

@@ -1,7 +1,7 @@
-"""The heartbeat: the server pings, and who does not answer in time is gone (Engine.IO protocol, "Heartbeat").
+"""The heartbeat: the server pings, and who does not answer in time is gone.
 
 A pong starts the interval to the next ping; a ping starts the time for its pong. Two queues
-hold every session, no greenlet waits.
+hold every session, no greenlet waits (Engine.IO protocol, "Heartbeat").
 """
 
 from __future__ import annotations

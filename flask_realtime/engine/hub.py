@@ -62,7 +62,7 @@ class HubThread:
         def run() -> None:
             try:
                 outcome.extend((function(*args), None))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again where it was asked for
                 outcome.extend((None, error))
             finally:
                 done.release()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -117,8 +116,8 @@ class PollRequests:
             body = read_body(environ, self._max_body, self._timeout)
             transport.post(body)
         except BodyTooLarge:
-            session.close(Reason.TRANSPORT_ERROR, "payload too large", flush=False)
-            # What the client is still sending is not read: the connection cannot go on.
+            # The client knows that its message was refused and gives up by itself. What it is
+            # still sending is not read: this connection cannot go on.
             environ["HTTP_CONNECTION"] = "close"
             return reply(environ, start_response, 413, self._headers(environ))
         except BrokenBody:
@@ -146,7 +145,7 @@ class PollRequests:
 
 def _watch(sock: Any, session: Session) -> Any:
     """Watch the socket of a waiting GET: a client that goes away ends its session at once."""
-    if sock is None or isinstance(sock, ssl.SSLSocket):
+    if sock is None or hasattr(sock, "pending"):
         # Nobody can look into TLS without reading; the heartbeat notices.
         return None
     watcher = get_hub().loop.io(sock.fileno(), _READ)

@@ -1,4 +1,6 @@
-"""The polling transport: packets wait for a GET, and POSTs bring some (Engine.IO protocol, "HTTP long-polling").
+"""The polling transport: packets wait for a GET, and POSTs bring some.
+
+Engine.IO protocol, "HTTP long-polling".
 
 Rule: a request is answered by whoever called :meth:`PollingTransport.poll` or ``post``; this
 file makes the bodies and knows nothing of WSGI.
@@ -124,11 +126,12 @@ class PollingTransport:
         self._size = 0
         self._compress = False
         if self._owner is not None:
-            if self._closing:
-                # The client hears the end with its last packets (or a noop before it).
-                response = Response(encode_payload([*(packets or [b"6"]), b"1"]))
+            if self._closing and not packets:
+                response = Response(encode_payload([b"6", b"1"]))
                 self._lost(Reason.FORCED_CLOSE)
             else:
+                # What was sent before the end has a response of its own: clients handle a
+                # close packet before the messages in front of it.
                 self._owner.drained()
         elif not response.body:
             response = Response(b"1")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..codec.engine_packet import PROBE
+from ..codec.engine_packet import CLOSE, PROBE
 from ..codec.message import Message
 from ..codec.payload import decode_base64
 from ..errors import PacketError
@@ -161,6 +161,9 @@ class Session(EventEmitter):
     def receive(self, packet: str | bytes) -> None:
         """Take one packet of the transport."""
         if self.state is not SessionState.OPEN:
+            if packet == CLOSE:
+                # The client closes what the server is closing.
+                self.close(flush=False)
             return
         if self._listeners:
             self.trigger("packet", packet)

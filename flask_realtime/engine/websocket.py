@@ -78,15 +78,14 @@ class WebSocketTransport:
         self._socket = sock
         self._recv: Callable[[int], bytes]
         self._send: Callable[[bytes | memoryview], int]
-        if isinstance(sock, ssl.SSLSocket):
+        # A TLS socket's decrypted bytes, which no watcher sees.
+        self._pending: Callable[[], int] | None = getattr(sock, "pending", None)
+        if self._pending is not None:
             self._recv, self._send = sock.recv, sock.send
-            # Decrypted bytes that no watcher sees.
-            self._pending: Callable[[], int] | None = sock.pending
         else:
             # The descriptor itself: gevent's methods would only add a frame around each call.
             self._recv = partial(os.read, sock.fileno())
             self._send = partial(os.write, sock.fileno())
-            self._pending = None
         self._decoder = FrameDecoder(max_size)
         self._max_buffered = max_buffered
         self._outbox: deque[bytes | memoryview] | None = None

@@ -23,6 +23,8 @@ __all__ = ["BroadcastOperator", "Broadcaster", "check_event", "room_set"]
 
 Ack = Callable[..., Any]
 
+_EVERYBODY = Target()
+
 
 class BroadcastNamespace(Protocol):
     """What an operator needs of its namespace."""
@@ -77,7 +79,7 @@ class BroadcastOperator:
 
     __slots__ = ("_namespace", "_target")
 
-    def __init__(self, namespace: BroadcastNamespace, target: Target = Target()) -> None:
+    def __init__(self, namespace: BroadcastNamespace, target: Target = _EVERYBODY) -> None:
         self._namespace = namespace
         self._target = target
 

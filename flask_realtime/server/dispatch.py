@@ -70,7 +70,7 @@ def dispatch(
                 function(*given, ack=respond)
                 continue
             result = function(*given)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the application's code
             runner.report(error, socket, event)
             continue
         if answer is FAILED or answer is None:

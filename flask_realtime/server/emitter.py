@@ -1,25 +1,55 @@
-"""``socket.volatile``, ``socket.timeout(5)`` and their kin: one client, with modifiers."""
+"""One client with modifiers: ``socket.volatile``, ``socket.timeout(5)`` and their kin.
+
+Acknowledgements of one client are asked for here, whether with a callback or by blocking.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 from ..adapters.base import Flags
-from .broadcast import Ack, BroadcastOperator
+from ..codec.message import Message
+from ..codec.parser import Parser
+from ..codec.socket_packet import Packet, PacketType
+from ..engine.hub import HubThread
+from ..errors import SocketDisconnected
+from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
+from .broadcast import Ack, BroadcastOperator, check_event
 
-__all__ = ["FlaggedSocket", "SocketEmitter"]
+__all__ = ["EmittingNamespace", "EmittingSocket", "SocketEmitter"]
 
 
-class FlaggedSocket(Protocol):
+class EmittingNamespace(Protocol):
+    """A namespace, as an emitter sees it."""
+
+    name: str
+    parser: Parser
+    hub: HubThread
+
+    def next_ack_id(self) -> int:
+        """Return a new acknowledgement id."""
+
+    def callback(self, function: Ack) -> Ack:
+        """Return a function that calls ``function`` in a greenlet, as a handler is called."""
+
+
+class EmittingSocket(Protocol):
     """A socket, as an emitter sees it."""
 
-    def emit_with_flags(
-        self, flags: Flags, event: str, args: tuple[Any, ...], ack: Ack | None
-    ) -> None:
-        """Send an event as ``flags`` say."""
+    @property
+    def nsp(self) -> Any:
+        """The namespace."""
 
-    def wait_with_flags(self, flags: Flags, event: str, args: tuple[Any, ...]) -> Any:
-        """Send an event and wait for its acknowledgement as ``flags`` say."""
+    @property
+    def acks(self) -> AckTable:
+        """The acknowledgements that the client owes."""
+
+    @property
+    def end_reason(self) -> str:
+        """Why the socket is disconnected; empty while it is not."""
+
+    def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
+        """Send an encoded packet."""
 
     def broadcast_operator(self, flags: Flags) -> BroadcastOperator:
         """Return an operator for every other socket."""
@@ -28,11 +58,14 @@ class FlaggedSocket(Protocol):
 class SocketEmitter:
     """Emits to one client with modifiers; each of them returns a new emitter."""
 
-    __slots__ = ("_flags", "_socket")
+    __slots__ = ("_flags", "_nsp", "_socket")
 
-    def __init__(self, socket: FlaggedSocket, flags: Flags) -> None:
+    def __init__(self, socket: EmittingSocket, flags: Flags) -> None:
         self._socket = socket
         self._flags = flags
+        self._nsp: EmittingNamespace = socket.nsp
+
+    # Modifiers
 
     @property
     def volatile(self) -> SocketEmitter:
@@ -47,9 +80,16 @@ class SocketEmitter:
         """Set how many seconds the client has to acknowledge."""
         return SocketEmitter(self._socket, self._flags._replace(timeout=seconds))
 
+    # Emitting
+
     def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
         """Send an event. After ``timeout()``, ``ack`` is ``fn(error, *args)``."""
-        self._socket.emit_with_flags(self._flags, event, args, ack)
+        ack_id = None if ack is None else self._nsp.next_ack_id()
+        packet, message = self._encode(event, args, ack_id)
+        if self._nsp.hub.is_foreign:
+            self._nsp.hub.post(self._send, packet, message, ack)
+        else:
+            self._send(packet, message, ack)
 
     def send(self, *args: Any) -> None:
         """Send a ``message`` event."""
@@ -60,11 +100,51 @@ class SocketEmitter:
     def emit_with_ack(self, event: str, *args: Any) -> Any:
         """Send an event and block until the client has answered.
 
+        Returns:
+            The answer: one value, a tuple of several, ``None`` for none.
+
         Raises:
-            AckTimeout: It did not in time.
-            SocketDisconnected: It is gone.
+            AckTimeout: There was none within ``timeout()``, 10 s by default.
+            SocketDisconnected: The client is gone, or goes meanwhile.
         """
-        return self._socket.wait_with_flags(self._flags, event, args)
+        packet, message = self._encode(event, args, self._nsp.next_ack_id())
+        if self._nsp.hub.is_foreign:
+            return self._nsp.hub.call(self._wait, packet, message)
+        return self._wait(packet, message)
+
+    def _encode(
+        self, event: str, args: tuple[Any, ...], ack_id: int | None
+    ) -> tuple[Packet, Message]:
+        check_event(event)
+        packet = Packet(PacketType.EVENT, self._nsp.name, (event, *args), ack_id)
+        return packet, self._nsp.parser.encode(packet, self._flags.compress)
+
+    def _send(self, packet: Packet, message: Message, ack: Ack | None) -> None:
+        socket, ack_id = self._socket, packet.id
+        if ack is not None and ack_id is not None:
+            forget = lambda: socket.acks.discard(ack_id)  # noqa: E731
+            pending = CallbackAck(self._nsp.callback(ack), self._flags.timeout, forget)
+            if socket.end_reason:
+                pending.lose(socket.end_reason)
+            else:
+                socket.acks.add(ack_id, pending)
+        socket.deliver(packet, message, self._flags.volatile)
+
+    def _wait(self, packet: Packet, message: Message) -> Any:
+        socket, ack_id = self._socket, packet.id
+        assert ack_id is not None
+        if socket.end_reason:
+            raise SocketDisconnected(socket.end_reason)
+        pending = WaitingAck()
+        socket.acks.add(ack_id, pending)
+        try:
+            socket.deliver(packet, message, self._flags.volatile)
+            timeout = self._flags.timeout
+            return pending.wait(DEFAULT_TIMEOUT if timeout is None else timeout)
+        finally:
+            socket.acks.discard(ack_id)
+
+    # Broadcasting
 
     def to(self, *rooms: Any) -> BroadcastOperator:
         """Broadcast to rooms, with the same modifiers, this socket left out."""

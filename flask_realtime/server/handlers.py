@@ -176,7 +176,7 @@ class Runner:
             return
         try:
             self.context.call(socket, function, args)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the application's code
             # The context itself failed: a teardown function of the application.
             self.report(error, socket, event)
 
@@ -184,7 +184,7 @@ class Runner:
         """Call a handler; return its result, or ``FAILED`` when it raised."""
         try:
             return function(*args, **kwargs)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the application's code
             self.report(error, socket, event)
             return FAILED
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from .handlers import Handler, HandlerTable, describe
 
 __all__ = ["Listening"]
 
 Listener = Callable[..., Any]
+F = TypeVar("F", bound=Listener)
 
 
 class Listening:
@@ -23,6 +24,10 @@ class Listening:
         self._outgoing: tuple[Listener, ...] = ()
         self._middlewares: tuple[Listener, ...] = ()
 
+    @overload
+    def on(self, event: str, *, concurrent: bool = False) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str, function: F, *, concurrent: bool = False) -> F: ...
     def on(self, event: str, function: Any = None, *, concurrent: bool = False) -> Any:
         """Call ``function(*args)`` for each ``event``; also as a decorator.
 
@@ -38,6 +43,10 @@ class Listening:
         """
         return self._register(event, function, concurrent=concurrent)
 
+    @overload
+    def once(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def once(self, event: str, function: F) -> F: ...
     def once(self, event: str, function: Any = None) -> Any:
         """Like :meth:`on`, for the next time only."""
         return self._register(event, function, once=True)
@@ -67,7 +76,7 @@ class Listening:
         else:
             self.handlers.remove(event, None)
 
-    def use(self, middleware: Listener) -> Listener:
+    def use(self, middleware: F) -> F:
         """Add ``fn(event, args)``, called before the handlers of each received event.
 
         When it raises, the event is dropped, and ``error`` handlers of the socket get the
@@ -76,12 +85,12 @@ class Listening:
         self._middlewares = (*self._middlewares, middleware)
         return middleware
 
-    def on_any(self, listener: Listener) -> Listener:
+    def on_any(self, listener: F) -> F:
         """Call ``listener(event, *args)`` for each received event, before its handlers."""
         self._incoming = (*self._incoming, listener)
         return listener
 
-    def prepend_any(self, listener: Listener) -> Listener:
+    def prepend_any(self, listener: F) -> F:
         """Like :meth:`on_any`, before the present listeners."""
         self._incoming = (listener, *self._incoming)
         return listener
@@ -94,12 +103,12 @@ class Listening:
         """Return the catch-all listeners."""
         return list(self._incoming)
 
-    def on_any_outgoing(self, listener: Listener) -> Listener:
+    def on_any_outgoing(self, listener: F) -> F:
         """Call ``listener(event, *args)`` for each event that is sent; it must not block."""
         self._outgoing = (*self._outgoing, listener)
         return listener
 
-    def prepend_any_outgoing(self, listener: Listener) -> Listener:
+    def prepend_any_outgoing(self, listener: F) -> F:
         """Like :meth:`on_any_outgoing`, before the present listeners."""
         self._outgoing = (listener, *self._outgoing)
         return listener

@@ -11,7 +11,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import gevent
 from gevent.event import AsyncResult
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 CONNECTION_EVENTS = frozenset({"connection", "connect"})
 _NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 
+M = TypeVar("M", bound=Callable[[Socket], Any])
 ServerAck = Callable[[Exception | None, list[Any]], Any]
 
 
@@ -117,7 +118,7 @@ class Namespace(EventEmitter, Broadcaster):
 
     # What applications register
 
-    def use(self, middleware: Callable[[Socket], Any]) -> Callable[[Socket], Any]:
+    def use(self, middleware: M) -> M:
         """Add ``fn(socket)``, called in order for each client that wants to connect.
 
         It refuses the client by raising :exc:`~flask_realtime.ConnectError`.
@@ -241,7 +242,7 @@ class Namespace(EventEmitter, Broadcaster):
                 middleware(socket)
             except ConnectError as error:
                 outcome.append(error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the application's code
                 # A defect of the application is not for the client to read.
                 self.runner.report(error, socket, "middleware")
                 outcome.append(ConnectError("Internal server error"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from ..adapters.base import Adapter
 from ..adapters.memory import MemoryAdapter
@@ -30,7 +30,10 @@ __all__ = ["BaseServer"]
 
 logger = logging.getLogger(__name__)
 
-ErrorHandler = Callable[[Exception, Any, str], Any]
+F = TypeVar("F", bound=Callable[..., Any])
+H = TypeVar("H", bound=Callable[[Exception, Any, str], Any])
+M = TypeVar("M", bound=Callable[[Socket], Any])
+N = TypeVar("N", bound=Namespace)
 
 
 class NoHost:
@@ -107,7 +110,7 @@ class BaseServer(Broadcaster):
             self.sockets.trigger("new_namespace", namespace)
         return namespace
 
-    def register(self, namespace: Namespace) -> Namespace:
+    def register(self, namespace: N) -> N:
         """Put a class-based namespace to work.
 
         Raises:
@@ -134,6 +137,10 @@ class BaseServer(Broadcaster):
 
     # What applications register
 
+    @overload
+    def on(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str, function: F) -> F: ...
     def on(self, event: str, function: Any = None) -> Any:
         """Listen to ``connection`` (or ``connect``), ``new_namespace`` and server-side events.
 
@@ -141,10 +148,16 @@ class BaseServer(Broadcaster):
             event: Its name.
             function: Left out, the method returns a decorator.
         """
-        return self.sockets.on(event, function)
+        return self.sockets.on(event) if function is None else self.sockets.on(event, function)
 
+    @overload
+    def once(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def once(self, event: str, function: F) -> F: ...
     def once(self, event: str, function: Any = None) -> Any:
         """Like :meth:`on`, for the next time only."""
+        if function is None:
+            return self.sockets.once(event)
         return self.sockets.once(event, function)
 
     def off(self, event: str, function: Any = None) -> None:
@@ -155,10 +168,17 @@ class BaseServer(Broadcaster):
         """Return the listeners of ``event``."""
         return self.sockets.listeners(event)
 
-    def use(self, middleware: Callable[[Socket], Any]) -> Callable[[Socket], Any]:
+    def use(self, middleware: M) -> M:
         """Add a middleware to the main namespace. See :meth:`Namespace.use`."""
-        return self.sockets.use(middleware)
+        self.sockets.use(middleware)
+        return middleware
 
+    @overload
+    def event(self, name: F) -> F: ...
+    @overload
+    def event(
+        self, name: str | None = None, *, namespace: str = "/", concurrent: bool = False
+    ) -> Callable[[F], F]: ...
     def event(self, name: Any = None, *, namespace: str = "/", concurrent: bool = False) -> Any:
         """Register ``function(socket, *args)`` for an event of every socket; a decorator.
 
@@ -179,7 +199,7 @@ class BaseServer(Broadcaster):
 
         return decorate
 
-    def on_error(self, function: ErrorHandler) -> ErrorHandler:
+    def on_error(self, function: H) -> H:
         """Call ``function(exception, socket, event)`` for what handlers raise; a decorator."""
         self.runner.on_error = function
         return function

@@ -13,9 +13,8 @@ from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
 from ..engine.session import Session
-from ..errors import SocketDisconnected
 from ..reasons import Reason
-from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
+from .acks import AckTable
 from .broadcast import Ack, BroadcastOperator, check_event, room_set
 from .dispatch import dispatch
 from .emitter import SocketEmitter
@@ -86,8 +85,14 @@ class Socket(Listening):
         self.recovered = False
         self.state = SocketState.CONNECTING
         self._nsp: SocketNamespace = nsp
-        self._acks = AckTable()
+        self.acks = AckTable()
+        # Why it ended; no reason while it has not.
         self._end: tuple[str, object] = ("", None)
+
+    @property
+    def end_reason(self) -> str:
+        """Why the socket is disconnected; empty while it is not."""
+        return self._end[0] if self.state is SocketState.DISCONNECTED else ""
 
     @property
     def contexts(self) -> list[Any]:
@@ -138,7 +143,7 @@ class Socket(Listening):
         """
         nsp = self._nsp
         if ack is not None or nsp.hub.is_foreign:
-            self.emit_with_flags(_NO_FLAGS, event, args, ack)
+            SocketEmitter(self, _NO_FLAGS).emit(event, *args, ack=ack)
             return
         check_event(event)
         data = (event, *args)
@@ -163,58 +168,7 @@ class Socket(Listening):
             AckTimeout: There was none within 10 s; ``timeout()`` says otherwise.
             SocketDisconnected: The client is gone, or goes meanwhile.
         """
-        return self.wait_with_flags(_NO_FLAGS, event, args)
-
-    def emit_with_flags(
-        self, flags: Flags, event: str, args: tuple[Any, ...], ack: Ack | None
-    ) -> None:
-        """Send an event as ``flags`` say; what :meth:`emit` and its modifiers do."""
-        check_event(event)
-        nsp = self._nsp
-        ack_id = None if ack is None else nsp.next_ack_id()
-        packet = Packet(PacketType.EVENT, nsp.name, (event, *args), ack_id)
-        message = nsp.parser.encode(packet, flags.compress)
-        if nsp.hub.is_foreign:
-            nsp.hub.post(self._send_event, packet, message, flags, ack)
-        else:
-            self._send_event(packet, message, flags, ack)
-
-    def _send_event(self, packet: Packet, message: Message, flags: Flags, ack: Ack | None) -> None:
-        if ack is not None and packet.id is not None:
-            ack_id = packet.id
-            pending = CallbackAck(
-                self._nsp.callback(ack),
-                flags.timeout,
-                lambda: self._acks.discard(ack_id),
-            )
-            if self.state is SocketState.DISCONNECTED:
-                pending.lose(self._end[0])
-            else:
-                self._acks.add(ack_id, pending)
-        self.deliver(packet, message, flags.volatile)
-
-    def wait_with_flags(self, flags: Flags, event: str, args: tuple[Any, ...]) -> Any:
-        """Send an event and wait as ``flags`` say; what :meth:`emit_with_ack` does."""
-        check_event(event)
-        nsp = self._nsp
-        ack_id = nsp.next_ack_id()
-        packet = Packet(PacketType.EVENT, nsp.name, (event, *args), ack_id)
-        message = nsp.parser.encode(packet, flags.compress)
-        if nsp.hub.is_foreign:
-            return nsp.hub.call(self._wait_for_ack, packet, message, flags)
-        return self._wait_for_ack(packet, message, flags)
-
-    def _wait_for_ack(self, packet: Packet, message: Message, flags: Flags) -> Any:
-        assert packet.id is not None
-        if self.state is SocketState.DISCONNECTED:
-            raise SocketDisconnected(self._end[0])
-        pending = WaitingAck()
-        self._acks.add(packet.id, pending)
-        try:
-            self.deliver(packet, message, flags.volatile)
-            return pending.wait(DEFAULT_TIMEOUT if flags.timeout is None else flags.timeout)
-        finally:
-            self._acks.discard(packet.id)
+        return SocketEmitter(self, _NO_FLAGS).emit_with_ack(event, *args)
 
     @property
     def volatile(self) -> SocketEmitter:
@@ -315,11 +269,11 @@ class Socket(Listening):
 
     def expect_ack(self, ack_id: int, collector: AckCollector) -> None:
         """Pass the client's answer to ``ack_id`` on to ``collector``."""
-        self._acks.add(ack_id, collector)
+        self.acks.add(ack_id, collector)
 
     def forget_ack(self, ack_id: int) -> None:
         """Expect the answer to ``ack_id`` no longer."""
-        self._acks.discard(ack_id)
+        self.acks.discard(ack_id)
 
     def is_concurrent(self, event: Any) -> bool:
         """Whether the handlers of ``event`` get a greenlet of their own."""
@@ -355,7 +309,7 @@ class Socket(Listening):
         for middleware in self._middlewares:
             try:
                 middleware(event, args)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the application's code
                 for handler in self.handlers.take("error"):
                     runner.call(self, "error", handler.function, error)
                 return False
@@ -377,7 +331,7 @@ class Socket(Listening):
 
     def on_ack(self, ack_id: int | None, args: list[Any]) -> None:
         """The client has answered an event."""
-        self._acks.settle(ack_id, args)
+        self.acks.settle(ack_id, args)
 
     # The end
 
@@ -387,7 +341,7 @@ class Socket(Listening):
             return
         self.state = SocketState.DISCONNECTING
         self._end = (reason, description)
-        self._acks.lose_all(reason)
+        self.acks.lose_all(reason)
         last = (*self.handlers.get("disconnecting"), *self._nsp.handlers.get("disconnecting"))
         if not last:
             self._leave(reason)
@@ -430,7 +384,7 @@ class Socket(Listening):
         self._nsp.adapter.remove_all(self.id)
         self._nsp.forget(self)
         self.client.remove(self)
-        self._acks.lose_all(reason)
+        self.acks.lose_all(reason)
         logger.debug("- socket %s left %s: %s", self.id, self._nsp.name, reason)
 
     def __repr__(self) -> str:

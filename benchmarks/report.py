@@ -1,0 +1,102 @@
+"""Numbers into medians, ratios, a Markdown table and JSON. No processes here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from rows import Row
+
+OURS = "flask_realtime"
+NODE = "Node socket.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One row's measurements: the n-th value of each contestant is from the n-th round."""
+
+    row: Row
+    values: Mapping[str, Sequence[float]]  # contestant -> one value per round
+    error: str | None = None
+
+    def median(self, contestant: str) -> float | None:
+        """Return the middle of a contestant's rounds, or None where it does not run this row."""
+        values = self.values.get(contestant)
+        return median(values) if values else None
+
+    @property
+    def ratio(self) -> float | None:
+        """Return ours / Node, from the medians."""
+        ours, node = self.median(OURS), self.median(NODE)
+        return ours / node if ours is not None and node else None
+
+    @property
+    def round_ratios(self) -> list[float]:
+        """Return ours / Node of each round: their spread says how much the ratio is worth."""
+        return [
+            ours / node
+            for ours, node in zip(self.values[OURS], self.values[NODE], strict=True)
+            if node
+        ]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the row was measured and its ratio is within the target."""
+        return self.error is None and self.ratio is not None and self.ratio <= self.row.target
+
+
+def markdown(results: Sequence[Result], peers: Sequence[str]) -> str:
+    """Lay the results out as a Markdown table."""
+    head = ["", "unit", NODE, OURS, "ratio", "min–max", "target", "", *peers]
+    align = ["---", "---", *["---:"] * 5, "---", *["---:"] * len(peers)]
+    lines = [head, align, *(_cells(result, peers) for result in results)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def as_json(results: Sequence[Result], environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything that was measured, for other programs."""
+    return {"environment": dict(environment), "rows": [_row_as_json(result) for result in results]}
+
+
+def _cells(result: Result, peers: Sequence[str]) -> list[str]:
+    row = result.row
+    start, target = [row.title, row.unit], f"≤ {row.target:g}"
+    if result.error is not None:
+        return [*start, "–", "–", "–", "–", target, "failed", *["–"] * len(peers)]
+    spread = f"{min(result.round_ratios):.2f}–{max(result.round_ratios):.2f}"
+    both = [
+        _number(result.median(NODE)),
+        _number(result.median(OURS)),
+        f"{result.ratio:.2f}",
+        spread,
+        target,
+    ]
+    verdict = "ok" if result.passed else "**over**"
+    return [*start, *both, verdict, *(_number(result.median(peer)) for peer in peers)]
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _row_as_json(result: Result) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": result.row.name,
+        "title": result.row.title,
+        "unit": result.row.unit,
+        "load": list(result.row.load),
+        "target": result.row.target,
+        "passed": result.passed,
+        "error": result.error,
+    }
+    if result.error is None:
+        row["contestants"] = {
+            name: {"median": median(values), "rounds": list(values)}
+            for name, values in result.values.items()
+        }
+        row |= {"ratio": result.ratio, "round_ratios": result.round_ratios}
+    return row
