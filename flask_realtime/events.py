@@ -6,10 +6,13 @@ It calls listeners where it is; who needs a greenlet or a context around a liste
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, overload
 
 __all__ = ["EventEmitter"]
+
+logger = logging.getLogger(__name__)
 
 Listener = Callable[..., Any]
 F = TypeVar("F", bound=Listener)
@@ -95,8 +98,15 @@ class EventEmitter:
         return [listener for listener, _ in entries]
 
     def trigger(self, event: str, *args: Any) -> bool:
-        """Call the listeners of ``event`` in order; say whether there was one."""
+        """Call the listeners of ``event`` in order; say whether there was one.
+
+        What a listener raises is logged: it keeps neither the others nor whoever triggers
+        the event from their work.
+        """
         called = self.take(event)
         for listener in called:
-            listener(*args)
+            try:
+                listener(*args)
+            except Exception:
+                logger.exception("! a listener of %r failed", event)
         return bool(called)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,8 +108,12 @@ class Options:
         """Raise ``ValueError`` for a value that cannot work."""
         for name in _POSITIVE:
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-                raise ValueError(f"{name} must be a number above 0, not {value!r}")
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ValueError(f"{name} must be a number, not {value!r}")
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} must be above 0 and finite, not {value!r}")
+        if type(self.max_attachments) is not int or self.max_attachments < 0:
+            raise ValueError(f"max_attachments must be a count, not {self.max_attachments!r}")
         if isinstance(self.transports, str) or not self.transports:
             raise ValueError("transports must be a list of names")
         unknown = set(self.transports) - {"polling", "websocket"}

@@ -27,6 +27,8 @@ except ImportError:
 
 __all__ = ["JSONCodec", "JSONModule", "StandardCodec", "best_codec", "wrap_module"]
 
+_TOO_DEEP = "the value is nested too deeply"
+
 Default = Callable[[Any], Any]
 
 
@@ -106,20 +108,21 @@ class StandardCodec:
             ValueError: It holds NaN, an infinity, a lone surrogate or a circle.
         """
         try:
-            return self._encode_plain(value).encode(), []
-        except _BinaryFound:
-            attachments: list[bytes] = []
-            encode = _standard_encoder(_collecting_default(attachments))
-            return encode(value).encode(), attachments
+            try:
+                return self._encode_plain(value).encode(), []
+            except _BinaryFound:
+                attachments: list[bytes] = []
+                encode = _standard_encoder(_collecting_default(attachments))
+                return encode(value).encode(), attachments
         except RecursionError:
-            raise ValueError("the value is nested too deeply") from None
+            raise ValueError(_TOO_DEEP) from None
 
     def decode(self, text: str) -> Any:
         """Return the value of a JSON text; raises ``ValueError`` when it is invalid."""
         try:
             return _standard_decoder.decode(text)
         except RecursionError:
-            raise ValueError("the JSON is nested too deeply") from None
+            raise ValueError(_TOO_DEEP) from None
 
 
 def _standard_encoder(default: Default) -> Callable[[Any], str]:
@@ -137,10 +140,13 @@ def _parse_int(digits: str) -> int | float:
     # digits, and orjson agrees.
     if len(digits) < 19:
         return int(digits)
-    if len(digits) > 400:
-        raise ValueError("the number is too long")
-    value = int(digits)
-    return value if -(2**63) <= value < 2**64 else float(value)
+    if len(digits) < 21:
+        value = int(digits)
+        return value if -(2**63) <= value < 2**64 else float(value)
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("the number is too large")
+    return number
 
 
 _standard_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int)
@@ -216,14 +222,17 @@ class _ModuleCodec:
 
     def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
         attachments: list[bytes] = []
-        encoded = self._module.dumps(_take_binary(value, _collecting_default(attachments)))
+        try:
+            encoded = self._module.dumps(_take_binary(value, _collecting_default(attachments)))
+        except RecursionError:
+            raise ValueError(_TOO_DEEP) from None
         return encoded.encode() if isinstance(encoded, str) else encoded, attachments
 
     def decode(self, text: str) -> Any:
         try:
             return self._module.loads(text)
         except RecursionError:
-            raise ValueError("the JSON is nested too deeply") from None
+            raise ValueError(_TOO_DEEP) from None
 
 
 def _take_binary(value: Any, default: Default) -> Any:

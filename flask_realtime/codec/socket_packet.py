@@ -102,8 +102,10 @@ def _attachment_count(text: str, limit: int) -> tuple[int, int]:
 
 
 def _digits(text: str, start: int) -> str:
+    # One more than any count or id has: a megabyte of digits is not walked through.
+    limit = start + _MAX_ID_DIGITS + 1
     end = start
-    while text[end : end + 1] in _DIGITS:
+    while end < limit and text[end : end + 1] in _DIGITS:
         end += 1
     return text[start:end]
 

@@ -81,7 +81,9 @@ def encode_close(code: int | None = None, reason: str = "") -> bytes:
     """Return a close frame; without a code it has no body (RFC 6455 §5.5.1)."""
     if code is None:
         return encode_frame(CLOSE, b"")
-    return encode_frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[:123])
+    # A control frame has room for 123 bytes of text; no character is cut in two.
+    text = reason.encode()[:123].decode("utf-8", "ignore")
+    return encode_frame(CLOSE, code.to_bytes(2, "big") + text.encode())
 
 
 def unmask(payload: bytes, mask: bytes) -> bytes | bytearray:
@@ -105,10 +107,11 @@ class FrameDecoder:
         max_size: The largest message in bytes, over all its fragments.
     """
 
-    __slots__ = ("_buffer", "_failed", "_fragments", "_max_size", "_opcode")
+    __slots__ = ("_buffer", "_failed", "_fragments", "_max_size", "_opcode", "_short")
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
+        self._short = min(max_size, 125)
         # Both stay None while nothing is unfinished: an idle connection holds no buffer.
         self._buffer: bytearray | None = None
         self._fragments: bytearray | None = None
@@ -125,7 +128,7 @@ class FrameDecoder:
         if self._buffer is None and self._fragments is None and data[:1] == b"\x81":
             # The common case, and the hot path: one short, whole, masked text frame.
             size = len(data) - 6
-            if 0 <= size < 126 and data[1] == _MASKED | size:
+            if 0 <= size <= self._short and data[1] == _MASKED | size:
                 key = (data[2:6] * (size // 4 + 1))[:size]
                 plain = int.from_bytes(data[6:], "little") ^ int.from_bytes(key, "little")
                 try:

@@ -15,10 +15,10 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 def is_upgrade(environ: Mapping[str, Any]) -> bool:
     """Say whether a WSGI request asks for the WebSocket protocol."""
-    return (
-        environ.get("HTTP_UPGRADE", "").lower() == "websocket"
-        and "upgrade" in environ.get("HTTP_CONNECTION", "").lower()
-    )
+    if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
+        return False
+    tokens = environ.get("HTTP_CONNECTION", "").lower().split(",")
+    return "upgrade" in [token.strip() for token in tokens]
 
 
 def handshake_problem(environ: Mapping[str, Any]) -> str | None:

@@ -40,6 +40,9 @@ def is_same_origin(origin: str, environ: Environ) -> bool:
     the browser. ``X-Forwarded-*`` headers do not count either; a proxy middleware that is
     configured to trust them sets ``HTTP_HOST``.
     """
+    if not (origin.isascii() and origin.isprintable()) or "#" in origin:
+        # `urlsplit` would drop control characters.
+        return False
     try:
         parts = urlsplit(origin.lower())
         port = parts.port

@@ -92,10 +92,10 @@ class Scheduler:
         self._armed = None
         if self.lag > STALL:
             # The hub stood still: what clients sent meanwhile has not been read yet, so their
-            # silence proves nothing.
+            # silence proves nothing. Nothing falls due before it has been.
             logger.warning("! the hub was blocked for %.1f s", self.lag)
             for queue, _ in self._queues:
-                queue.postpone(self.lag)
+                queue.postpone(self.lag + STALL)
         for queue, on_due in self._queues:
             for key in queue.pop_due(now):
                 _run(on_due, key)

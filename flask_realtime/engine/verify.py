@@ -51,7 +51,8 @@ def parse_query(environ: Environ) -> dict[str, str]:
     if "%" in text or "+" in text:
         return dict(parse_qsl(text, keep_blank_values=True))
     # What clients send needs no unquoting: this is on the way of every poll (1 µs against 16).
-    return dict(pair.split("=", 1) for pair in text.split("&") if "=" in pair)
+    pairs = (pair.partition("=") for pair in text.split("&") if pair)
+    return {name: value for name, _, value in pairs}
 
 
 def verify_transport(query: Mapping[str, str], environ: Environ, enabled: frozenset[str]) -> str:

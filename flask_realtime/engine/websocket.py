@@ -262,6 +262,8 @@ class WebSocketTransport:
 
     def _broken(self, error: Exception) -> None:
         # The emitter goes on: what follows from the loss happens in the hub, not on its stack.
+        # Nothing may follow what was cut off.
+        self._send = _refuse
         self._outbox = None
         self._size = 0
         get_hub().loop.run_callback(self._lost, Reason.TRANSPORT_ERROR, error)

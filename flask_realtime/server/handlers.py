@@ -132,7 +132,11 @@ class HandlerTable:
         """Return the handlers to call now, and forget those registered for once."""
         handlers = self._by_event.get(event, ())
         if self._has_once and any(handler.once for handler in handlers):
-            self._by_event[event] = tuple(item for item in handlers if not item.once)
+            kept = tuple(item for item in handlers if not item.once)
+            if kept:
+                self._by_event[event] = kept
+            else:
+                del self._by_event[event]
         return handlers
 
     def functions(self, event: str) -> list[Function]:

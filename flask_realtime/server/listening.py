@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
 from .handlers import Handler, HandlerTable, describe
 
 __all__ = ["Listening"]
+
+logger = logging.getLogger(__name__)
 
 Listener = Callable[..., Any]
 F = TypeVar("F", bound=Listener)
@@ -124,7 +127,10 @@ class Listening:
     def notify_outgoing(self, data: Sequence[Any]) -> None:
         """Show an event that is being sent."""
         for listener in self._outgoing:
-            listener(*data)
+            try:
+                listener(*data)
+            except Exception:
+                logger.exception("! a catch-all listener failed")
 
 
 def _without(listeners: tuple[Listener, ...], listener: Listener | None) -> tuple[Listener, ...]:

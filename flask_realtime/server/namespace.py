@@ -37,6 +37,8 @@ CONNECTION_EVENTS = frozenset({"connection", "connect"})
 _NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 
 M = TypeVar("M", bound=Callable[[Socket], Any])
+_INTERNAL_ERROR = "Internal server error"
+
 ServerAck = Callable[[Exception | None, list[Any]], Any]
 
 
@@ -227,16 +229,18 @@ class Namespace(EventEmitter, Broadcaster):
             self.runner.call(socket, "connection", handler, socket)
 
     def _is_welcome(self, socket: Socket, client: Client) -> bool:
-        outcome: list[ConnectError] = []
+        # Refused unless all have agreed: a context that fails opens no door.
+        outcome: list[ConnectError | None] = []
         self.runner.within(socket, "middleware", self._ask, socket, outcome)
-        if not outcome:
+        refusal = outcome[0] if outcome else ConnectError(_INTERNAL_ERROR)
+        if refusal is None:
             return True
         socket.turn_away()
         if client.is_open:
-            client.refuse(self.name, outcome[0].message, outcome[0].data)
+            client.refuse(self.name, refusal.message, refusal.data)
         return False
 
-    def _ask(self, socket: Socket, outcome: list[ConnectError]) -> None:
+    def _ask(self, socket: Socket, outcome: list[ConnectError | None]) -> None:
         for middleware in list(self._middlewares):
             try:
                 middleware(socket)
@@ -245,9 +249,10 @@ class Namespace(EventEmitter, Broadcaster):
             except Exception as error:  # noqa: BLE001 - the application's code
                 # A defect of the application is not for the client to read.
                 self.runner.report(error, socket, "middleware")
-                outcome.append(ConnectError("Internal server error"))
+                outcome.append(ConnectError(_INTERNAL_ERROR))
             if outcome:
                 return
+        outcome.append(None)
 
     def forget(self, socket: Socket) -> None:
         """A socket has left."""

@@ -148,6 +148,8 @@ class Socket(Listening):
         check_event(event)
         data = (event, *args)
         message = nsp.parser.encode(Packet(_EVENT, nsp.name, data))
+        if self.state is SocketState.DISCONNECTED:
+            return
         if self._outgoing:
             self.notify_outgoing(data)
         self.client.conn.send(message)
@@ -262,6 +264,8 @@ class Socket(Listening):
 
     def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
         """Send an encoded packet, unless it is volatile and the client cannot take it now."""
+        if self.state is SocketState.DISCONNECTED:
+            return
         if self._outgoing:
             self.notify_outgoing(packet.data)
         if not volatile or self.client.conn.writable:

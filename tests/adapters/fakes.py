@@ -1,0 +1,110 @@
+"""A namespace, its sockets and a collector of answers without any connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any
+
+from flask_realtime.adapters.base import AckCollector, Adapter
+from flask_realtime.codec.message import Message
+from flask_realtime.codec.parser import DefaultParser, Parser
+from flask_realtime.codec.socket_packet import Packet
+
+
+class FakeSocket:
+    """Keeps what it was told; what it is told to do with rooms, it does.
+
+    Attributes:
+        delivered: The packets that the client got, with their messages.
+        on_deliver: Called after each of them.
+        collectors: Who waits for the client's answers, by acknowledgement id.
+        closed: ``None`` while it is connected, then what ``disconnect`` was given.
+    """
+
+    def __init__(self, sid: str, namespace: FakeNamespace) -> None:
+        self.id = sid
+        self.namespace = namespace
+        self.delivered: list[tuple[Packet, Message, bool]] = []
+        self.on_deliver: Callable[[], Any] = lambda: None
+        self.collectors: dict[int, AckCollector] = {}
+        self.closed: bool | None = None
+
+    @property
+    def events(self) -> list[Any]:
+        """The first item of each event that was delivered."""
+        return [packet.data[0] for packet, _, _ in self.delivered]
+
+    def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
+        self.delivered.append((packet, message, volatile))
+        self.on_deliver()
+
+    def expect_ack(self, ack_id: int, collector: AckCollector) -> None:
+        self.collectors[ack_id] = collector
+
+    def forget_ack(self, ack_id: int) -> None:
+        self.collectors.pop(ack_id, None)
+
+    def answer(self, *args: Any) -> None:
+        """Acknowledge the last packet, as the client would."""
+        ack_id = self.delivered[-1][0].id
+        assert ack_id is not None
+        self.collectors.pop(ack_id).respond(*args)
+
+    def join(self, rooms: str | Iterable[str]) -> None:
+        self.namespace.adapter.add_all(self.id, [rooms] if isinstance(rooms, str) else rooms)
+
+    def leave(self, room: str) -> None:
+        self.namespace.adapter.remove(self.id, room)
+
+    def disconnect(self, close: bool = False) -> None:
+        self.closed = close
+        self.namespace.adapter.remove_all(self.id)
+        del self.namespace.sockets[self.id]
+
+
+class FakeNamespace:
+    """Sockets by id; each is in the room of its own id, as in a real namespace."""
+
+    def __init__(self, name: str = "/") -> None:
+        self.name = name
+        self.sockets: dict[str, FakeSocket] = {}
+        self.parser: Parser = DefaultParser()
+        self.adapter: Adapter
+        self._ack_ids = count()
+
+    def next_ack_id(self) -> int:
+        return next(self._ack_ids)
+
+    def connect(self, sid: str, *rooms: str) -> FakeSocket:
+        """Add a socket and put it into rooms."""
+        socket = self.sockets[sid] = FakeSocket(sid, self)
+        self.adapter.add_all(sid, [sid, *rooms])
+        return socket
+
+
+class FakeCollector:
+    """Counts who was asked and keeps the answers."""
+
+    def __init__(self) -> None:
+        self.expected = 0
+        self.answers: list[tuple[Any, ...]] = []
+        self.lost: list[str] = []
+        self._forget: list[Callable[[], None]] = []
+
+    def on_end(self, forget: Callable[[], None]) -> None:
+        self._forget.append(forget)
+
+    def expect(self, count: int) -> None:
+        self.expected += count
+
+    def respond(self, *args: Any) -> None:
+        self.answers.append(args)
+
+    def lose(self, reason: str) -> None:
+        self.lost.append(reason)
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        for forget in self._forget:
+            forget()

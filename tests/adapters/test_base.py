@@ -1,0 +1,42 @@
+"""The interface of adapters: its defaults, and that nothing of it is silently missing."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from flask_realtime.adapters.base import Adapter, Flags, Target
+from flask_realtime.adapters.memory import MemoryAdapter
+from tests.adapters.fakes import FakeNamespace
+
+METHODS = [
+    name
+    for name, method in inspect.getmembers(Adapter, inspect.isfunction)
+    if method.__qualname__ == f"Adapter.{name}" and name not in {"__init__", "close"}
+]
+
+
+def test_an_emit_is_for_everyone_everywhere_and_must_arrive_unless_it_says_otherwise() -> None:
+    target = Target()
+    assert (target.rooms, target.except_) == (frozenset(), frozenset())
+    assert target.flags == Flags(volatile=False, compress=True, local=False, timeout=None)
+
+
+def test_the_interface_is_not_empty() -> None:
+    assert len(METHODS) > 10
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_interface_itself_can_do_nothing(name: str) -> None:
+    adapter = Adapter(FakeNamespace())
+    method = getattr(adapter, name)
+    with pytest.raises(NotImplementedError):
+        method(*[None for _ in inspect.signature(method).parameters])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_default_adapter_has_all_of_it(name: str) -> None:
+    wanted = inspect.signature(getattr(Adapter, name))
+    assert getattr(MemoryAdapter, name) is not getattr(Adapter, name)
+    assert inspect.signature(getattr(MemoryAdapter, name)) == wanted

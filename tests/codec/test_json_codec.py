@@ -1,0 +1,350 @@
+"""JSON with attachments: the same with orjson and with the standard library."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_realtime.codec.json_codec import (
+    JSONCodec,
+    OrjsonCodec,
+    StandardCodec,
+    best_codec,
+    wrap_module,
+)
+from tests.codec import values
+from tests.codec.values import Colour, Kind, Level, Pair, Point, Slotted
+
+CODECS = [pytest.param(StandardCodec(), id="standard"), pytest.param(OrjsonCodec(), id="orjson")]
+ALL = [*CODECS, pytest.param(wrap_module(json), id="module")]
+both = pytest.mark.parametrize("codec", CODECS)
+every = pytest.mark.parametrize("codec", ALL)
+
+NAN, INFINITY = math.nan, math.inf
+
+
+def read(codec: JSONCodec, value: Any) -> Any:
+    """What a client makes of the value."""
+    encoded, attachments = codec.encode(value)
+    assert attachments == []
+    return json.loads(encoded)
+
+
+# --- out ---------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (datetime(2024, 2, 29, 12, 30, 1, 5), "2024-02-29T12:30:01.000005"),
+        (datetime(2024, 2, 29, tzinfo=timezone.utc), "2024-02-29T00:00:00+00:00"),
+        (datetime(2024, 1, 1, tzinfo=timezone(timedelta(hours=-3))), "2024-01-01T00:00:00-03:00"),
+        (date(2024, 2, 29), "2024-02-29"),
+        (time(12, 30), "12:30:00"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (Decimal("1.10"), "1.10"),
+        (Decimal("NaN"), "NaN"),
+        (Colour.RED, "red"),
+        (Colour.NOTHING, None),
+        (Colour.TWO, 2),
+        (Level.LOW, 1),
+        (Kind.PLAIN, "plain"),
+        (Point(1, [Slotted("a")]), {"x": 1, "y": [{"value": "a"}]}),
+        (Pair(1, (2, 3)), [1, [2, 3]]),
+        ({1: "a", None: "b", 1.5: "c"}, {"1": "a", "null": "b", "1.5": "c"}),
+        ({True: "a", False: "b"}, {"true": "a", "false": "b"}),
+        ({Kind.PLAIN: 1}, {"plain": 1}),
+        (2**53 + 1, 9007199254740993),
+        (2**70, 1180591620717411303424),
+        (-(2**70), -1180591620717411303424),
+        ("\u20ac \U0001f600 \x00\x1e\u2028", "\u20ac \U0001f600 \x00\x1e\u2028"),
+        ([], []),
+        ("null", "null"),
+        ([None, 1.0, Point(None, 0.5)], [None, 1.0, {"x": None, "y": 0.5}]),
+    ],
+)
+def test_values_become_json(codec: JSONCodec, value: Any, expected: Any) -> None:
+    assert read(codec, [value]) == [expected]
+
+
+@every
+def test_json_is_compact_utf8(codec: JSONCodec) -> None:
+    encoded, _ = codec.encode(["\u20ac"])
+    assert encoded in ('["\u20ac"]'.encode(), b'["\\u20ac"]')
+
+
+@every
+@pytest.mark.parametrize("number", [NAN, INFINITY, -INFINITY], ids=["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda number: [number],
+        lambda number: [None, {"a": [number]}],
+        lambda number: (1, (number,)),
+        lambda number: [b"binary", number],
+    ],
+    ids=["list", "deep", "tuple", "binary"],
+)
+def test_numbers_that_json_lacks_are_refused(codec: JSONCodec, number: float, wrap: Any) -> None:
+    """JSON.parse fails on them, and orjson would write null."""
+    with pytest.raises(ValueError, match="JSON"):
+        codec.encode(wrap(number))
+
+
+@both
+@pytest.mark.parametrize(
+    "value",
+    [Point(NAN, 0), Pair(NAN, 0), Slotted((NAN,)), {NAN: 1}, [Slotted(None), NAN, b""]],
+    ids=repr,
+)
+def test_nan_is_refused_wherever_it_hides(codec: JSONCodec, value: Any) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        codec.encode([value])
+
+
+@both
+@pytest.mark.parametrize(
+    "value",
+    [object(), {1, 2}, 1j, Point, {(1, 2): 3}, {b"key": 1}, Slotted(object()), [b"", {3}]],
+    ids=repr,
+)
+def test_what_json_cannot_carry_is_a_type_error(codec: JSONCodec, value: Any) -> None:
+    with pytest.raises(TypeError):
+        codec.encode([value])
+
+
+@both
+def test_the_error_names_the_type(codec: JSONCodec) -> None:
+    with pytest.raises(TypeError, match="'set'"):
+        codec.encode(["event", {1}])
+
+
+@both
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff", {"\ud800": 1}], ids=ascii)
+def test_a_lone_surrogate_is_refused(codec: JSONCodec, text: Any) -> None:
+    with pytest.raises(ValueError, match="surrogate"):
+        codec.encode([text])
+
+
+def endless(*before: Any) -> list[Any]:
+    circle: list[Any] = [*before]
+    circle.append(circle)
+    return circle
+
+
+def deep(*before: Any) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    return [*before, value]
+
+
+@every
+@pytest.mark.parametrize("before", [(), (b"binary",)], ids=["text", "binary"])
+@pytest.mark.parametrize("build", [endless, deep])
+def test_circles_and_depths_are_value_errors(codec: JSONCodec, build: Any, before: Any) -> None:
+    with pytest.raises(ValueError, match=r"[Cc]ircular|nested"):
+        codec.encode(build(*before))
+
+
+# --- attachments -------------------------------------------------------------
+
+
+@every
+def test_bytes_are_taken_out_in_the_order_of_the_text(codec: JSONCodec) -> None:
+    value = ["e", b"a", {"k": [bytearray(b"b")], "n": None}, memoryview(b"c"), (b"d",)]
+    encoded, attachments = codec.encode(value)
+    assert attachments == [b"a", b"b", b"c", b"d"]
+    assert {type(attachment) for attachment in attachments} == {bytes}
+    marks = [{"_placeholder": True, "num": num} for num in range(4)]
+    assert json.loads(encoded) == [
+        "e",
+        marks[0],
+        {"k": [marks[1]], "n": None},
+        marks[2],
+        [marks[3]],
+    ]
+
+
+@both
+def test_bytes_inside_dataclasses_and_named_tuples_are_found(codec: JSONCodec) -> None:
+    encoded, attachments = codec.encode([Point(b"a", Pair(1, b"b"))])
+    assert attachments == [b"a", b"b"]
+    marks = [{"_placeholder": True, "num": num} for num in range(2)]
+    assert json.loads(encoded) == [{"x": marks[0], "y": [1, marks[1]]}]
+
+
+@every
+def test_what_is_sent_later_does_not_change_with_its_buffer(codec: JSONCodec) -> None:
+    buffer = bytearray(b"before")
+    _, attachments = codec.encode([buffer, memoryview(buffer)[:3]])
+    buffer[:] = b"after!"
+    assert attachments == [b"before", b"bef"]
+
+
+@both
+def test_bytes_next_to_values_that_orjson_refuses_are_counted_once(codec: JSONCodec) -> None:
+    """orjson gives up at the big integer, after it has taken the bytes out."""
+    encoded, attachments = codec.encode([b"a", 2**70, b"b", {1: b"c"}])
+    assert attachments == [b"a", b"b", b"c"]
+    assert [
+        item["num"] for item in json.loads(encoded) if isinstance(item, dict) and "num" in item
+    ] == [0, 1]
+
+
+# --- in ----------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[1,-1,1.5,1e3,true,null]", [1, -1, 1.5, 1000.0, True, None]),
+        ('"\\ud83d\\ude00\\u20ac"', "\U0001f600\u20ac"),
+        ('"\\ud800"', "\ud800"),
+        (' {"a" : [ ] } ', {"a": []}),
+        ('{"a":1,"a":2}', {"a": 2}),
+        ("9223372036854775807", 2**63 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("18446744073709551615", 2**64 - 1),
+        ("18446744073709551616", float(2**64)),
+        ("-9223372036854775809", -float(2**63)),
+        ("1" + "0" * 100, 1e100),
+    ],
+)
+def test_json_becomes_values(codec: JSONCodec, text: str, value: Any) -> None:
+    decoded = codec.decode(text)
+    assert decoded == value
+    assert type(decoded) is type(value)
+
+
+@both
+@pytest.mark.parametrize(
+    "text",
+    ["", "NaN", "[Infinity]", "-Infinity", "[1,]", "{1:2}", "'a'", "01", "+1", ".5", "1.", "[1] x",
+     "\ufeff[]", '"\x00"', '"\\x"', "[", "tru", "\u0661"],
+    ids=ascii,
+)  # fmt: skip
+def test_what_is_not_json_is_a_value_error(codec: JSONCodec, text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        codec.decode(text)
+
+
+@both
+@pytest.mark.parametrize("sign", ["", "-"], ids=["positive", "negative"])
+@pytest.mark.parametrize("digits", [310, 400, 401, 5000, 1_000_000])
+def test_an_integer_no_number_can_hold_is_refused(codec: JSONCodec, digits: int, sign: str) -> None:
+    """Giant integers in JSON, blog.caller.xyz/socketio-engineio-dos: parsing was quadratic."""
+    with pytest.raises(ValueError, match=r"."):
+        codec.decode(f'["x",{sign}{"1" * digits}]')
+
+
+@every
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 50_000, '{"a":' * 50_000, "[" * 50_000 + "]" * 50_000],
+    ids=["lists", "objects", "closed"],
+)
+def test_json_nested_too_deeply_is_a_value_error(codec: JSONCodec, text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        codec.decode(text)
+
+
+# --- both agree --------------------------------------------------------------
+
+
+def encoding(codec: JSONCodec, value: Any) -> Any:
+    try:
+        encoded, attachments = codec.encode(value)
+    except (TypeError, ValueError) as error:
+        return TypeError if isinstance(error, TypeError) else ValueError
+    return json.dumps(json.loads(encoded)), attachments
+
+
+def decoding(codec: JSONCodec, text: str) -> Any:
+    try:
+        value = codec.decode(text)
+    except ValueError:
+        return ValueError
+    # As text: 1, 1.0 and true are equal to Python.
+    return json.dumps(value)
+
+
+anything = values.rich(values.rich_leaves | values.binary | values.strangers)
+
+
+@settings(max_examples=400)
+@given(anything)
+def test_both_encode_anything_alike(value: Any) -> None:
+    assert encoding(OrjsonCodec(), value) == encoding(StandardCodec(), value)
+
+
+@given(values.nested(values.leaves))
+def test_values_of_json_survive_both_ways(value: Any) -> None:
+    for encoder in (StandardCodec(), OrjsonCodec()):
+        encoded, attachments = encoder.encode(value)
+        assert attachments == []
+        assert json.loads(encoded) == value
+
+
+@settings(max_examples=300)
+@given(values.nested(values.leaves | st.floats(), values.keys).map(json.dumps), st.data())
+def test_both_decode_anything_alike(text: str, data: st.DataObject) -> None:
+    assert decoding(OrjsonCodec(), text) == decoding(StandardCodec(), text)
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    patch = data.draw(
+        st.text('[]{}",:0123456789.eE+-\\u d8NaNull\x00', max_size=4) | st.text(max_size=2)
+    )
+    spoiled = text[:start] + patch + text[end:]
+    assert decoding(OrjsonCodec(), spoiled) == decoding(StandardCodec(), spoiled)
+
+
+@settings(max_examples=300)
+@given(st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,4})?", fullmatch=True))
+def test_both_decode_numbers_alike(text: str) -> None:
+    assert decoding(OrjsonCodec(), text) == decoding(StandardCodec(), text)
+
+
+# --- choosing ----------------------------------------------------------------
+
+
+def test_orjson_is_used_when_it_is_installed() -> None:
+    assert isinstance(best_codec(), OrjsonCodec)
+
+
+class Backwards:
+    """A JSON module that is recognised by what it writes."""
+
+    def dumps(self, value: Any) -> bytes:
+        return json.dumps(value).encode()[::-1]
+
+    def loads(self, text: str) -> Any:
+        return json.loads(text[::-1])
+
+
+def test_a_module_of_the_users_own_writes_and_reads() -> None:
+    codec = wrap_module(Backwards())
+    assert codec.encode(["ab"]) == (b']"ba"[', [])
+    assert codec.decode(']"ba"[') == ["ab"]
+
+
+class OnlyDumps:
+    dumps = staticmethod(json.dumps)
+
+
+@pytest.mark.parametrize(
+    "module", [OnlyDumps(), "json", None, math], ids=["half", "str", "None", "math"]
+)
+def test_what_is_not_a_json_module_is_refused(module: Any) -> None:
+    with pytest.raises(TypeError, match="dumps"):
+        wrap_module(module)

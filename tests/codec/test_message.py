@@ -1,0 +1,52 @@
+"""One message in the forms of both transports."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_realtime.codec.message import Message, text_packet
+from tests.codec.frames import BINARY, TEXT, Frame, server_frames
+
+
+def test_a_text_is_one_frame_and_one_packet() -> None:
+    message = Message(b'2["hi"]')
+    assert server_frames(message.frames()) == [Frame(True, TEXT, b'42["hi"]')]
+    assert message.packets() == (b'42["hi"]',)
+
+
+def test_attachments_follow_their_text_in_order_with_nothing_between_them() -> None:
+    message = Message(b"52-[]", [b"\x01\x02", b""])
+    assert server_frames(message.frames()) == [
+        Frame(True, TEXT, b"452-[]"),
+        Frame(True, BINARY, b"\x01\x02"),
+        Frame(True, BINARY, b""),
+    ]
+    assert message.packets() == (b"452-[]", b"bAQI=", b"b")
+
+
+def test_a_binary_message_has_no_type_digit() -> None:
+    message = Message(None, [b"\x01\x02\x03\x04"])
+    assert server_frames(message.frames()) == [Frame(True, BINARY, b"\x01\x02\x03\x04")]
+    assert message.packets() == (b"bAQIDBA==",)
+
+
+def test_a_message_of_nothing_is_still_a_message() -> None:
+    """An empty text and an empty binary are different from no text at all."""
+    assert server_frames(Message(b"").frames()) == [Frame(True, TEXT, b"4")]
+    assert Message(b"").packets() == (b"4",)
+
+
+def test_each_form_is_made_once_for_all_recipients() -> None:
+    message = Message(b'2["hi"]', [b"\x01"])
+    assert message.frames() is message.frames()
+    assert message.packets() is message.packets()
+
+
+def test_a_message_may_be_compressed_unless_it_says_otherwise() -> None:
+    assert Message(b"").compress
+    assert not Message(b"", compress=False).compress
+
+
+@pytest.mark.parametrize("packet", ["2", "3probe", "6", "4\u20ac"])
+def test_a_control_packet_is_one_text_frame(packet: str) -> None:
+    assert server_frames(text_packet(packet)) == [Frame(True, TEXT, packet.encode())]

@@ -1,0 +1,226 @@
+"""What signatures say, which handlers are called, and what becomes of their exceptions."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flask_realtime.server.handlers import FAILED, HandlerTable, Runner, describe
+
+
+class Named:
+    id = "abc"
+
+
+SOCKET = Named()
+
+
+class Methods:
+    def two(self, reason: str, description: object) -> None: ...
+
+    def many(self, *args: Any) -> None: ...
+
+    def answers(self, text: str, *, ack: Any) -> None: ...
+
+    def __call__(self, one: str) -> None: ...
+
+    @staticmethod
+    def static(one: str, two: str, three: str) -> None: ...
+
+    @classmethod
+    def of_class(cls, one: str) -> None: ...
+
+
+def no_arguments() -> None: ...
+
+
+def defaults(one: str, two: int = 2) -> None: ...
+
+
+def keyword_ack(one: str, *, ack: Callable[..., None]) -> None: ...
+
+
+def positional_ack(ack: Any) -> None: ...
+
+
+@functools.wraps(defaults)
+def wrapped(*args: Any, **kwargs: Any) -> None: ...
+
+
+MANY = 900
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "wants_ack"),
+    [
+        (no_arguments, 0, False),
+        (defaults, 2, False),
+        (keyword_ack, 1, True),
+        (positional_ack, 1, False),
+        (wrapped, 2, False),
+        (lambda *args: None, MANY, False),
+        (lambda one, *args, ack: None, MANY, True),
+        (Methods().two, 2, False),
+        (Methods().many, MANY, False),
+        (Methods().answers, 1, True),
+        (Methods(), 1, False),
+        (Methods.static, 3, False),
+        (Methods.of_class, 1, False),
+        (functools.partial(defaults, "x"), 1, False),
+        (functools.partial(keyword_ack, "x"), 0, True),
+        (print, MANY, False),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", str(value)),
+)
+def test_a_signature_is_read_at_registration(
+    function: Any, arguments: int, wants_ack: bool
+) -> None:
+    handler = describe(function)
+    assert min(handler.max_args, MANY) == arguments
+    assert handler.wants_ack is wants_ack
+    assert handler.function == function
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 5, object()])
+def test_what_cannot_be_called_is_no_handler(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="callable"):
+        describe(wrong)
+
+
+def test_a_coroutine_function_is_no_handler() -> None:
+    async def handler() -> None: ...
+
+    with pytest.raises(TypeError, match="coroutine"):
+        describe(handler)
+
+
+# --- the table
+
+
+def one() -> None: ...
+
+
+def two() -> None: ...
+
+
+def test_handlers_are_kept_in_the_order_of_registration() -> None:
+    table = HandlerTable()
+    assert not table
+    for function in (one, two, one):
+        table.add("event", describe(function))
+    assert table.functions("event") == [one, two, one]
+    assert table.functions("other") == []
+    assert table
+
+
+def test_one_handler_or_all_are_removed() -> None:
+    table = HandlerTable()
+    for function in (one, two):
+        table.add("event", describe(function))
+    table.remove("event", one)
+    table.remove("other", one)
+    assert table.functions("event") == [two]
+    table.remove("event", None)
+    assert not table
+
+
+def test_bound_methods_are_found_again() -> None:
+    table, owner = HandlerTable(), Methods()
+    table.add("event", describe(owner.two))
+    table.remove("event", owner.two)
+    assert table.functions("event") == []
+
+
+def test_a_handler_registered_for_once_is_taken_once() -> None:
+    table = HandlerTable()
+    table.add("event", describe(one, once=True))
+    table.add("event", describe(two))
+    assert [handler.function for handler in table.take("event")] == [one, two]
+    assert [handler.function for handler in table.take("event")] == [two]
+
+
+def test_the_table_knows_of_concurrent_handlers() -> None:
+    table = HandlerTable()
+    table.add("event", describe(one))
+    assert not table.has_concurrent
+    table.add("event", describe(two, concurrent=True))
+    assert table.has_concurrent
+
+
+def test_all_handlers_of_all_events_are_cleared() -> None:
+    table = HandlerTable()
+    table.add("a", describe(one))
+    table.add("b", describe(two))
+    table.clear()
+    assert not table
+
+
+# --- the runner
+
+
+def fail() -> None:
+    raise KeyError("the cause")
+
+
+def test_a_result_is_returned_and_a_failure_is_marked() -> None:
+    runner = Runner()
+    assert runner.call(SOCKET, "event", lambda value: value + 1, 1) == 2
+    assert runner.call(SOCKET, "event", fail) is FAILED
+    assert runner.errors == 1
+
+
+def test_a_failure_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        Runner().call(SOCKET, "chat message", fail)
+    assert "'chat message'" in caplog.text
+    assert "socket abc" in caplog.text
+    assert "KeyError: 'the cause'" in caplog.text
+
+
+def test_the_error_handler_is_told_everything() -> None:
+    runner, told = Runner(), []
+    runner.on_error = lambda error, socket, event: told.append((repr(error), socket, event))
+    runner.call(SOCKET, "event", fail)
+    assert told == [("KeyError('the cause')", SOCKET, "event")]
+
+
+def test_an_error_handler_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    runner = Runner()
+    runner.on_error = lambda error, socket, event: 1 // 0
+    assert runner.call(SOCKET, "event", fail) is FAILED
+    assert "ZeroDivisionError" in caplog.text
+
+
+class Context:
+    """Notes what is called in it."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.steps: list[Any] = []
+        self._failure = failure
+
+    def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self.steps.append(("in", socket))
+        function(*args)
+        if self._failure is not None:
+            raise self._failure
+        self.steps.append(("out", socket))
+
+
+def test_functions_run_inside_the_context() -> None:
+    runner, context = Runner(), Context()
+    runner.within(SOCKET, "event", context.steps.append, ("without", None))
+    runner.context = context
+    runner.within(SOCKET, "event", context.steps.append, ("run", None))
+    assert context.steps == [("without", None), ("in", SOCKET), ("run", None), ("out", SOCKET)]
+
+
+def test_a_context_that_fails_is_reported() -> None:
+    runner, told = Runner(), []
+    runner.context = Context(KeyError("teardown"))
+    runner.on_error = lambda error, socket, event: told.append(str(error))
+    runner.within(SOCKET, "event", lambda: None)
+    assert told == ["'teardown'"]

@@ -1,0 +1,164 @@
+"""What a server can be told, and what it cannot."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from flask_realtime.options import Options, unknown_option
+
+
+def test_the_defaults_are_those_of_the_documentation() -> None:
+    """Socket.IO documentation, "Server options"; there in milliseconds."""
+    options = Options.build({})
+    assert options == Options()
+    assert (options.path, options.add_trailing_slash) == ("/socket.io", True)
+    assert tuple(options.transports) == ("polling", "websocket")
+    assert (options.ping_interval, options.ping_timeout) == (25, 20)
+    assert (options.upgrade_timeout, options.connect_timeout) == (10, 45)
+    assert options.max_http_buffer_size == 1_000_000
+    assert options.allow_upgrades
+    assert options.http_compression
+    assert options.serve_client
+
+
+def test_the_defaults_are_safe() -> None:
+    """CVE-2020-28481: other origins are not admitted; CVE-2026-33151: ten attachments."""
+    options = Options.build({})
+    assert options.cors is None
+    assert options.cookie is None
+    assert options.max_attachments == 10
+    assert options.max_buffered_bytes < 64 << 20
+
+
+def test_what_is_given_is_kept() -> None:
+    given: dict[str, Any] = {
+        "path": "/live",
+        "ping_interval": 0.3,
+        "transports": ["websocket"],
+        "cors": ["https://good.com"],
+        "cookie": {"name": "node"},
+    }
+    options = Options.build(given)
+    assert {name: getattr(options, name) for name in given} == given
+
+
+def test_what_was_given_is_not_changed() -> None:
+    given = {"per_message_deflate": False, "ping_interval": 1}
+    Options.build(given)
+    assert given == {"per_message_deflate": False, "ping_interval": 1}
+
+
+def test_options_do_not_change() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Options().path = "/other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("ping_intervall", "ping_interval"),
+        ("pingTimeout", "ping_timeout"),
+        ("transport", "transports"),
+        ("per_message_deflat", "per_message_deflate"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(TypeError, match=f"{name!r}; did you mean {near!r}"):
+        Options.build({name: 1})
+
+
+def test_an_option_like_no_other_is_only_unknown() -> None:
+    assert unknown_option("xyzzy", Options.names()) == "unknown option 'xyzzy'"
+
+
+def test_every_field_is_an_option() -> None:
+    assert {field.name for field in dataclasses.fields(Options)} <= Options.names()
+
+
+POSITIVE = [
+    "ping_interval",
+    "ping_timeout",
+    "upgrade_timeout",
+    "connect_timeout",
+    "max_http_buffer_size",
+    "max_buffered_bytes",
+]
+
+
+@pytest.mark.parametrize("name", POSITIVE)
+@pytest.mark.parametrize("value", [0, -1, -0.5, math.nan, "25", None, True, [1]], ids=repr)
+def test_times_and_sizes_are_numbers_above_zero(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=name):
+        Options.build({name: value})
+
+
+@pytest.mark.parametrize("name", POSITIVE[:4])
+def test_times_may_be_fractions_of_a_second(name: str) -> None:
+    assert getattr(Options.build({name: 0.05}), name) == 0.05
+
+
+@pytest.mark.parametrize("name", ["ping_interval", "ping_timeout"])
+def test_a_time_that_never_ends_cannot_be_announced(name: str) -> None:
+    """Engine.IO protocol, "Handshake": both are numbers of milliseconds in JSON."""
+    with pytest.raises(ValueError, match=name):
+        Options.build({name: math.inf})
+
+
+def test_attachments_may_be_forbidden() -> None:
+    assert Options.build({"max_attachments": 0}).max_attachments == 0
+
+
+@pytest.mark.parametrize("value", [-1, "10", None, math.nan, True], ids=repr)
+def test_the_number_of_attachments_is_a_number(value: object) -> None:
+    """CVE-2026-33151: a limit that cannot be compared would be found out by the first client."""
+    with pytest.raises(ValueError, match="max_attachments"):
+        Options.build({"max_attachments": value})
+
+
+@pytest.mark.parametrize(
+    ("transports", "words"),
+    [
+        pytest.param("websocket", "a list", id="a string"),
+        pytest.param([], "a list", id="none"),
+        pytest.param((), "a list", id="none at all"),
+        pytest.param(["polling", "webtransport"], "'webtransport'", id="unknown"),
+        pytest.param(["WebSocket"], "'WebSocket'", id="capitals"),
+    ],
+)
+def test_transports_are_known_names(transports: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Options.build({"transports": transports})
+
+
+@pytest.mark.parametrize("path", ["", "socket.io", "socket.io/"])
+def test_a_path_begins_with_a_slash(path: str) -> None:
+    with pytest.raises(ValueError, match="slash"):
+        Options.build({"path": path})
+
+
+def test_json_belongs_to_the_default_parser() -> None:
+    with pytest.raises(ValueError, match="parser"):
+        Options.build({"json": object(), "parser": object()})
+    for name in ("json", "parser"):
+        given = object()
+        assert getattr(Options.build({name: given}), name) is given
+
+
+LATER: list[tuple[str, Any, Any]] = [
+    ("allow_eio3", False, True),
+    ("cleanup_empty_child_namespaces", False, True),
+    ("connection_state_recovery", None, {"max_disconnection_duration": 120}),
+    ("per_message_deflate", False, {"threshold": 1024}),
+]
+
+
+@pytest.mark.parametrize(("name", "off", "on"), LATER)
+def test_what_is_not_there_yet_cannot_be_switched_on(name: str, off: Any, on: Any) -> None:
+    for value in (off, None):
+        assert Options.build({name: value}) == Options()
+    with pytest.raises(NotImplementedError, match=name):
+        Options.build({name: on})
