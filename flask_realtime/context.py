@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from flask import Flask
+from flask import Flask, appcontext_tearing_down, request_tearing_down
 from flask.ctx import RequestContext
 from gevent import getcurrent
 
@@ -47,11 +47,18 @@ class _Standing:
             function(*args)
         finally:
             try:
-                self._app.do_teardown_request(None)
-                self._app.do_teardown_appcontext(None)
+                self._tear_down()
             finally:
                 self._app_context.g = self._app.app_ctx_globals_class()
                 self.is_busy = False
+
+    def _tear_down(self) -> None:
+        app = self._app
+        # Most applications have nothing to tear down: asking costs less than doing nothing.
+        if app.teardown_request_funcs or request_tearing_down.receivers:
+            app.do_teardown_request(None)
+        if app.teardown_appcontext_funcs or appcontext_tearing_down.receivers:
+            app.do_teardown_appcontext(None)
 
     def pop(self) -> None:
         """The connection is over."""
@@ -67,7 +74,7 @@ class FlaskContext:
 
     def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         """Call ``function(*args)`` as one event of a socket."""
-        environ = socket.request
+        environ = socket.client.request
         standing = _standing.get()
         if standing is None and socket.conn.inbox.is_hosted_here:
             standing = _Standing(environ)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import unquote
 
 import gevent
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 
 from .hosts import HANDLER_KEY, set_nodelay
 
@@ -32,6 +33,31 @@ MAX_HEAD = 262_144
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
+#: Names as clients write them, with the name in lower case and the key in the environ.
+_KNOWN: dict[str, tuple[str, str]] = {}
+_MAX_KNOWN = 1_000
+
+
+def _learn(name: str) -> tuple[str, str] | None:
+    """Return the two forms of a new name; ``None`` when it is no header name.
+
+    White space before the colon, and lines that go on, are how requests are smuggled.
+    """
+    lower = name.lower()
+    if not lower or not _TOKEN.issuperset(lower):
+        return None
+    if lower in ("content-type", "content-length"):
+        key = lower.upper().replace("-", "_")
+    elif "_" in lower:
+        # It would pass for the same name with a hyphen: gevent leaves it out as well.
+        key = ""
+    else:
+        key = "HTTP_" + lower.upper().replace("-", "_")
+    if len(_KNOWN) < _MAX_KNOWN:
+        _KNOWN[name] = (lower, key)
+    return lower, key
+
+
 class RequestHead:
     """The header fields of a request, with the methods that gevent's handler uses.
 
@@ -42,38 +68,48 @@ class RequestHead:
         ValueError: A line is no header field (RFC 9112 §5), or a limit is passed.
     """
 
-    __slots__ = ("_fields", "headers")
+    __slots__ = ("_count", "_fields", "environ")
 
     #: For gevent: no error.
     status = ""
 
     def __init__(self, stream: Any) -> None:
-        #: The lines, as gevent turns them into the environ.
-        self.headers: list[str] = []
+        #: The fields under the names of the WSGI environ.
+        self.environ: dict[str, str] = {}
         self._fields: dict[str, str] = {}
+        self._count = 0
         room = MAX_HEAD
         while True:
             line: bytes = stream.readline(MAX_LINE)
             if line in (b"\r\n", b"\n"):
                 return
             room -= len(line)
-            if not line.endswith(b"\n") or room < 0 or len(self.headers) == MAX_HEADERS:
+            self._count += 1
+            if not line.endswith(b"\n") or room < 0 or self._count > MAX_HEADERS:
                 raise ValueError("the request head is too long or cut off")
             self._add(line.decode("latin-1"))
 
     def _add(self, line: str) -> None:
         name, colon, value = line.partition(":")
-        name = name.lower()
-        # White space before the colon, and lines that go on, are how requests are smuggled.
-        if not colon or not name or not _TOKEN.issuperset(name):
+        known = _KNOWN.get(name) or _learn(name)
+        if not colon or known is None:
             raise ValueError("a line of the request head is no header field")
+        name, key = known
         value = value.strip()
         if "\r" in value or "\0" in value:
             raise ValueError("a header field has a control character")
-        if name in ("content-length", "transfer-encoding") and name in self._fields:
+        if name not in self._fields:
+            self._fields[name] = value
+            self.environ[key] = value
+        elif name in ("content-length", "transfer-encoding", "host"):
             raise ValueError(f"{name} is given twice")
-        self.headers.append(line)
-        self._fields.setdefault(name, value)
+        elif key:
+            self.environ[key] += ("; " if name == "cookie" else ",") + value
+
+    @property
+    def headers(self) -> list[str]:
+        """The fields as lines; gevent's own ``get_environ`` would read them."""
+        return [f"{name}: {value}\r\n" for name, value in self._fields.items()]
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the first field of that name."""
@@ -109,8 +145,37 @@ class RealtimeHandler(WSGIHandler):
         return RequestHead(args[0])
 
     def get_environ(self) -> dict[str, Any]:
-        """Add the handler to the environ: middlewares may wrap ``start_response``."""
-        environ: dict[str, Any] = super().get_environ()
+        """Return the WSGI environ of the request, with the handler in it.
+
+        The same as gevent's, from fields that have their names already.
+        """
+        head: Any = self.headers
+        environ: dict[str, Any] = self.server.get_environ()
+        environ.update(head.environ)
+        environ.pop("", None)
+        path, _, query = (self.path or "").partition("?")
+        environ["REQUEST_METHOD"] = self.command
+        environ["SCRIPT_NAME"] = ""
+        environ["PATH_INFO"] = unquote(path, "latin-1") if "%" in path else path
+        environ["QUERY_STRING"] = query
+        environ["SERVER_PROTOCOL"] = self.request_version
+        address = self.client_address
+        if isinstance(address, tuple):
+            environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(address[0]), str(address[1])
+        expects = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        chunked = environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
+        if chunked:
+            environ.pop("CONTENT_LENGTH", None)
+        self.wsgi_input = Input(
+            self.rfile,
+            self.content_length,
+            socket=self.socket if expects else None,
+            chunked_input=chunked,
+        )
+        upgrades = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        environ["wsgi.input"] = self.rfile if upgrades else self.wsgi_input
+        environ["wsgi.input_terminated"] = not upgrades
+        # Middlewares may wrap `start_response`, behind which it would be found otherwise.
         environ[HANDLER_KEY] = self
         return environ
 

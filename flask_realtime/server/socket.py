@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..adapters.base import AckCollector, Adapter, Flags, Target
 from ..codec.message import Message
 from ..codec.parser import Parser
-from ..codec.socket_packet import Packet, PacketType
+from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..engine.session import Session
 from ..reasons import Reason
@@ -41,6 +41,10 @@ class SocketState(Enum):
     CONNECTED = auto()
     DISCONNECTING = auto()
     DISCONNECTED = auto()
+
+
+# Looking a member up in its enumeration takes longer than a global does (Python 3.11).
+_DISCONNECTED = SocketState.DISCONNECTED
 
 
 class SocketNamespace(Protocol):
@@ -145,10 +149,11 @@ class Socket(Listening):
         if ack is not None or nsp.hub.is_foreign:
             SocketEmitter(self, _NO_FLAGS).emit(event, *args, ack=ack)
             return
-        check_event(event)
+        if event.__class__ is not str or event in RESERVED_EVENTS:
+            check_event(event)
         data = (event, *args)
         message = nsp.parser.encode(Packet(_EVENT, nsp.name, data))
-        if self.state is SocketState.DISCONNECTED:
+        if self.state is _DISCONNECTED:
             return
         if self._outgoing:
             self.notify_outgoing(data)
@@ -264,7 +269,7 @@ class Socket(Listening):
 
     def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
         """Send an encoded packet, unless it is volatile and the client cannot take it now."""
-        if self.state is SocketState.DISCONNECTED:
+        if self.state is _DISCONNECTED:
             return
         if self._outgoing:
             self.notify_outgoing(packet.data)

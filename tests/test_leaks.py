@@ -1,0 +1,182 @@
+"""Clients that come and go in every way leave nothing behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+
+from flask_realtime import ConnectError
+from tests.clients import Network
+from tests.fakes import settle, wait_until
+from tests.worlds import ServerWorld
+
+TIMES, AT_ONCE = 300, 30
+
+
+def greenlets() -> int:
+    gc.collect()
+    return sum(
+        isinstance(item, gevent.Greenlet) and not item.dead and item.started
+        for item in gc.get_objects()
+    )
+
+
+def descriptors() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+def fin(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    return network.joined().line.leave
+
+
+def rst(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    line = network.websocket(tcp=True)
+    line.send("40")
+    line.receive()
+    return line.reset
+
+
+def abandon_after_open(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    return network.polling().abandon
+
+
+def abandon_a_get(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    line = network.polling()
+    line.start_get()
+    return line.abandon
+
+
+def abandon_before_the_probe(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    line = network.polling()
+    ws = network.dial(line.sid)
+
+    def leave() -> None:
+        ws.leave()
+        line.abandon()
+
+    return leave
+
+
+def abandon_in_the_middle_of_an_upgrade(
+    server: ServerWorld, network: Network
+) -> Callable[[], Any]:
+    line = network.polling()
+    ws = network.dial(line.sid, tcp=True)
+    ws.send("2probe")
+    ws.receive()
+
+    def leave() -> None:
+        ws.reset()
+        line.abandon()
+
+    return leave
+
+
+def be_refused(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    client = network.client()
+    client.send('0{"refuse":true}')
+    assert client.receive().startswith("4{")
+    return client.line.leave
+
+
+def be_refused_on_polling(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    client = network.client("polling")
+    client.send('0{"refuse":true}')
+    assert client.receive().startswith("4{")
+    return client.line.abandon  # type: ignore[attr-defined,no-any-return]
+
+
+def leave_a_question_open(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    client = network.client()
+    socket = server.io.sockets.sockets[client.connect()]
+    socket.timeout(60).emit("question", ack=lambda *args: None)
+    gevent.spawn(server.io.timeout(60).emit, "question", ack=lambda *args: None)
+    return client.line.leave
+
+
+def leave_half_a_packet(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    client = network.joined()
+    client.send('52-["event",{"_placeholder":true,"num":0}]', b"first")
+    return client.line.leave
+
+
+def be_kicked(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    client = network.client()
+    server.io.sockets.sockets[client.connect()].disconnect(close=True)
+    return client.line.leave
+
+
+WAYS = [
+    fin, rst, abandon_after_open, abandon_a_get, abandon_before_the_probe,
+    abandon_in_the_middle_of_an_upgrade, be_refused, be_refused_on_polling,
+    leave_a_question_open, leave_half_a_packet, be_kicked,
+]  # fmt: skip
+
+
+def refuse_some(socket: Any) -> None:
+    if socket.handshake.auth.get("refuse"):
+        raise ConnectError("no")
+
+
+def visit(server: ServerWorld, way: Any) -> None:
+    """A few clients at once; all of them are gone afterwards."""
+    network = Network(server.io.handle)
+    leavers = [way(server, network) for _ in range(AT_ONCE)]
+    for leave in leavers:
+        leave()
+    settle()
+    server.time.advance(46)  # for those who just stop
+    wait_until(lambda: server.io.engine.clients_count == 0, "the last session to end")
+    network.close()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__.replace("_", " "))
+def test_hundreds_of_clients_leave_nothing_behind(server: ServerWorld, way: Any) -> None:
+    server.io.use(refuse_some)
+    server.io.on("connection", lambda socket: socket.join("room"))
+    visit(server, way)  # what is made once and kept is made now
+    settle()
+    before = greenlets(), descriptors()
+    for _ in range(TIMES // AT_ONCE):
+        visit(server, way)
+    wait_until(lambda: greenlets() <= before[0], "the greenlets to end")
+    wait_until(lambda: descriptors() <= before[1], "the descriptors to be closed")
+    assert server.io.engine.clients_count == 0
+    assert server.io.sockets.sockets == {}
+    assert server.io.sockets.adapter.rooms == {}
+    assert server.io.sockets.adapter.sids == {}
+
+
+def objects_of_the_package() -> int:
+    gc.collect()
+    names = {"Session", "Client", "Socket", "Inbox", "WebSocketTransport", "PollingTransport"}
+    return sum(
+        type(item).__name__ in names and type(item).__module__.startswith("flask_realtime")
+        for item in gc.get_objects()
+    )
+
+
+@pytest.mark.parametrize(
+    "way", [fin, abandon_after_open, abandon_in_the_middle_of_an_upgrade, be_refused],
+    ids=lambda way: way.__name__.replace("_", " "),
+)  # fmt: skip
+def test_the_objects_of_a_client_go_with_it(server: ServerWorld, way: Any) -> None:
+    server.io.use(refuse_some)
+    visit(server, way)
+    wait_until(lambda: objects_of_the_package() == 0, "the objects to be collected")
+
+
+def test_the_counters_can_see_a_leak() -> None:
+    before = greenlets(), descriptors()
+    end, other = os.pipe()
+    hanging = gevent.spawn(gevent.sleep, 60)
+    gevent.sleep(0)
+    assert (greenlets(), descriptors()) == (before[0] + 1, before[1] + 2)
+    os.close(end)
+    os.close(other)
+    hanging.kill()
