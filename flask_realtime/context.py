@@ -9,6 +9,7 @@ used.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -19,22 +20,61 @@ from gevent import getcurrent
 
 __all__ = ["APP_KEY", "FlaskContext"]
 
+logger = logging.getLogger(__name__)
+
 #: Where the middleware of an application leaves the application for its handlers.
 APP_KEY = "flask_realtime.app"
+
+
+class _Connection:
+    """What the events of one connection share: the session, and contexts to push again."""
+
+    __slots__ = ("app", "environ", "free", "session")
+
+    def __init__(self, environ: Any) -> None:
+        self.environ = environ
+        self.app: Flask = environ[APP_KEY]
+        self.session: Any = None
+        self.free: list[RequestContext] = []
+
+    def push(self) -> RequestContext:
+        """Push a request context; one that was popped can be pushed again."""
+        context = self.free.pop() if self.free else self._new()
+        # Without its adapter the context does not look for a view of the path, which no
+        # handler needs; ``url_for`` finds the adapter again.
+        adapter = context.url_adapter
+        context.url_adapter = None
+        try:
+            context.push()
+        finally:
+            context.url_adapter = adapter
+        self.session = context.session
+        return context
+
+    def _new(self) -> RequestContext:
+        if self.session is None:
+            return self.app.request_context(self.environ)
+        return RequestContext(self.app, self.environ, session=self.session)
+
+
+def _connection(client: Any) -> _Connection:
+    if client.context is None:
+        client.context = _Connection(client.request)
+    connection: _Connection = client.context
+    return connection
 
 
 class _Standing:
     """The contexts that stay pushed on the greenlet of a connection."""
 
-    def __init__(self, environ: Any) -> None:
-        self.environ = environ
+    def __init__(self, connection: _Connection) -> None:
+        self.environ = connection.environ
         self.greenlet = getcurrent()
         self.is_busy = False
-        self._app: Flask = environ[APP_KEY]
+        self._app = connection.app
         self._app_context = self._app.app_context()
         self._app_context.push()
-        self._request_context = _request_context(environ)
-        _push(self._request_context)
+        self._request_context = connection.push()
 
     def fits(self, environ: Any) -> bool:
         """Whether an event of this connection can run in it, here and now."""
@@ -55,15 +95,20 @@ class _Standing:
     def _tear_down(self) -> None:
         app = self._app
         # Most applications have nothing to tear down: asking costs less than doing nothing.
-        if app.teardown_request_funcs or request_tearing_down.receivers:
-            app.do_teardown_request(None)
-        if app.teardown_appcontext_funcs or appcontext_tearing_down.receivers:
-            app.do_teardown_appcontext(None)
+        try:
+            if app.teardown_request_funcs or request_tearing_down.receivers:
+                app.do_teardown_request(None)
+        finally:
+            if app.teardown_appcontext_funcs or appcontext_tearing_down.receivers:
+                app.do_teardown_appcontext(None)
 
     def pop(self) -> None:
         """The connection is over."""
-        self._request_context.pop(None)
-        self._app_context.pop(None)
+        for context in (self._request_context, self._app_context):
+            try:
+                context.pop(None)
+            except Exception:
+                logger.exception("! a teardown function failed")
 
 
 _standing: ContextVar[_Standing | None] = ContextVar("flask_realtime.standing", default=None)
@@ -74,15 +119,15 @@ class FlaskContext:
 
     def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         """Call ``function(*args)`` as one event of a socket."""
-        environ = socket.client.request
+        client = socket.client
         standing = _standing.get()
-        if standing is None and socket.conn.inbox.is_hosted_here:
-            standing = _Standing(environ)
+        if standing is None and client.conn.inbox.is_hosted_here:
+            standing = _Standing(_connection(client))
             _standing.set(standing)
-        if standing is not None and standing.fits(environ):
+        if standing is not None and standing.fits(client.request):
             standing.call(function, args)
         else:
-            _call_within_new(socket, environ, function, args)
+            _call_within_pushed(_connection(client), client.is_open, function, args)
 
     @staticmethod
     def release() -> None:
@@ -93,33 +138,14 @@ class FlaskContext:
             standing.pop()
 
 
-def _call_within_new(
-    socket: Any, environ: Any, function: Callable[..., None], args: tuple[Any, ...]
+def _call_within_pushed(
+    connection: _Connection, keep: bool, function: Callable[..., None], args: tuple[Any, ...]
 ) -> None:
-    # A context that was popped can be pushed again, by one greenlet at a time.
-    context = socket.contexts.pop() if socket.contexts else _request_context(environ)
-    _push(context)
+    context = connection.push()
     try:
         function(*args)
     finally:
         context.pop(None)
-        if socket.connected:
-            socket.contexts.append(context)
-        else:
-            socket.contexts.clear()
-
-
-def _request_context(environ: Any) -> RequestContext:
-    app: Flask = environ[APP_KEY]
-    return app.request_context(environ)
-
-
-def _push(context: RequestContext) -> None:
-    # Without its adapter the context does not look for a view of the path, which no handler
-    # needs; ``url_for`` finds the adapter again.
-    adapter = context.url_adapter
-    context.url_adapter = None
-    try:
-        context.push()
-    finally:
-        context.url_adapter = adapter
+        if keep:
+            # By one greenlet at a time: whoever needs it next takes it out of the list.
+            connection.free.append(context)

@@ -7,7 +7,6 @@ other end of the socket that the application takes over.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
@@ -17,27 +16,9 @@ from gevent import socket
 from gevent.event import AsyncResult
 
 from tests.fakes import DEADLINE, UPGRADE_HEADERS, Answer, deadline, request, reset, tcp_pair
-
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+from tests.frames import BINARY, CLOSE, TEXT, FrameReader, frame, text_frame
 
 Packet = str | bytes
-
-
-def frame(opcode: int, payload: bytes, *, final: bool = True, mask: bytes = b"\x01\x02\x03\x04") -> bytes:
-    """A masked frame, as clients send it."""
-    size = len(payload)
-    if size < 126:
-        length = bytes((0x80 | size,))
-    elif size < 65536:
-        length = b"\xfe" + size.to_bytes(2, "big")
-    else:
-        length = b"\xff" + size.to_bytes(8, "big")
-    masked = bytes(byte ^ key for byte, key in zip(payload, itertools.cycle(mask)))  # noqa: B905
-    return bytes(((0x80 if final else 0) | opcode,)) + length + mask + masked
-
-
-def text_frame(text: str) -> bytes:
-    return frame(TEXT, text.encode())
 
 
 class Closed(Exception):
@@ -61,36 +42,6 @@ class Line(Protocol):
 
     def leave(self) -> None:
         """Go away for good, as a client that is closed does."""
-
-
-class FrameReader:
-    """Server frames out of a stream of bytes."""
-
-    def __init__(self) -> None:
-        self._buffer = b""
-
-    def feed(self, data: bytes) -> None:
-        self._buffer += data
-
-    def next(self) -> tuple[int, bytes] | None:
-        """The next frame, as opcode and payload, once it is complete."""
-        data = self._buffer
-        if len(data) < 2:
-            return None
-        assert data[0] & 0xF0 == 0x80, f"not a whole, plain frame: {data[:20]!r}"
-        assert not data[1] & 0x80, "a server frame must not be masked"
-        size, start = data[1], 2
-        if size >= 126:
-            start = 4 if size == 126 else 10
-            size = int.from_bytes(data[2:start], "big")
-        if len(data) < max(start + size, start):
-            return None
-        self._buffer = data[start + size :]
-        return data[0] & 0x0F, data[start : start + size]
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._buffer
 
 
 class WebSocketLine:
@@ -338,7 +289,9 @@ class Network:
         self._requests.append(greenlet)
         return greenlet
 
-    def request(self, method: str = "GET", query: str = "EIO=4&transport=polling", **more: Any) -> Answer:
+    def request(
+        self, method: str = "GET", query: str = "EIO=4&transport=polling", **more: Any
+    ) -> Answer:
         """One request, to its end."""
         found: Answer = self.start(Answer(), request(method, query, **more)).get(timeout=DEADLINE)
         return found
@@ -374,7 +327,9 @@ class Network:
         """A client that has joined nothing yet."""
         return SocketClient(self.line(transport))
 
-    def joined(self, transport: str = "websocket", namespace: str = "/", auth: Any = None) -> SocketClient:
+    def joined(
+        self, transport: str = "websocket", namespace: str = "/", auth: Any = None
+    ) -> SocketClient:
         """A client in a namespace."""
         client = self.client(transport)
         client.connect(namespace, auth)
@@ -399,6 +354,13 @@ def network_of(app: Callable[..., Any]) -> Iterator[Network]:
         yield network
     finally:
         network.close()
+
+
+def drain(peer: Line | SocketClient) -> None:
+    """Take what comes until the server has closed."""
+    with contextlib.suppress(Closed):
+        while True:
+            peer.receive()
 
 
 class Later:

@@ -163,9 +163,10 @@ def request(
     headers: Mapping[str, str] | None = None,
     path: str = "/socket.io/",
     connection: socket.socket | None = None,
+    wsgi: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Environ:
-    """The WSGI environ of a request."""
+    """The WSGI environ of a request; ``wsgi`` and ``more`` are keys of the environ itself."""
     environ: Environ = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -194,6 +195,7 @@ def request(
         # The second name is the one under which gunicorn's worker gives its socket.
         environ[CONNECTION] = environ["gunicorn.socket"] = connection
     environ.update(more)
+    environ.update(wsgi or {})
     return environ
 
 

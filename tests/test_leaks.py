@@ -62,9 +62,7 @@ def abandon_before_the_probe(server: ServerWorld, network: Network) -> Callable[
     return leave
 
 
-def abandon_in_the_middle_of_an_upgrade(
-    server: ServerWorld, network: Network
-) -> Callable[[], Any]:
+def abandon_in_the_middle_of_an_upgrade(server: ServerWorld, network: Network) -> Callable[[], Any]:
     line = network.polling()
     ws = network.dial(line.sid, tcp=True)
     ws.send("2probe")

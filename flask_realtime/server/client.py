@@ -51,13 +51,13 @@ class Client:
     """
 
     __slots__ = (
-        "_contexts",
         "_decoder",
         "_joining",
         "_owner",
         "_size",
         "_sockets",
         "conn",
+        "context",
         "request",
     )
 
@@ -70,14 +70,8 @@ class Client:
         # Namespaces whose middlewares have not decided yet.
         self._joining: set[str] | None = None
         self._size = 0
-        self._contexts: list[Any] | None = None
-
-    @property
-    def contexts(self) -> list[Any]:
-        """What the application's context keeps for this connection."""
-        if self._contexts is None:
-            self._contexts = []
-        return self._contexts
+        #: What the context of the application keeps for this connection.
+        self.context: Any = None
 
     @property
     def sockets(self) -> list[Socket]:

@@ -99,11 +99,6 @@ class Socket(Listening):
         return self._end[0] if self.state is SocketState.DISCONNECTED else ""
 
     @property
-    def contexts(self) -> list[Any]:
-        """What the application's context keeps for this connection."""
-        return self.client.contexts
-
-    @property
     def conn(self) -> Session:
         """The Engine.IO session."""
         return self.client.conn

@@ -6,8 +6,8 @@ import gevent
 import pytest
 
 from tests.clients import Closed
-from tests.worlds import EngineWorld, MakeEngine
 from tests.fakes import settle
+from tests.worlds import EngineWorld, MakeEngine
 
 INTERVAL, TIMEOUT = 25, 20
 

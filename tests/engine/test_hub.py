@@ -83,7 +83,8 @@ def test_posted_calls_of_one_thread_keep_their_order(hub: HubThread) -> None:
 
 
 def test_a_posted_call_may_block_without_holding_up_the_next(hub: HubThread) -> None:
-    release, seen = gevent.event.Event(), []
+    release = gevent.event.Event()
+    seen: list[str] = []
 
     def post_two() -> None:
         hub.post(release.wait)

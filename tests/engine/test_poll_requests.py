@@ -6,8 +6,8 @@ import gzip
 import io
 from typing import Any
 
-import gevent
 import pytest
+from gevent.event import AsyncResult
 
 from flask_realtime.codec.message import Message
 from tests.fakes import settle
@@ -16,7 +16,7 @@ from tests.worlds import EngineWorld, MakeEngine
 
 def test_a_get_brings_packets_as_text_that_is_not_stored(engine: EngineWorld) -> None:
     line = engine.network.polling()
-    engine.handler.last[0].send(Message("2[\"é\"]".encode()))
+    engine.handler.last[0].send(Message('2["é"]'.encode()))
     answer = line.get()
     assert (answer.status, answer.text) == (200, '42["é"]')
     assert answer.headers["Content-Type"] == "text/plain; charset=UTF-8"
@@ -54,9 +54,7 @@ def test_a_chunked_post_is_read(engine: EngineWorld) -> None:
 
 
 @pytest.mark.parametrize("transfer", [{}, {"Transfer-Encoding": "chunked"}])
-def test_a_body_above_the_limit_gets_413(
-    make_engine: MakeEngine, transfer: dict[str, str]
-) -> None:
+def test_a_body_above_the_limit_gets_413(make_engine: MakeEngine, transfer: dict[str, str]) -> None:
     engine = make_engine(max_http_buffer_size=100)
     line = engine.network.polling()
     assert line.handshake["maxPayload"] == 100
@@ -71,9 +69,7 @@ def test_a_body_above_the_limit_gets_413(
 
 
 @pytest.mark.parametrize("body", [b"", b"abc", b"4a\x1e", b"\xff"])
-def test_a_broken_payload_gets_400_and_ends_the_session(
-    engine: EngineWorld, body: bytes
-) -> None:
+def test_a_broken_payload_gets_400_and_ends_the_session(engine: EngineWorld, body: bytes) -> None:
     line = engine.network.polling()
     get = line.start_get()
     answer = line.request("POST", body=body)
@@ -105,26 +101,25 @@ class Slow(io.RawIOBase):
     """A body of which half has arrived."""
 
     def __init__(self) -> None:
-        self.more = gevent.event.AsyncResult()  # type: ignore[var-annotated]
+        self.more: AsyncResult[bytes] = AsyncResult()
         self._first = True
 
     def read(self, size: int = -1) -> bytes:
         if self._first:
             self._first = False
             return b"4a"
-        found: bytes = self.more.get()
-        return found
+        return self.more.get() or b""
 
 
 def test_two_posts_at_once_end_the_session(engine: EngineWorld) -> None:
     line = engine.network.polling()
     body = Slow()
-    first = line.start("POST", body=b"4abc", **{"wsgi.input": body})
+    first = line.start("POST", body=b"4abc", wsgi={"wsgi.input": body})
     settle()
     assert line.post("4b").status == 400
     body.more.set(b"bc")
     first.get(timeout=1)
-    session, receiver = engine.handler.last
+    _session, receiver = engine.handler.last
     assert receiver.ends == [("transport error", "data request overlap from client")]
     assert receiver.messages == []
 
@@ -132,7 +127,7 @@ def test_two_posts_at_once_end_the_session(engine: EngineWorld) -> None:
 def test_a_post_that_is_cut_off_ends_the_session(engine: EngineWorld) -> None:
     line = engine.network.polling()
     body = Slow()
-    post = line.start("POST", body=b"4abc", **{"wsgi.input": body})
+    post = line.start("POST", body=b"4abc", wsgi={"wsgi.input": body})
     body.more.set(b"")
     assert post.get(timeout=1).status == 400
     assert engine.handler.last[1].ends == [

@@ -9,6 +9,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from flask_realtime.engine.deadlines import DelayQueue
 from flask_realtime.engine.scheduler import STALL, ManualTimer, Scheduler
 from tests.fakes import FakeTime, deadline
 
@@ -56,7 +57,7 @@ def test_a_key_that_is_started_again_falls_due_once_and_later() -> None:
     now = FakeTime()
     scheduler = Scheduler(now, now)
     due: list[float] = []
-    queue = scheduler.queue(1, lambda key: due.append(now()))
+    queue: DelayQueue[str] = scheduler.queue(1, lambda key: due.append(now()))
     start = now()
     scheduler.start(queue, "a")
     now.advance(0.6)
@@ -86,7 +87,7 @@ def test_one_deadline_that_fails_does_not_stop_the_others(
     now = FakeTime()
     scheduler = Scheduler(now, now)
     due: list[int] = []
-    queue = scheduler.queue(1, lambda key: due.append(1 // key))
+    queue: DelayQueue[int] = scheduler.queue(1, lambda key: due.append(1 // key))
     for key in (0, 1):
         scheduler.start(queue, key)
     now.advance(1)

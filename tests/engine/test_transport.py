@@ -48,9 +48,7 @@ def world(request: pytest.FixtureRequest, quiet_hub: io.StringIO) -> Iterator[Wo
     world.client.close()
 
 
-def test_it_has_the_name_that_clients_use(
-    world: World, request: pytest.FixtureRequest
-) -> None:
+def test_it_has_the_name_that_clients_use(world: World, request: pytest.FixtureRequest) -> None:
     assert f"[{world.transport.name}]" in request.node.name
 
 

@@ -7,8 +7,9 @@ from werkzeug.datastructures import Headers
 
 from flask_realtime.engine.websocket_requests import require_socket
 from flask_realtime.errors import BadRequest
-from tests.clients import Closed, text_frame
+from tests.clients import Closed
 from tests.fakes import UPGRADE_HEADERS, FakeHostSocket, request, settle, wait_until
+from tests.frames import text_frame
 from tests.worlds import EngineWorld, MakeEngine
 
 WEBSOCKET = "EIO=4&transport=websocket"
@@ -97,7 +98,7 @@ def test_a_host_that_has_sent_the_101_is_not_asked_for_the_handshake_again() -> 
 def test_after_the_101_a_refusal_is_a_close_frame(make_engine: MakeEngine) -> None:
     engine = make_engine(allow_request=lambda environ: False)
     engine.host.upgrades_first = True
-    line = engine.network.dial(**{"tests.upgraded": True})
+    line = engine.network.dial(wsgi={"tests.upgraded": True})
     with pytest.raises(Closed) as closed:
         line.receive()
     assert closed.value.code == 1008
@@ -109,14 +110,14 @@ def test_after_the_101_a_refusal_is_a_close_frame(make_engine: MakeEngine) -> No
 def test_a_refusal_of_a_peer_that_is_gone_is_harmless(make_engine: MakeEngine) -> None:
     engine = make_engine(allow_request=lambda environ: False)
     engine.host.upgrades_first = True
-    line = engine.network.dial(tcp=True, **{"tests.upgraded": True})
+    line = engine.network.dial(tcp=True, wsgi={"tests.upgraded": True})
     line.reset()
     line.ended()
 
 
 def test_a_session_works_on_a_host_that_has_sent_the_101(engine: EngineWorld) -> None:
     engine.host.upgrades_first = True
-    line = engine.network.websocket(**{"tests.upgraded": True})
+    line = engine.network.websocket(wsgi={"tests.upgraded": True})
     line.send("4a")
     wait_until(lambda: engine.handler.last[1].messages == ["a"])
     line.leave()

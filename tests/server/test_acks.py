@@ -70,7 +70,8 @@ def test_everybody_who_waits_hears_that_the_client_is_gone_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "result"), [((), None), (("a",), "a"), ((None,), None), (("a", 2), ("a", 2)), (([],), [])]
+    ("args", "result"),
+    [((), None), (("a",), "a"), ((None,), None), (("a", 2), ("a", 2)), (([],), [])],
 )
 def test_a_waiting_greenlet_gets_the_answer(args: tuple[Any, ...], result: Any) -> None:
     ack = WaitingAck()

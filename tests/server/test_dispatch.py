@@ -78,6 +78,9 @@ def test_a_binary_result_answers(client_of: Registrar) -> None:
 
 def test_the_first_result_that_is_something_answers(client_of: Registrar) -> None:
     assert answer(client_of(lambda: None, lambda: "second", lambda: "third")) == '31["second"]'
+
+
+def test_a_false_result_is_something(client_of: Registrar) -> None:
     assert answer(client_of(lambda: 0, lambda: 1)) == "31[0]"
 
 

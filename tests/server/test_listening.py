@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flask_realtime import Socket
 from flask_realtime.server.listening import Listening
 from tests.fakes import settle
 from tests.worlds import ServerWorld
@@ -64,7 +65,7 @@ def test_catch_all_listeners_run_before_middlewares_and_handlers(server: ServerW
     steps: list[Any] = []
 
     @server.io.on("connection")
-    def connected(socket: Any) -> None:
+    def connected(socket: Socket) -> None:
         socket.on("event", lambda *args: steps.append(("handler", *args)))
         socket.use(lambda event, args: steps.append(("middleware", event, list(args))))
         socket.on_any(lambda *args: steps.append(("any", *args)))
@@ -85,7 +86,7 @@ def test_a_middleware_that_raises_drops_the_event(server: ServerWorld) -> None:
     steps: list[Any] = []
 
     @server.io.on("connection")
-    def connected(socket: Any) -> None:
+    def connected(socket: Socket) -> None:
         def refuse(event: str, args: list[Any]) -> None:
             if event == "forbidden":
                 raise PermissionError("no")
@@ -94,7 +95,11 @@ def test_a_middleware_that_raises_drops_the_event(server: ServerWorld) -> None:
         socket.use(lambda event, args: steps.append(f"second {event}"))
         socket.on("error", lambda error: steps.append(str(error)))
         socket.on("forbidden", lambda: steps.append("handler"))
-        socket.on("allowed", lambda: steps.append("handler") or "yes")
+
+        @socket.on("allowed")
+        def allowed() -> str:
+            steps.append("handler")
+            return "yes"
 
     client = server.network.joined()
     client.emit("forbidden", ack_id=1)
@@ -106,7 +111,7 @@ def test_an_error_handler_for_once_does_not_take_part_in_events(server: ServerWo
     seen: list[Any] = []
 
     @server.io.on("connection")
-    def connected(socket: Any) -> None:
+    def connected(socket: Socket) -> None:
         socket.on("error", lambda *args: seen.append(args))
 
     client = server.network.joined()
@@ -122,7 +127,7 @@ def test_a_catch_all_listener_that_fails_is_reported_and_the_event_goes_on(
     server.io.on_error(lambda error, socket, event: told.append(f"{error!r} in {event}"))
 
     @server.io.on("connection")
-    def connected(socket: Any) -> None:
+    def connected(socket: Socket) -> None:
         socket.on_any(lambda *args: 1 // 0)
         socket.on("event", lambda: "done")
 
@@ -134,7 +139,7 @@ def test_outgoing_listeners_see_emits_and_broadcasts(server: ServerWorld) -> Non
     seen: list[Any] = []
 
     @server.io.on("connection")
-    def connected(socket: Any) -> None:
+    def connected(socket: Socket) -> None:
         socket.on_any_outgoing(lambda *args: seen.append(args))
         socket.emit("direct", 1)
         server.io.emit("broadcast", 2)
@@ -151,7 +156,7 @@ def test_an_outgoing_listener_that_fails_does_not_keep_a_broadcast_from_others(
         raise KeyError("the application's mistake")
 
     @server.io.on("connection")
-    def connected(socket: Any) -> None:
+    def connected(socket: Socket) -> None:
         if len(server.io.sockets.sockets) == 1:
             socket.on_any_outgoing(fail)
 

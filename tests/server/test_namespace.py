@@ -1,4 +1,4 @@
-"""Joining a namespace: middlewares, refusals, connection handlers and class-based namespaces."""
+"""Joining a namespace: middlewares, refusals and connection handlers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from flask_realtime import ConnectError, Namespace, Socket
+from flask_realtime import ConnectError, Socket
 from tests.fakes import settle, wait_until
 from tests.worlds import ServerWorld
 
@@ -223,154 +223,7 @@ def test_middlewares_are_for_one_namespace_only(server: ServerWorld) -> None:
 
 def test_a_middleware_has_to_be_callable(server: ServerWorld) -> None:
     with pytest.raises(TypeError):
-        server.io.use("not a function")  # type: ignore[arg-type]
-
-
-# --- events of all sockets
-
-
-def test_an_event_of_every_socket_is_registered_once(server: ServerWorld) -> None:
-    seen: list[Any] = []
-
-    @server.io.event
-    def connection(socket: Socket) -> None:
-        seen.append("connection")
-
-    @server.io.event
-    def add(socket: Socket, one: int, two: int) -> int:
-        return one + two
-
-    @server.io.event("chat message")
-    def chat(socket: Socket, text: str) -> str:
-        return f"{text} from {socket.id}"
-
-    @server.io.event
-    def disconnecting(socket: Socket) -> None:
-        seen.append(f"disconnecting {socket.connected}")
-
-    @server.io.event
-    def disconnect(socket: Socket, reason: str) -> None:
-        seen.append(reason)
-
-    client = server.network.client()
-    sid = client.connect()
-    assert client.call("add", 1, 2) == [3]
-    assert client.call("chat message", "hi", ack_id=1) == [f"hi from {sid}"]
-    client.disconnect()
-    wait_until(lambda: len(seen) == 3)
-    assert seen == ["connection", "disconnecting True", "client namespace disconnect"]
-
-
-def test_events_belong_to_their_namespace(server: ServerWorld) -> None:
-    @server.io.event("who", namespace="/chat")
-    def who(socket: Socket) -> str:
-        return socket.nsp.name
-
-    client = server.network.joined(namespace="/chat")
-    client.send('2/chat,7["who"]')
-    assert client.receive() == '3/chat,7["/chat"]'
-    client.connect()
-    client.emit("who", ack_id=8)
-    client.send('2/chat,9["who"]')
-    assert client.receive() == '3/chat,9["/chat"]'  # and nothing for the other
-
-
-def test_a_concurrent_event_of_every_socket_does_not_wait(server: ServerWorld) -> None:
-    release = Event()
-
-    @server.io.event
-    def slow(socket: Socket) -> None:
-        release.wait()
-
-    @server.io.event("quick", concurrent=True)
-    def quick(socket: Socket) -> str:
-        return "at once"
-
-    client = server.network.joined()
-    client.emit("slow")
-    assert client.call("quick") == ["at once"]
-    release.set()
-
-
-def test_handlers_of_the_socket_come_before_those_of_all(server: ServerWorld) -> None:
-    seen: list[str] = []
-    server.io.on("connection", lambda socket: socket.on("event", lambda: seen.append("own")))
-    server.io.event("event")(lambda socket: seen.append("all"))
-    client = server.network.joined()
-    client.emit("event")
-    settle()
-    assert seen == ["own", "all"]
-
-
-# --- class-based namespaces
-
-
-class Chat(Namespace):
-    """A namespace as applications write them."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.seen: list[Any] = []
-
-    def on_connection(self, socket: Socket) -> None:
-        self.seen.append("connection")
-        socket.join("lobby")
-
-    def on_disconnecting(self, socket: Socket) -> None:
-        self.seen.append("disconnecting")
-
-    def on_disconnect(self, socket: Socket, reason: str) -> None:
-        self.seen.append(reason)
-
-    def on_message(self, socket: Socket, text: str) -> str:
-        self.to("lobby").emit("news", text)
-        return "delivered"
-
-    def helper(self) -> None:
-        raise AssertionError("not a handler")
-
-
-def test_methods_of_a_class_are_handlers(server: ServerWorld) -> None:
-    chat = Chat("/chat")
-    assert server.io.register(chat) is chat
-    assert server.io.of("/chat") is chat
-    client = server.network.joined(namespace="/chat")
-    client.send('2/chat,5["message","hi"]')
-    assert client.receive() == '2/chat,["news","hi"]'
-    assert client.receive() == '3/chat,5["delivered"]'
-    client.send('2/chat,["helper"]')
-    client.disconnect("/chat")
-    wait_until(lambda: len(chat.seen) == 3)
-    assert chat.seen == ["connection", "disconnecting", "client namespace disconnect"]
-
-
-def test_a_class_may_be_the_main_namespace(server: ServerWorld) -> None:
-    chat = server.io.register(Chat("/"))
-    client = server.network.joined()
-    client.emit("message", "hi")
-    assert client.event() == ["news", "hi"]
-    assert server.io.sockets is chat
-
-
-def test_a_slash_is_put_in_front_of_a_name(server: ServerWorld) -> None:
-    assert server.io.register(Chat("chat")).name == "/chat"
-    assert server.io.of("chat") is server.io.of("/chat")
-
-
-def test_a_name_is_taken_once(server: ServerWorld) -> None:
-    server.io.register(Chat("/chat"))
-    with pytest.raises(ValueError, match="/chat"):
-        server.io.register(Chat("/chat"))
-    server.io.on("connection", print)
-    with pytest.raises(ValueError, match="'/'"):
-        server.io.register(Chat("/"))
-
-
-def test_a_namespace_works_on_one_server_only(server: ServerWorld, make_server: Any) -> None:
-    chat = Chat("/chat")
-    server.io.register(chat)
-    with pytest.raises(RuntimeError):
-        make_server().io.register(chat)
+        server.io.use("not a function")  # type: ignore[type-var]
 
 
 # --- other servers

@@ -24,8 +24,9 @@ from tests.worlds import MakeServer, ServerWorld
     ],
 )
 def test_an_unknown_option_names_the_nearest(name: str, nearest: str | None) -> None:
+    options: dict[str, Any] = {name: 1}
     with pytest.raises(TypeError, match=f"unknown option '{name}'") as caught:
-        BaseServer(**{name: 1})
+        BaseServer(**options)
     if nearest is not None:
         assert f"did you mean '{nearest}'?" in str(caught.value)
 

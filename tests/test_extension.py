@@ -1,0 +1,197 @@
+"""The Flask extension: how it is put to work and configured."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+import pytest
+from flask import Flask, current_app, request
+
+import flask_realtime
+from flask_realtime import Namespace, Realtime, Server, Socket
+from tests.clients import Network, network_of
+from tests.fakes import settle
+from tests.flasks import FlaskWorld
+
+POLLING = "EIO=4&transport=polling"
+
+
+def handshake_of(app: Any) -> dict[str, Any]:
+    with network_of(app) as network:
+        return network.request("GET", POLLING).handshake
+
+
+def test_the_extension_is_where_flask_keeps_extensions() -> None:
+    app = Flask(__name__)
+    io = Realtime(app)
+    assert app.extensions["realtime"] is io
+    assert isinstance(io, Server)
+
+
+def test_an_application_has_one_server() -> None:
+    app = Flask(__name__)
+    io = Realtime(app)
+    with pytest.raises(RuntimeError):
+        io.init_app(app)
+    with pytest.raises(RuntimeError):
+        Realtime(app)
+
+
+def test_handlers_may_be_registered_before_the_application_is_there() -> None:
+    io = Realtime()
+    seen: list[str] = []
+
+    class Chat(Namespace):
+        def on_connection(self, socket: Socket) -> None:
+            seen.append(f"chat of {current_app.name}")
+
+    io.register(Chat("/chat"))
+    io.use(lambda socket: seen.append("middleware"))
+    io.event("who")(lambda socket: current_app.name)
+
+    def create_app() -> Flask:
+        app = Flask("factory")
+        app.config["REALTIME_PING_INTERVAL"] = 3
+        io.init_app(app)
+        return app
+
+    with network_of(create_app()) as network:
+        client = network.client("polling")
+        assert client.line.handshake["pingInterval"] == 3000
+        client.connect()
+        assert client.call("who") == ["factory"]
+        client.connect("/chat")
+        settle()
+    assert seen == ["middleware", "chat of factory"]
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_client_talks_to_an_application(flask_world: FlaskWorld, transport: str) -> None:
+    io = flask_world.io
+
+    @io.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.join("lobby")
+
+        @socket.on("chat message")
+        def chat(text: str) -> str:
+            io.to("lobby").emit("chat message", text)
+            return "delivered"
+
+    client, other = flask_world.network.joined(transport), flask_world.network.joined()
+    client.emit("chat message", "hello", ack_id=1)
+    assert client.event() == ["chat message", "hello"]
+    assert client.receive() == '31["delivered"]'
+    assert other.event() == ["chat message", "hello"]
+
+
+def test_views_go_on_as_before(flask_world: FlaskWorld) -> None:
+    flask_world.app.add_url_rule("/", "index", lambda: f"at {request.path}")
+    browser = flask_world.app.test_client()
+    assert browser.get("/").text == "at /"
+    assert browser.get("/nothing").status_code == 404
+    assert browser.get("/socket.io").status_code == 404
+
+
+def test_a_view_may_emit(flask_world: FlaskWorld) -> None:
+    @flask_world.app.post("/news")
+    def news() -> str:
+        flask_world.io.emit("news", request.get_json())
+        return "sent"
+
+    client = flask_world.network.joined()
+    flask_world.app.test_client().post("/news", json={"a": 1})
+    assert client.event() == ["news", {"a": 1}]
+
+
+# --- options
+
+
+def test_options_come_from_the_config() -> None:
+    app = Flask(__name__)
+    app.config.update(REALTIME_PING_INTERVAL=0.5, REALTIME_PING_TIMEOUT=0.25, REAL_OTHER=1)
+    Realtime(app)
+    values = handshake_of(app)
+    assert (values["pingInterval"], values["pingTimeout"]) == (500, 250)
+
+
+def test_arguments_win_over_the_config_and_the_last_over_the_first() -> None:
+    app = Flask(__name__)
+    app.config.update(
+        REALTIME_PING_INTERVAL=1, REALTIME_PING_TIMEOUT=1, REALTIME_MAX_HTTP_BUFFER_SIZE=1000
+    )
+    io = Realtime(ping_interval=2, ping_timeout=2)
+    io.init_app(app, ping_timeout=3)
+    values = handshake_of(app)
+    assert values["pingInterval"] == 2000
+    assert values["pingTimeout"] == 3000
+    assert values["maxPayload"] == 1000
+
+
+def test_an_unknown_config_key_names_the_nearest() -> None:
+    app = Flask(__name__)
+    app.config["REALTIME_PING_INTERVALL"] = 5
+    with pytest.raises(TypeError, match="REALTIME_PING_INTERVALL") as caught:
+        Realtime(app)
+    assert "ping_interval" in str(caught.value)
+    assert "realtime" not in app.extensions
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_an_unknown_option_names_the_nearest(late: bool) -> None:
+    give = partial(Realtime().init_app, Flask(__name__)) if late else Realtime
+    with pytest.raises(TypeError, match="did you mean 'ping_timeout'"):
+        give(ping_timeuot=5)
+
+
+def test_the_path_of_the_config_is_served() -> None:
+    app = Flask(__name__)
+    app.config["REALTIME_PATH"] = "/rt"
+    Realtime(app)
+    with network_of(app) as network:
+        assert network.request("GET", POLLING, path="/rt/").handshake["sid"]
+        assert network.request("GET", POLLING).status == 404
+
+
+def test_what_listens_to_an_adapter_stays_when_options_follow() -> None:
+    io, joined = Realtime(), []
+    io.of("/").adapter.on("join-room", lambda room, sid: joined.append(room))
+    app = Flask(__name__)
+    app.config["REALTIME_PING_INTERVAL"] = 3
+    io.init_app(app)
+    network = Network(app)
+    try:
+        client = network.client("polling")
+        sid = client.connect()
+    finally:
+        network.close()
+    assert joined == [sid]
+
+
+# --- running
+
+
+def test_it_does_not_run_without_an_application() -> None:
+    with pytest.raises(RuntimeError, match="application"):
+        Realtime().run()
+
+
+# --- what is exported
+
+
+def test_the_public_names_can_be_imported() -> None:
+    expected = {
+        "Realtime", "Server", "Namespace", "Socket", "BroadcastOperator", "Adapter",
+        "MemoryAdapter", "Middleware", "ConnectError", "AckTimeout", "SocketDisconnected",
+        "ClusterTimeout", "Reason",
+    }  # fmt: skip
+    assert expected <= set(flask_realtime.__all__)
+    assert all(hasattr(flask_realtime, name) for name in flask_realtime.__all__)
+
+
+def test_importing_it_sets_up_no_logging() -> None:
+    logger = logging.getLogger("flask_realtime")
+    assert logger.handlers == []
+    assert logger.level == logging.NOTSET

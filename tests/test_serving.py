@@ -1,0 +1,113 @@
+"""The embedded server: it runs until it is told to stop, and closes gracefully."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+import pytest
+import websocket
+
+from tests.processes import Late, Process, ServerProcess, python
+
+READY = r"Running on http://127\.0\.0\.1:(\d+)"
+BEHIND = """
+from flask_realtime import Server
+io = Server(ping_interval=0.2)
+
+def behind(environ, start_response):
+    start_response("200 OK", [])
+    return [b"behind"]
+
+@io.on("connection")
+def connected(socket):
+    @socket.on("disconnect")
+    def gone(reason):
+        print("gone:", reason, flush=True)
+
+io.run(behind, port=0)
+print("run() has returned", flush=True)
+"""
+FLASK = """
+from flask import Flask
+from flask_realtime import Realtime
+app = Flask(__name__)
+io = Realtime({given})
+
+@app.get("/")
+def index():
+    return "index"
+
+io.run({run}port=0)
+"""
+
+
+def visit(server: ServerProcess) -> str:
+    """Open a polling session and close it again; returns the handshake."""
+    url = f"{server.url}/socket.io/?EIO=4&transport=polling"
+    answer = get(url)
+    sid = json.loads(answer[1:])["sid"]
+    goodbye = urllib.request.Request(f"{url}&sid={sid}", data=b"1", method="POST")
+    with urllib.request.urlopen(goodbye, timeout=5) as response:
+        assert response.read() == b"ok"
+    return answer
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as response:
+        body: bytes = response.read()
+    return body.decode()
+
+
+def test_it_serves_the_application_and_the_clients_until_sigterm() -> None:
+    with ServerProcess(python("-c", BEHIND), ready=READY) as server:
+        assert get(server.url) == "behind"
+        answer = visit(server)
+        assert json.loads(answer[1:])["upgrades"] == ["websocket"]
+        client = websocket.create_connection(
+            f"{server.ws_url}/socket.io/?EIO=4&transport=websocket", timeout=5
+        )
+        client.recv()
+        client.send("40")
+        assert client.recv()[:3] == "40{"
+        assert client.recv() == "2"
+        client.send("3")
+        assert server.terminate() == 0
+        server.wait_for("gone: server shutting down")
+        server.wait_for(r"run\(\) has returned")
+        opcode, data = client.recv_data()
+        assert (opcode, data[:2]) == (8, (1001).to_bytes(2, "big"))
+        client.close()
+        assert "Traceback" not in server.stderr
+
+
+def test_an_idle_server_stops_at_once() -> None:
+    with ServerProcess(python("-c", BEHIND), ready=READY) as server:
+        assert server.terminate(within=3) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "run"), [("app", ""), ("", "app, "), ("app", "app, "), ("", "app=app, ")]
+)
+def test_a_flask_application_is_served(given: str, run: str) -> None:
+    program = FLASK.replace("{given}", given).replace("{run}", run)
+    with ServerProcess(python("-c", program), ready=READY) as server:
+        assert get(server.url) == "index"
+        assert visit(server).startswith("0{")
+        server.stop()
+
+
+def test_a_port_that_is_taken_is_an_error() -> None:
+    with ServerProcess(python("-c", BEHIND), ready=READY) as server:
+        taken = BEHIND.replace("port=0", f"port={server.port}")
+        with Process(python("-c", taken)) as second:
+            assert second.wait() != 0
+            assert "Address already in use" in second.stderr
+
+
+def test_a_thread_that_runs_it_needs_no_signals() -> None:
+    program = f"import threading\nthread = threading.Thread(target=exec, args=({BEHIND!r}, {{}}), daemon=True)\nthread.start()\nthread.join(30)"  # noqa: E501
+    with ServerProcess(python("-c", program), ready=READY) as server:
+        assert get(server.url) == "behind"
+        with pytest.raises(Late):
+            server.wait_for("Traceback", within=0.1)
