@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.request
 
 import pytest
 import websocket
 
+from tests.interop.wire import hang_up
 from tests.processes import Late, Process, ServerProcess, python
 
 READY = r"Running on http://127\.0\.0\.1:(\d+)"
@@ -72,12 +74,16 @@ def test_it_serves_the_application_and_the_clients_until_sigterm() -> None:
         assert client.recv()[:3] == "40{"
         assert client.recv() == "2"
         client.send("3")
+        last: list[tuple[int, bytes]] = []
+        reader = threading.Thread(target=lambda: last.append(client.recv_data()))
+        reader.start()  # it answers the close frame, so that the server need not wait
         assert server.terminate() == 0
+        reader.join(5)
+        hang_up(client)
         server.wait_for("gone: server shutting down")
         server.wait_for(r"run\(\) has returned")
-        opcode, data = client.recv_data()
+        ((opcode, data),) = last
         assert (opcode, data[:2]) == (8, (1001).to_bytes(2, "big"))
-        client.close()
         assert "Traceback" not in server.stderr
 
 

@@ -36,7 +36,7 @@ from .state import SessionState
 from .verify import parse_query, verify_handshake, verify_session, verify_transport
 from .websocket_requests import WebSocketRequests, refuse_upgraded, require_socket
 
-__all__ = ["ConnectionError_", "Engine", "EngineHandler"]
+__all__ = ["RefusedRequest", "Engine", "EngineHandler"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class EngineHandler(Protocol):
 
 
 @dataclass(frozen=True)
-class ConnectionError_:
+class RefusedRequest:
     """Why a request was refused: what ``connection_error`` listeners get.
 
     Attributes:
@@ -200,7 +200,7 @@ class Engine(EventEmitter):
         logger.info("! refused: %s %s", error.message, error.context)
         self.trigger(
             "connection_error",
-            ConnectionError_(environ, error.code, error.message, error.context),
+            RefusedRequest(environ, error.code, error.message, error.context),
         )
         host_socket = self._host.find(environ, start_response)
         if host_socket is not None and host_socket.is_upgraded:

@@ -19,7 +19,7 @@ from ..engine.hub import HubThread
 from ..errors import AckTimeout
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks
 
-__all__ = ["BroadcastOperator", "Broadcaster", "check_event", "room_set"]
+__all__ = ["BroadcastOperator", "Broadcaster", "RoomWords", "check_event", "room_set"]
 
 Ack = Callable[..., Any]
 
@@ -233,11 +233,13 @@ class BroadcastOperator:
         return packet._replace(data=copy.deepcopy(packet.data))
 
 
-class Broadcaster:
-    """The broadcasting methods of a namespace and of the server, all on a fresh operator."""
+class RoomWords:
+    """The words that say whom a broadcast is for; each begins with a fresh operator."""
+
+    __slots__ = ()
 
     def broadcast_operator(self) -> BroadcastOperator:
-        """Return an operator for every socket."""
+        """Return an operator for every socket that is meant without another word."""
         raise NotImplementedError
 
     def to(self, *rooms: Any) -> BroadcastOperator:
@@ -256,6 +258,10 @@ class Broadcaster:
     def local(self) -> BroadcastOperator:
         """Broadcast to the sockets of this server only."""
         return self.broadcast_operator().local
+
+
+class Broadcaster(RoomWords):
+    """The broadcasting methods of a namespace and of the server."""
 
     @property
     def volatile(self) -> BroadcastOperator:

@@ -14,7 +14,7 @@ from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
-from .broadcast import Ack, BroadcastOperator, check_event
+from .broadcast import Ack, BroadcastOperator, RoomWords, check_event
 
 __all__ = ["EmittingNamespace", "EmittingSocket", "SocketEmitter"]
 
@@ -51,11 +51,11 @@ class EmittingSocket(Protocol):
     def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
         """Send an encoded packet."""
 
-    def broadcast_operator(self, flags: Flags) -> BroadcastOperator:
+    def flagged_broadcast(self, flags: Flags) -> BroadcastOperator:
         """Return an operator for every other socket."""
 
 
-class SocketEmitter:
+class SocketEmitter(RoomWords):
     """Emits to one client with modifiers; each of them returns a new emitter."""
 
     __slots__ = ("_flags", "_nsp", "_socket")
@@ -146,24 +146,11 @@ class SocketEmitter:
 
     # Broadcasting
 
-    def to(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to rooms, with the same modifiers, this socket left out."""
-        return self.broadcast.to(*rooms)
-
-    def in_(self, *rooms: Any) -> BroadcastOperator:
-        """The same as :meth:`to`."""
-        return self.broadcast.to(*rooms)
-
-    def except_(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to all but these rooms and this socket."""
-        return self.broadcast.except_(*rooms)
+    def broadcast_operator(self) -> BroadcastOperator:
+        """Return an operator for every other socket, with the same modifiers."""
+        return self._socket.flagged_broadcast(self._flags)
 
     @property
     def broadcast(self) -> BroadcastOperator:
         """Broadcast to every other socket, with the same modifiers."""
-        return self._socket.broadcast_operator(self._flags)
-
-    @property
-    def local(self) -> BroadcastOperator:
-        """Broadcast to the other sockets of this server, with the same modifiers."""
-        return self.broadcast.local
+        return self.broadcast_operator()

@@ -15,7 +15,7 @@ from ..engine.hub import HubThread
 from ..engine.session import Session
 from ..reasons import Reason
 from .acks import AckTable
-from .broadcast import Ack, BroadcastOperator, check_event, room_set
+from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, room_set
 from .dispatch import dispatch
 from .emitter import SocketEmitter
 from .handlers import Handler, HandlerTable, Runner
@@ -67,7 +67,7 @@ class SocketNamespace(Protocol):
         """Return a function that calls ``function`` in a greenlet, as a handler is called."""
 
 
-class Socket(Listening):
+class Socket(Listening, RoomWords):
     """A client in a namespace (Socket.IO documentation, "Server API", "Socket").
 
     Attributes:
@@ -187,31 +187,18 @@ class Socket(Listening):
 
     # Broadcasting
 
-    def broadcast_operator(self, flags: Flags = _NO_FLAGS) -> BroadcastOperator:
+    def broadcast_operator(self) -> BroadcastOperator:
         """Return an operator for every socket but this one."""
+        return self.flagged_broadcast(_NO_FLAGS)
+
+    def flagged_broadcast(self, flags: Flags) -> BroadcastOperator:
+        """Return an operator for every socket but this one, with modifiers."""
         return BroadcastOperator(self.nsp, Target(except_=frozenset((self.id,)), flags=flags))
-
-    def to(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to rooms, this socket left out."""
-        return self.broadcast_operator().to(*rooms)
-
-    def in_(self, *rooms: Any) -> BroadcastOperator:
-        """The same as :meth:`to`."""
-        return self.broadcast_operator().to(*rooms)
-
-    def except_(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to all but these rooms and this socket."""
-        return self.broadcast_operator().except_(*rooms)
 
     @property
     def broadcast(self) -> BroadcastOperator:
         """Broadcast to every socket but this one."""
         return self.broadcast_operator()
-
-    @property
-    def local(self) -> BroadcastOperator:
-        """Broadcast to the other sockets of this server."""
-        return self.broadcast_operator().local
 
     # Rooms
 

@@ -11,7 +11,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
 from flask_realtime.codec.message import Message
-from flask_realtime.engine.engine import ConnectionError_
+from flask_realtime.engine.engine import RefusedRequest
 from flask_realtime.errors import Forbidden
 from tests.fakes import UPGRADE_HEADERS, Answer, settle
 from tests.worlds import EngineWorld, MakeEngine
@@ -19,8 +19,8 @@ from tests.worlds import EngineWorld, MakeEngine
 POLLING, WEBSOCKET = "EIO=4&transport=polling", "EIO=4&transport=websocket"
 
 
-def errors_of(engine: EngineWorld) -> list[ConnectionError_]:
-    errors: list[ConnectionError_] = []
+def errors_of(engine: EngineWorld) -> list[RefusedRequest]:
+    errors: list[RefusedRequest] = []
     engine.engine.on("connection_error", errors.append)
     return errors
 

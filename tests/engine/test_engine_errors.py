@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.engine.engine import ConnectionError_
+from flask_realtime.engine.engine import RefusedRequest
 from tests.fakes import Answer, settle
 from tests.worlds import EngineWorld, MakeEngine
 
 POLLING, WEBSOCKET = "EIO=4&transport=polling", "EIO=4&transport=websocket"
 
 
-def errors_of(engine: EngineWorld) -> list[ConnectionError_]:
-    errors: list[ConnectionError_] = []
+def errors_of(engine: EngineWorld) -> list[RefusedRequest]:
+    errors: list[RefusedRequest] = []
     engine.engine.on("connection_error", errors.append)
     return errors
 
