@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
-from flask_realtime import ConnectError
+from flask_realtime import AckTimeout, ConnectError
 from flask_realtime.engine.session import Session
 from tests.clients import Network
 from tests.fakes import settle, wait_until
@@ -154,6 +154,7 @@ def test_hundreds_of_clients_leave_nothing_behind(server: ServerWorld, way: Any)
 def objects_of_the_package() -> int:
     gc.collect()
     names = {"Session", "Client", "Socket", "Inbox", "WebSocketTransport", "PollingTransport"}
+    names |= {"WaitingAck", "CallbackAck", "BroadcastAcks", "Probe"}
     return sum(
         type(item).__name__ in names and type(item).__module__.startswith("flask_realtime")
         for item in gc.get_objects()
@@ -169,6 +170,33 @@ def test_the_objects_of_a_client_go_with_it(server: ServerWorld, way: Any) -> No
     before = objects_of_the_package()
     visit(server, way)
     wait_until(lambda: objects_of_the_package() <= before, "the objects to be collected")
+
+
+def test_a_goodbye_that_was_heard_is_not_remembered(server: ServerWorld) -> None:
+    before = objects_of_the_package()
+    client = server.network.client()
+    server.io.sockets.sockets[client.connect()].disconnect(close=True)
+    client.line.leave()
+    client.line.ended()  # type: ignore[attr-defined]
+    del client
+    # No time goes by: the deadline of the goodbye must not keep the session until then.
+    wait_until(lambda: objects_of_the_package() <= before, "the objects to be collected")
+
+
+def test_questions_without_an_answer_are_forgotten(server: ServerWorld) -> None:
+    client = server.network.client()
+    socket = server.io.sockets.sockets[client.connect()]
+    before = objects_of_the_package()
+    heard: list[Any] = []
+    for ask in (socket.timeout(0.001), server.io.timeout(0.001)):
+        for _ in range(20):
+            ask.emit("question", ack=lambda *args: heard.append(args))
+            with pytest.raises(AckTimeout):
+                ask.emit_with_ack("question")
+    wait_until(lambda: len(heard) == 40)
+    heard.clear()
+    wait_until(lambda: objects_of_the_package() <= before, "the entries to be forgotten")
+    assert socket.connected
 
 
 def test_the_counters_can_see_a_leak() -> None:

@@ -65,6 +65,7 @@ class BaseServer(Broadcaster):
         self.runner = Runner()
         self.engine = Engine(self, self._host, self.hub)
         self._namespaces: dict[str, Namespace] = {}
+        self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
         self.configure(options)
 
     def configure(self, options: dict[str, Any]) -> None:
@@ -77,9 +78,12 @@ class BaseServer(Broadcaster):
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
         self._joins = scheduler.queue(self.options.connect_timeout, _join_timed_out)
+        make_adapter = self.options.adapter or MemoryAdapter
         for namespace in self._namespaces.values():
             namespace.parser = self.parser
-            namespace.adapter = self.make_adapter(namespace)
+            if make_adapter is not self._make_adapter:
+                namespace.adapter = make_adapter(namespace)
+        self._make_adapter = make_adapter
         if "/" not in self._namespaces:
             self._namespaces["/"] = self._new_namespace("/")
 
@@ -133,7 +137,7 @@ class BaseServer(Broadcaster):
 
     def make_adapter(self, namespace: Namespace) -> Adapter:
         """Return the adapter of a new namespace."""
-        return (self.options.adapter or MemoryAdapter)(namespace)
+        return self._make_adapter(namespace)
 
     # What applications register
 
