@@ -74,7 +74,11 @@ class _Standing:
         self._app = connection.app
         self._app_context = self._app.app_context()
         self._app_context.push()
-        self._request_context = connection.push()
+        try:
+            self._request_context = connection.push()
+        except BaseException:
+            self._app_context.pop()
+            raise
 
     def fits(self, environ: Any) -> bool:
         """Whether an event of this connection can run in it, here and now."""

@@ -67,10 +67,10 @@ class Server(BaseServer):
         options.setdefault("handler_class", RealtimeHandler if options["log"] else QuietHandler)
         http_server = EmbeddedServer((host, port), application, **options)
         http_server.start()
-        scheme = "https" if {"keyfile", "ssl_context"} & options.keys() else "http"
-        click.echo(f" * Running on {scheme}://{host}:{http_server.server_port}", err=True)
         stop = Event()
         handlers = _on_signals(stop.set)
+        scheme = "https" if {"keyfile", "ssl_context"} & options.keys() else "http"
+        click.echo(f" * Running on {scheme}://{host}:{http_server.server_port}", err=True)
         try:
             stop.wait()
         except KeyboardInterrupt:

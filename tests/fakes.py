@@ -10,7 +10,7 @@ import io
 import json
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import gevent
 from gevent import socket
@@ -155,6 +155,22 @@ class FakeHost:
 # --- requests ----------------------------------------------------------------
 
 
+#: What is the same in all requests.
+PLAIN_ENVIRON: Final[Environ] = {
+    "SCRIPT_NAME": "",
+    "REMOTE_ADDR": "127.0.0.1",
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "5000",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "HTTP_HOST": "localhost:5000",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.multithread": False,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+}
+
+
 def request(
     method: str = "GET",
     query: str = "EIO=4&transport=polling",
@@ -168,22 +184,12 @@ def request(
 ) -> Environ:
     """The WSGI environ of a request; ``wsgi`` and ``more`` are keys of the environ itself."""
     environ: Environ = {
+        **PLAIN_ENVIRON,
         "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": query,
-        "REMOTE_ADDR": "127.0.0.1",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "5000",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "localhost:5000",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body or b""),
         "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
     }
     if body is not None:
         environ["CONTENT_LENGTH"] = str(len(body))

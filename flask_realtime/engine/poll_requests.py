@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -43,11 +43,12 @@ class PollRequests:
         self._timeout = options.ping_interval + options.ping_timeout
         self._extra_headers = extra_headers
         setting = options.http_compression
-        self._threshold = (
-            (setting.get("threshold", 1024) if isinstance(setting, dict) else 1024)
-            if setting
-            else None
-        )
+        # Bytes from which a response is compressed; None for never.
+        self._threshold: int | None = 1024
+        if isinstance(setting, Mapping):
+            self._threshold = setting.get("threshold", 1024)
+        elif not setting:
+            self._threshold = None
 
     def answer(
         self, session: Session, environ: Environ, start_response: StartResponse, sock: Any

@@ -43,6 +43,7 @@ class WebSocketRequests:
         extra_headers: Callable[[Environ], Headers | None],
         scheduler: Scheduler,
     ) -> None:
+        self._allow_upgrades = options.allow_upgrades
         self._max_size = options.max_http_buffer_size
         self._max_buffered = options.max_buffered_bytes
         self._extra_headers = extra_headers
@@ -67,7 +68,8 @@ class WebSocketRequests:
         """Serve a WebSocket that wants to become the transport of a polling session."""
         transport, leftover = self.switch_protocols(environ, host_socket, Headers())
         may_upgrade = (
-            transport_name == "websocket"
+            self._allow_upgrades
+            and transport_name == "websocket"
             and session.upgrade_state is UpgradeState.NONE
             and session.state is SessionState.OPEN
             and session.transport_name == "polling"
