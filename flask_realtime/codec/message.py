@@ -23,7 +23,7 @@ class Message:
         compress: Whether a polling response with this message may be compressed.
     """
 
-    __slots__ = ("_frames", "_packets", "attachments", "compress", "text")
+    __slots__ = ("_packets", "attachments", "compress", "framed", "text")
 
     def __init__(
         self, text: bytes | None, attachments: Sequence[bytes] = (), compress: bool = True
@@ -31,17 +31,18 @@ class Message:
         self.text = text
         self.attachments = attachments
         self.compress = compress
-        self._frames: bytes | None = None
+        #: What :meth:`frames` returned; ``None`` before its first call.
+        self.framed: bytes | None = None
         self._packets: tuple[bytes, ...] | None = None
 
     def frames(self) -> bytes:
         """Return the WebSocket frames, contiguous, ready for the socket."""
-        frames = self._frames
+        frames = self.framed
         if frames is None:
             frames = message_frame(self.text) if self.text is not None else b""
             if self.attachments:
                 frames += b"".join([encode_frame(BINARY, data) for data in self.attachments])
-            self._frames = frames
+            self.framed = frames
         return frames
 
     def packets(self) -> tuple[bytes, ...]:

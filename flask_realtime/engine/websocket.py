@@ -194,7 +194,20 @@ class WebSocketTransport:
 
     def send(self, message: Message) -> None:
         """Send the frames of a message; never blocks."""
-        self._write(message.frames())
+        frames = message.framed
+        if frames is None:
+            frames = message.frames()
+        # As in `_write`: each delivery of a broadcast comes this way.
+        if self._outbox is not None:
+            self._queue(frames)
+            return
+        try:
+            sent = self._send(frames)
+        except OSError as error:
+            self._not_sent(frames, error)
+        else:
+            if sent < len(frames):
+                self._queue(memoryview(frames)[sent:])
 
     def send_control(self, packet: str) -> None:
         """Send a packet that is not a message."""

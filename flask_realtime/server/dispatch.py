@@ -77,8 +77,11 @@ def dispatch(
             answer = result
     if ack_id is None or answer is FAILED:
         return
-    if respond is None:
+    try:
+        if respond is None:
+            socket.answer(ack_id, *ack_arguments(answer))
+        else:
+            respond(*ack_arguments(answer))
+    except Exception as error:  # noqa: BLE001 - the application's code
         # What cannot be encoded is the handler's mistake, and reported like one.
-        runner.call(socket, event, socket.answer, ack_id, *ack_arguments(answer))
-    else:
-        runner.call(socket, event, respond, *ack_arguments(answer))
+        runner.report(error, socket, event)
