@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, overload
 
+from .functions import require_function
+
 __all__ = ["EventEmitter"]
 
 logger = logging.getLogger(__name__)
@@ -55,8 +57,7 @@ class EventEmitter:
     def _add(self, event: str, listener: Any, *, once: bool) -> Any:
         if listener is None:
             return lambda function: self._add(event, function, once=once)
-        if not callable(listener):
-            raise TypeError(f"a listener must be callable, not {type(listener).__name__}")
+        require_function(listener, "a listener")
         # A new list each time: a trigger that is under way keeps the one it started with.
         self._listeners[event] = [*self._listeners.get(event, ()), (listener, once)]
         return listener

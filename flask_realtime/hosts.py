@@ -97,8 +97,10 @@ class _GunicornSocket:
         return leftover
 
     def give_back(self) -> None:
-        # The keep-alive loop sees the end of the stream: the transport has shut it down.
-        pass
+        # What is left on the stream are frames: the worker must not read them as a request.
+        response: Any = getattr(self._start_response, "__self__", None)
+        if response is not None and hasattr(response, "force_close"):
+            response.force_close()
 
 
 def set_nodelay(sock: Any) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .functions import require_function
+
 __all__ = ["Options"]
 
 #: Options of later releases: only the value that switches them off is accepted until then.
@@ -18,6 +20,8 @@ _NOT_YET = {
     "connection_state_recovery": None,
     "per_message_deflate": False,
 }
+
+_COOKIE_KEYS = frozenset({"name", "path", "domain", "max_age", "secure", "httponly", "samesite"})
 
 _POSITIVE = (
     "ping_interval",
@@ -58,9 +62,10 @@ class Options:
     max_attachments: int = 10
     #: Bytes that may wait for a slow client before it is disconnected.
     max_buffered_bytes: int = 8 * 1024 * 1024
-    #: ``fn(environ)`` decides about handshakes: a false result or an exception refuses.
+    #: ``fn(environ)`` decides about handshakes: a false result or an exception refuses, and the
+    #: text of a ``ConnectError`` is for the client.
     allow_request: Callable[[Mapping[str, Any]], Any] | None = None
-    #: Other origins that may connect; ``None`` is same origin only. See ``docs/cors.md``.
+    #: Other origins that may connect; ``None`` is same origin only. See ``docs/hosts.md``.
     cors: Any = None
     #: A cookie for sticky sessions: ``True``, a name, or a mapping of its attributes.
     cookie: bool | str | Mapping[str, Any] | None = None
@@ -106,16 +111,8 @@ class Options:
 
     def check(self) -> None:
         """Raise ``ValueError`` for a value that cannot work."""
-        for name in _POSITIVE:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f"{name} must be a number, not {value!r}")
-            if not (value > 0 and math.isfinite(value)):
-                raise ValueError(f"{name} must be above 0 and finite, not {value!r}")
-        if type(self.max_attachments) is not int or self.max_attachments < 0:
-            raise ValueError(f"max_attachments must be a count, not {self.max_attachments!r}")
-        if isinstance(self.transports, str) or not self.transports:
-            raise ValueError("transports must be a list of names")
+        self._check_numbers()
+        self._check_types()
         unknown = set(self.transports) - {"polling", "websocket"}
         if unknown:
             raise ValueError(f"unknown transport {sorted(unknown)[0]!r}")
@@ -123,6 +120,37 @@ class Options:
             raise ValueError(f"path must start with a slash, not {self.path!r}")
         if self.parser is not None and self.json is not None:
             raise ValueError("json belongs to the default parser: give it to the parser instead")
+
+    def _check_numbers(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ValueError(f"{name} must be a number, not {value!r}")
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} must be above 0 and finite, not {value!r}")
+        for name in ("max_http_buffer_size", "max_buffered_bytes"):
+            if not isinstance(getattr(self, name), int):
+                raise ValueError(f"{name} must be a whole number of bytes")
+        if type(self.max_attachments) is not int or self.max_attachments < 0:
+            raise ValueError(f"max_attachments must be a count, not {self.max_attachments!r}")
+
+    def _check_types(self) -> None:
+        if isinstance(self.transports, str) or not self.transports:
+            raise ValueError("transports must be a list of names")
+        for name in ("allow_request", "generate_id"):
+            if getattr(self, name) is not None:
+                require_function(getattr(self, name), name)
+        if not isinstance(self.initial_packet, (str, bytes, type(None))):
+            raise TypeError("initial_packet must be text or bytes")
+        _check_keys("cookie", self.cookie, _COOKIE_KEYS)
+        _check_keys("http_compression", self.http_compression, frozenset({"threshold"}))
+
+
+def _check_keys(option: str, value: Any, known: frozenset[str]) -> None:
+    if isinstance(value, Mapping):
+        for name in value:
+            if name not in known:
+                raise TypeError(f"{option}: " + unknown_option(name, known))
 
 
 def unknown_option(name: str, known: frozenset[str]) -> str:

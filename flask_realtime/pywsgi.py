@@ -25,17 +25,27 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a client has for its TLS handshake.
 HANDSHAKE_TIMEOUT = 10.0
+#: Seconds that a client has to send, or to take, the next piece of a request or response; a
+#: connection that is kept alive without a request is closed after them as well.
+IDLE_TIMEOUT = 75.0
+#: Bytes and seconds for the rest of a body that the application has not read.
+MAX_REST = 65_536
+REST_TIMEOUT = 5.0
 #: What a request head may have: lines, and bytes in one of them and in all.
 MAX_HEADERS = 200
 MAX_LINE = 65_536
 MAX_HEAD = 262_144
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
+_CONTROLS = frozenset(map(chr, [*range(9), *range(10, 32), 127]))
+_DIGITS = frozenset("0123456789")
+_SINGLE = frozenset({"content-length", "transfer-encoding", "host"})
 
-
-#: Names as clients write them, with the name in lower case and the key in the environ.
+#: Names as clients write them, with the name in lower case and the key in the environ. Names
+#: of strangers have a bound: in number and in length.
 _KNOWN: dict[str, tuple[str, str]] = {}
-_MAX_KNOWN = 1_000
+_MAX_KNOWN = 200
+_MAX_KNOWN_LENGTH = 40
 
 
 def _learn(name: str) -> tuple[str, str] | None:
@@ -53,7 +63,7 @@ def _learn(name: str) -> tuple[str, str] | None:
         key = ""
     else:
         key = "HTTP_" + lower.upper().replace("-", "_")
-    if len(_KNOWN) < _MAX_KNOWN:
+    if len(_KNOWN) < _MAX_KNOWN and len(name) <= _MAX_KNOWN_LENGTH:
         _KNOWN[name] = (lower, key)
     return lower, key
 
@@ -65,7 +75,8 @@ class RequestHead:
         stream: Where the fields are read from, up to and with the empty line.
 
     Raises:
-        ValueError: A line is no header field (RFC 9112 §5), or a limit is passed.
+        ValueError: A line is no header field (RFC 9112 §5), the length of the body is not
+            certain (§6), a limit is passed, or the client is gone or too slow.
     """
 
     __slots__ = ("_count", "_fields", "environ")
@@ -80,14 +91,18 @@ class RequestHead:
         self._count = 0
         room = MAX_HEAD
         while True:
-            line: bytes = stream.readline(MAX_LINE)
+            try:
+                line: bytes = stream.readline(MAX_LINE)
+            except OSError as error:
+                raise ValueError("the request head did not arrive") from error
             if line in (b"\r\n", b"\n"):
-                return
+                break
             room -= len(line)
             self._count += 1
             if not line.endswith(b"\n") or room < 0 or self._count > MAX_HEADERS:
                 raise ValueError("the request head is too long or cut off")
             self._add(line.decode("latin-1"))
+        self._check_framing()
 
     def _add(self, line: str) -> None:
         name, colon, value = line.partition(":")
@@ -95,39 +110,55 @@ class RequestHead:
         if not colon or known is None:
             raise ValueError("a line of the request head is no header field")
         name, key = known
-        value = value.strip()
-        if "\r" in value or "\0" in value:
+        value = value.rstrip("\r\n").strip(" \t")
+        if not _CONTROLS.isdisjoint(value):
             raise ValueError("a header field has a control character")
         if name not in self._fields:
             self._fields[name] = value
             self.environ[key] = value
-        elif name in ("content-length", "transfer-encoding", "host"):
+        elif name in _SINGLE:
             raise ValueError(f"{name} is given twice")
         elif key:
             self.environ[key] += ("; " if name == "cookie" else ",") + value
 
-    @property
-    def headers(self) -> list[str]:
-        """The fields as lines; gevent's own ``get_environ`` would read them."""
-        return [f"{name}: {value}\r\n" for name, value in self._fields.items()]
+    def _check_framing(self) -> None:
+        length = self._fields.get("content-length")
+        if length is not None and not (length and _DIGITS.issuperset(length)):
+            raise ValueError("Content-Length is not a number")
+        encoding = self._fields.get("transfer-encoding")
+        if encoding is not None and (length is not None or encoding.lower() != "chunked"):
+            raise ValueError("the length of the body is not certain")
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the first field of that name."""
         return self._fields.get(name.lower(), default)
 
-    getheader = get
-
     def __delitem__(self, name: str) -> None:
         del self._fields[name.lower()]
 
-    def items(self) -> list[tuple[str, str]]:
-        """Return the fields by name in lower case."""
-        return list(self._fields.items())
 
-    @property
-    def typeheader(self) -> str | None:
-        """The Content-Type field."""
-        return self._fields.get("content-type")
+class BoundedInput(Input):
+    """The body of a request; what the application leaves unread is not waited for without end."""
+
+    def __init__(self, handler: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._handler = handler
+
+    def _discard(self) -> None:
+        # gevent calls this after each response, to find the next request behind the body.
+        if self._handler.close_connection:
+            return
+        if not self.chunked_input and self.position >= (self.content_length or 0):
+            return
+        room = MAX_REST
+        try:
+            with gevent.Timeout(REST_TIMEOUT):
+                while room > 0 and (data := self.read(min(room, 16_384))):
+                    room -= len(data)
+        except gevent.Timeout:
+            room = 0
+        if room <= 0:
+            self._handler.close_connection = True
 
 
 class RealtimeHandler(WSGIHandler):
@@ -138,6 +169,7 @@ class RealtimeHandler(WSGIHandler):
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         set_nodelay(sock)
+        sock.settimeout(IDLE_TIMEOUT)
         super().__init__(sock, *args, **kwargs)
 
     def MessageClass(self, *args: Any) -> Any:
@@ -147,7 +179,7 @@ class RealtimeHandler(WSGIHandler):
     def get_environ(self) -> dict[str, Any]:
         """Return the WSGI environ of the request, with the handler in it.
 
-        The same as gevent's, from fields that have their names already.
+        It is gevent's, made from fields that have their names already.
         """
         head: Any = self.headers
         environ: dict[str, Any] = self.server.get_environ()
@@ -163,16 +195,17 @@ class RealtimeHandler(WSGIHandler):
         if isinstance(address, tuple):
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(address[0]), str(address[1])
         expects = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
-        chunked = environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
-        if chunked:
-            environ.pop("CONTENT_LENGTH", None)
-        self.wsgi_input = Input(
+        chunked = "HTTP_TRANSFER_ENCODING" in environ
+        self.wsgi_input = BoundedInput(
+            self,
             self.rfile,
             self.content_length,
             socket=self.socket if expects else None,
             chunked_input=chunked,
         )
-        upgrades = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        # The stream itself for a WebSocket, which has no body; a body is never read from it.
+        is_bare = not chunked and not self.content_length and self.command == "GET"
+        upgrades = is_bare and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
         environ["wsgi.input"] = self.rfile if upgrades else self.wsgi_input
         environ["wsgi.input_terminated"] = not upgrades
         # Middlewares may wrap `start_response`, behind which it would be found otherwise.

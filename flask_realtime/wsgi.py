@@ -69,7 +69,9 @@ class Middleware:
 def _is_on_hub(environ: dict[str, Any]) -> bool:
     # A gevent server calls applications in greenlets below its hub; a threading server does
     # so at the root of a thread.
-    return getcurrent().parent is not None or not environ.get("wsgi.multithread")
+    if getcurrent().parent is not None:
+        return True
+    return not environ.get("wsgi.multithread") and "werkzeug.socket" not in environ
 
 
 def _program_folders() -> list[str]:

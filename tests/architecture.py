@@ -17,6 +17,7 @@ BASE, CODEC, MIDDLE, SERVER, SHELL, FACADE = range(6)
 LAYERS = {
     "errors": BASE,
     "events": BASE,
+    "functions": BASE,
     "options": BASE,
     "reasons": BASE,
     "codec": CODEC,

@@ -231,8 +231,8 @@ class _ModuleCodec:
     def decode(self, text: str) -> Any:
         try:
             return self._module.loads(text)
-        except RecursionError:
-            raise ValueError(_TOO_DEEP) from None
+        except Exception as error:
+            raise ValueError(f"the text cannot be decoded: {error}") from error
 
 
 def _take_binary(value: Any, default: Default) -> Any:

@@ -8,6 +8,7 @@ allowed together with a wildcard (the Fetch standard forbids what that would mea
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,9 +16,12 @@ from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Headers
 
+from ..functions import require_function
 from ..options import unknown_option
 
 __all__ = ["CorsPolicy", "is_same_origin"]
+
+logger = logging.getLogger(__name__)
 
 Environ = Mapping[str, Any]
 
@@ -82,7 +86,9 @@ class CorsPolicy:
             if name not in _NAMES:
                 raise TypeError("cors: " + unknown_option(name, _NAMES))
         self._origin = settings.get("origin", "*")
-        self._any = self._origin in ("*", True)
+        self._any = self._origin == "*" or self._origin is True
+        if not (self._origin in (True, False, None) or _is_rule(self._origin)):
+            raise TypeError(f"cors: an origin cannot be {self._origin!r}")
         self._methods = _joined(settings.get("methods", "GET,HEAD,PUT,PATCH,POST,DELETE"))
         self._allowed_headers = _joined(settings.get("allowed_headers"))
         self._exposed_headers = _joined(settings.get("exposed_headers"))
@@ -96,7 +102,11 @@ class CorsPolicy:
 
     def allows(self, origin: str, environ: Environ) -> bool:
         """Say whether a foreign origin may use the server."""
-        return self._any or _matches(self._origin, origin, environ)
+        try:
+            return self._any or _matches(self._origin, origin, environ)
+        except Exception:
+            logger.exception("! cors: the decision about %r failed", origin)
+            return False
 
     def headers(self, environ: Environ) -> Headers:
         """Return the headers of an answer to this request."""
@@ -106,7 +116,7 @@ class CorsPolicy:
             headers["Access-Control-Allow-Origin"] = "*"
         else:
             headers["Vary"] = "Origin"
-            if origin is not None and _matches(self._origin, origin, environ):
+            if origin is not None and self.allows(origin, environ):
                 headers["Access-Control-Allow-Origin"] = origin
         if self._credentials:
             headers["Access-Control-Allow-Credentials"] = "true"
@@ -127,6 +137,15 @@ class CorsPolicy:
         if self._max_age is not None:
             headers["Access-Control-Max-Age"] = str(self._max_age)
         return headers
+
+
+def _is_rule(value: Any) -> bool:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(map(_is_rule, value))
+    if value is None or isinstance(value, (str, re.Pattern)):
+        return True
+    require_function(value, "cors: an origin")
+    return True
 
 
 def _joined(value: Any) -> str:

@@ -21,6 +21,7 @@ from ..codec.message import Message
 from ..codec.websocket_handshake import is_upgrade
 from ..errors import BadRequest, RequestError
 from ..events import EventEmitter
+from ..functions import require_function
 from ..options import Options
 from ..reasons import Reason
 from .cors import CorsPolicy
@@ -140,6 +141,7 @@ class Engine(EventEmitter):
             middleware: ``fn(environ)`` returns ``None`` to go on, or a werkzeug ``Response``
                 that ends the request. An exception is answered with code 3.
         """
+        require_function(middleware, "an engine middleware")
         self._middlewares.append(middleware)
         return middleware
 
@@ -161,14 +163,16 @@ class Engine(EventEmitter):
         """Answer one request that belongs to the server; a WSGI application."""
         self._hub.bind()
         try:
-            for middleware in self._middlewares:
-                response = _ask(middleware, environ)
-                if response is not None:
-                    return response(environ, start_response)
             if self._cors is not None and environ["REQUEST_METHOD"] == "OPTIONS":
                 headers = self._cors.preflight_headers(environ)
                 start_response("204 No Content", headers.to_wsgi_list())
                 return []
+            for middleware in self._middlewares:
+                response = _ask(middleware, environ)
+                if response is not None:
+                    if self._cors is not None:
+                        response.headers.extend(self._cors.headers(environ))
+                    return response(environ, start_response)
             return self._route(environ, start_response)
         except RequestError as error:
             return self._refuse(error, environ, start_response)
@@ -234,8 +238,7 @@ class Engine(EventEmitter):
         cookie = self.options.cookie
         if cookie:
             extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
-        environ_answer = _with_headers(start_response, extra)
-        return self._polls.respond(response, environ, environ_answer)
+        return self._polls.respond(response, environ, _with_headers(start_response, extra))
 
     def _open_websocket(self, environ: Environ, host_socket: HostSocket | None) -> list[bytes]:
         sock = require_socket(environ, host_socket)
@@ -246,8 +249,10 @@ class Engine(EventEmitter):
         transport.send_control(OPEN + self._open_data(session.id, []))
         self._start(session, transport)
         self._handler_opens(session)
-        transport.start(session, leftover)
-        self._websockets.serve(session, transport, sock)
+        try:
+            transport.start(session, leftover)
+        finally:
+            self._websockets.serve(session, transport, sock)
         return []
 
     def _new_session(self, environ: Environ) -> Session:

@@ -25,14 +25,11 @@ __all__ = [
 ]
 
 _STATUS = {
-    101: "101 Switching Protocols",
     200: "200 OK",
-    204: "204 No Content",
     400: "400 Bad Request",
     403: "403 Forbidden",
     405: "405 Method Not Allowed",
     413: "413 Request Entity Too Large",
-    426: "426 Upgrade Required",
     503: "503 Service Unavailable",
 }
 _READ_STEP = 65536
@@ -52,14 +49,24 @@ def reply(
     status: int,
     headers: Iterable[tuple[str, str]] = (),
     body: bytes = b"",
+    close: bool = False,
 ) -> list[bytes]:
-    """Answer a request; ``Content-Length`` is added."""
+    """Answer a request; ``Content-Length`` is added.
+
+    Args:
+        environ: The request.
+        start_response: The host's.
+        status: One of the statuses that this server uses.
+        headers: The headers of the answer.
+        body: Left out for a HEAD request.
+        close: Whether the connection ends with this answer.
+    """
     answer = [*headers, ("Content-Length", str(len(body)))]
-    if environ.get("HTTP_CONNECTION", "").lower() == "close":
+    if close or environ.get("HTTP_CONNECTION", "").lower() == "close":
         # pywsgi closes without saying so; clients would reuse the dead connection.
         answer.append(("Connection", "close"))
     start_response(_STATUS[status], answer)
-    return [body]
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
 
 def error_body(error: RequestError) -> bytes:

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
+_CAUGHT = (Exception, gevent.Timeout)
 _FAILED = "! a task of a session failed"
 #: What a queued task costs beyond its data, so that empty events are bounded as well.
 _OVERHEAD = 256
@@ -122,12 +123,13 @@ class Inbox:
         greenlet = gevent.spawn(_run, (function, args))
         greenlet.rawlink(lambda _: self._shrink(size))
 
-    def wait_for_room(self, timeout: float) -> None:
-        """Block while the inbox is full, at most ``timeout`` seconds."""
-        if self._full:
+    def wait_for_room(self, timeout: float) -> bool:
+        """Block while the inbox is full, at most ``timeout`` seconds; say whether there is room."""
+        if self._full and not self._closed:
             if self._room is None:
                 self._room = Event()
             self._room.wait(timeout)
+        return self._closed or not self._full
 
     def drop(self, function: Callable[..., Any]) -> None:
         """Forget the waiting tasks that would call ``function``."""
@@ -155,7 +157,7 @@ class Inbox:
                     function, args = task
                     try:
                         function(*args)
-                    except Exception:
+                    except _CAUGHT:
                         logger.exception(_FAILED)
         finally:
             self._host = self._parked = None
@@ -163,6 +165,7 @@ class Inbox:
     def close(self) -> None:
         """Let the host go once the tasks that wait have run."""
         self._closed = True
+        self._announce_room()
         if self._host is not None:
             self._wake()
 
@@ -188,6 +191,9 @@ class Inbox:
             self._drainer = None
             if self._host is not None:
                 get_hub().loop.run_callback(self._host.switch, None)
+            elif self._queue:
+                # Killed by somebody: what waits is not lost.
+                self._wake()
 
     def _run_queue(self) -> None:
         while self._queue:
@@ -206,16 +212,19 @@ class Inbox:
         self._size -= size + _OVERHEAD
         if self._full and self._size <= self._limit // 2:
             self._full = False
-            if self._room is not None:
-                self._room.set()
-                self._room = None
+            self._announce_room()
             self._on_room()
+
+    def _announce_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None:
+            room.set()
 
 
 def _run(task: Task) -> None:
     function, args = task
     try:
         function(*args)
-    except Exception:
+    except _CAUGHT:
         # Handlers report their own exceptions; what comes here is a defect of this package.
         logger.exception(_FAILED)

@@ -111,7 +111,7 @@ class PollRequests:
     ) -> list[bytes]:
         if environ.get("CONTENT_TYPE", "").lower().startswith("application/octet-stream"):
             session.close(Reason.TRANSPORT_ERROR, "invalid content", flush=False)
-            return reply(environ, start_response, 400, self._headers(environ))
+            return reply(environ, start_response, 400, self._headers(environ), close=True)
         transport.begin_post()
         try:
             body = read_body(environ, self._max_body, self._timeout)
@@ -119,18 +119,19 @@ class PollRequests:
         except BodyTooLarge:
             # The client knows that its message was refused and gives up by itself. What it is
             # still sending is not read: this connection cannot go on.
-            environ["HTTP_CONNECTION"] = "close"
-            return reply(environ, start_response, 413, self._headers(environ))
+            return reply(environ, start_response, 413, self._headers(environ), close=True)
         except BrokenBody:
             description = "data request connection closed prematurely"
             session.close(Reason.TRANSPORT_ERROR, description, flush=False)
-            return reply(environ, start_response, 400, self._headers(environ))
+            return reply(environ, start_response, 400, self._headers(environ), close=True)
         except PacketError:
             return reply(environ, start_response, 400, self._headers(environ))
         finally:
             transport.end_post()
         # Accepted, but perhaps not handled yet: a client that is ahead of its handlers waits.
-        session.inbox.wait_for_room(self._timeout)
+        if not session.inbox.wait_for_room(self._timeout):
+            description = "its handlers are too far behind"
+            session.close(Reason.TRANSPORT_ERROR, description, flush=False)
         headers = self._headers(environ)
         headers.append(("Content-Type", "text/html"))
         return reply(environ, start_response, 200, headers, b"ok")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..codec.engine_packet import CLOSE, PROBE
+from ..codec.engine_packet import CLOSE
 from ..codec.message import Message
 from ..codec.payload import decode_base64
 from ..errors import PacketError
@@ -251,8 +251,3 @@ class Session(EventEmitter):
 
     def __repr__(self) -> str:
         return f"<Session {self.id[:6]}… {self.transport.name} {self.ready_state}>"
-
-
-#: The packets of a probe: what the client sends first on a new WebSocket, and the answer.
-PROBE_PING = "2" + PROBE
-PROBE_PONG = "3" + PROBE

@@ -10,13 +10,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from ..codec.engine_packet import UPGRADE
+from ..codec.engine_packet import PROBE, UPGRADE
 from .polling import PollingTransport
-from .session import PROBE_PING, PROBE_PONG, Session
+from .session import Session
 from .state import SessionState, UpgradeState
 from .websocket import WebSocketTransport
 
 __all__ = ["Probe"]
+
+#: What the client sends first on a new WebSocket, and the answer.
+PROBE_PING = "2" + PROBE
+PROBE_PONG = "3" + PROBE
 
 logger = logging.getLogger(__name__)
 

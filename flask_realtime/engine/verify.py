@@ -6,6 +6,7 @@ carries its answer (Socket.IO documentation, "Server API", event ``connection_er
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -15,6 +16,7 @@ from ..codec.websocket_handshake import is_upgrade
 from ..errors import (
     BadHandshakeMethod,
     BadRequest,
+    ConnectError,
     Forbidden,
     RequestError,
     UnknownSession,
@@ -24,6 +26,8 @@ from ..errors import (
 from .cors import CorsPolicy, is_same_origin
 
 __all__ = ["parse_query", "verify_handshake", "verify_session", "verify_transport"]
+
+logger = logging.getLogger(__name__)
 
 Environ = Mapping[str, Any]
 S = TypeVar("S", bound="HasTransport")
@@ -81,7 +85,7 @@ def verify_session(
     if session is None:
         raise UnknownSession({"sid": sid})
     previous = session.transport_name
-    if not is_upgrade(environ) and transport != previous:
+    if not is_upgrade(environ) and (transport != previous or previous == "websocket"):
         raise BadRequest(
             {
                 "name": "TRANSPORT_MISMATCH",
@@ -131,7 +135,11 @@ def _ask_application(allow_request: Callable[[Environ], Any], environ: Environ) 
         allowed = allow_request(environ)
     except RequestError:
         raise
-    except Exception as error:
-        raise Forbidden({"message": str(error)}, str(error) or None) from error
+    except ConnectError as error:
+        raise Forbidden({"message": error.message}, error.message) from error
+    except Exception:
+        # A defect of the application is not for the client to read.
+        logger.exception("! allow_request failed")
+        allowed = False
     if not allowed:
         raise Forbidden({"message": "Forbidden"})

@@ -88,10 +88,14 @@ class WebSocketRequests:
         try:
             # The deadline of the upgrade ends this wait at the latest.
             ended.wait()
+            self.serve(session, transport, host_socket)
         finally:
+            # Also when the server kills this greenlet.
             session.off("close", on_close)
             self._upgrades.discard(probe)
-        self.serve(session, transport, host_socket)
+            if session.transport is not transport:
+                probe.give_up("its request is over")
+                host_socket.give_back()
         return []
 
     def _probe_ended(self, probe: Probe, ended: Event) -> None:

@@ -6,7 +6,6 @@ Each modifier returns a new operator, so that ``room = io.to("a")`` can be kept 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -19,7 +18,14 @@ from ..engine.hub import HubThread
 from ..errors import AckTimeout
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks
 
-__all__ = ["BroadcastOperator", "Broadcaster", "RoomWords", "check_event", "room_set"]
+__all__ = [
+    "BroadcastOperator",
+    "Broadcaster",
+    "RoomWords",
+    "check_event",
+    "check_timeout",
+    "room_set",
+]
 
 Ack = Callable[..., Any]
 
@@ -113,7 +119,7 @@ class BroadcastOperator:
 
     def timeout(self, seconds: float) -> BroadcastOperator:
         """Set how many seconds clients have to acknowledge."""
-        return self._flagged(timeout=seconds)
+        return self._flagged(timeout=check_timeout(seconds))
 
     def _with(self, **changes: Any) -> BroadcastOperator:
         return BroadcastOperator(self._namespace, self._target._replace(**changes))
@@ -230,7 +236,26 @@ class BroadcastOperator:
         # From another thread the packet is sent later: what cannot be encoded raises here, and
         # what the caller changes afterwards does not matter.
         self._namespace.parser.encode(packet)
-        return packet._replace(data=copy.deepcopy(packet.data))
+        return packet._replace(data=_copy(packet.data))
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def check_timeout(seconds: Any) -> float:
+    """Return a time for acknowledgements.
+
+    Raises:
+        ValueError: It is not a number above 0.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise ValueError(f"a timeout is a number of seconds above 0, not {seconds!r}")
+    return seconds
 
 
 class RoomWords:

@@ -96,6 +96,11 @@ class Client:
             logger.debug("! invalid packet from %s: %s", self.conn.id[:6], error)
             self.conn.close(Reason.FORCED_CLOSE, error)
             return
+        except Exception as error:
+            # A parser of the application that fails otherwise shall not cost the hub anything.
+            logger.exception("! the parser failed")
+            self.conn.close(Reason.FORCED_CLOSE, error)
+            return
         if packet is None:
             self._size += len(data)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from .handlers import FAILED, Handler, Runner
+from .handlers import CAUGHT, FAILED, Handler, Runner
 
 __all__ = ["Responder", "ack_arguments", "dispatch"]
 
@@ -70,7 +70,7 @@ def dispatch(
                 function(*given, ack=respond)
                 continue
             result = function(*given)
-        except Exception as error:  # noqa: BLE001 - the application's code
+        except CAUGHT as error:
             runner.report(error, socket, event)
             continue
         if answer is FAILED or answer is None:
@@ -82,6 +82,6 @@ def dispatch(
             socket.answer(ack_id, *ack_arguments(answer))
         else:
             respond(*ack_arguments(answer))
-    except Exception as error:  # noqa: BLE001 - the application's code
+    except CAUGHT as error:
         # What cannot be encoded is the handler's mistake, and reported like one.
         runner.report(error, socket, event)

@@ -14,7 +14,7 @@ from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
-from .broadcast import Ack, BroadcastOperator, RoomWords, check_event
+from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, check_timeout
 
 __all__ = ["EmittingNamespace", "EmittingSocket", "SocketEmitter"]
 
@@ -29,8 +29,8 @@ class EmittingNamespace(Protocol):
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
 
-    def callback(self, function: Ack) -> Ack:
-        """Return a function that calls ``function`` in a greenlet, as a handler is called."""
+    def callback(self, function: Ack, socket: Any = None) -> Ack:
+        """Return a function that calls ``function`` in a greenlet of its own."""
 
 
 class EmittingSocket(Protocol):
@@ -78,7 +78,8 @@ class SocketEmitter(RoomWords):
 
     def timeout(self, seconds: float) -> SocketEmitter:
         """Set how many seconds the client has to acknowledge."""
-        return SocketEmitter(self._socket, self._flags._replace(timeout=seconds))
+        flags = self._flags._replace(timeout=check_timeout(seconds))
+        return SocketEmitter(self._socket, flags)
 
     # Emitting
 
@@ -123,7 +124,7 @@ class SocketEmitter(RoomWords):
         socket, ack_id = self._socket, packet.id
         if ack is not None and ack_id is not None:
             forget = lambda: socket.acks.discard(ack_id)  # noqa: E731
-            pending = CallbackAck(self._nsp.callback(ack), self._flags.timeout, forget)
+            pending = CallbackAck(self._nsp.callback(ack, socket), self._flags.timeout, forget)
             if socket.end_reason:
                 pending.lose(socket.end_reason)
             else:

@@ -11,11 +11,18 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["FAILED", "Context", "Handler", "HandlerTable", "Runner", "describe"]
+import gevent
+
+from ..functions import require_function
+
+__all__ = ["CAUGHT", "FAILED", "Context", "Handler", "HandlerTable", "Runner", "describe"]
 
 logger = logging.getLogger(__name__)
 
 Function = Callable[..., Any]
+
+#: What handlers may raise without harm: a ``gevent.Timeout`` of theirs is no ``Exception``.
+CAUGHT: Final = (Exception, gevent.Timeout)
 
 #: What :meth:`Runner.call` returns when the function raised.
 FAILED: Final = object()
@@ -52,10 +59,7 @@ def describe(
     Raises:
         TypeError: It is not callable, or a coroutine function: this server is synchronous.
     """
-    if not callable(function):
-        raise TypeError(f"a handler must be callable, not {type(function).__name__}")
-    if inspect.iscoroutinefunction(function):
-        raise TypeError("a handler must be a plain function: this server does not run coroutines")
+    require_function(function, "a handler")
     max_args, wants_ack = _signature(function)
     return Handler(function, max_args, wants_ack, once, concurrent, with_socket)
 
@@ -170,7 +174,7 @@ class Runner:
 
     def __init__(self) -> None:
         self.context: Context | None = None
-        self.on_error: Callable[[Exception, Any, str], Any] | None = None
+        self.on_error: Callable[[Any, Any, str], Any] | None = None
         self.errors = 0
 
     def within(self, socket: Any, event: str, function: Function, *args: Any) -> None:
@@ -180,7 +184,7 @@ class Runner:
             return
         try:
             self.context.call(socket, function, args)
-        except Exception as error:  # noqa: BLE001 - the application's code
+        except CAUGHT as error:
             # The context itself failed: a teardown function of the application.
             self.report(error, socket, event)
 
@@ -188,16 +192,17 @@ class Runner:
         """Call a handler; return its result, or ``FAILED`` when it raised."""
         try:
             return function(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - the application's code
+        except CAUGHT as error:
             self.report(error, socket, event)
             return FAILED
 
-    def report(self, error: Exception, socket: Any, event: str) -> None:
+    def report(self, error: BaseException, socket: Any, event: str) -> None:
         """Log an exception of a handler and tell ``on_error``."""
         self.errors += 1
-        logger.error("! handler of %r failed (socket %s)", event, socket.id, exc_info=error)
+        sid = "of nobody" if socket is None else socket.id
+        logger.error("! handler of %r failed (socket %s)", event, sid, exc_info=error)
         if self.on_error is not None:
             try:
                 self.on_error(error, socket, event)
-            except Exception:
+            except CAUGHT:
                 logger.exception("! the error handler failed")

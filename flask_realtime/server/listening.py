@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
+from ..functions import require_function
 from .handlers import Handler, HandlerTable, describe
 
 __all__ = ["Listening"]
@@ -85,16 +86,19 @@ class Listening:
         When it raises, the event is dropped, and ``error`` handlers of the socket get the
         exception.
         """
+        require_function(middleware, "a middleware")
         self._middlewares = (*self._middlewares, middleware)
         return middleware
 
     def on_any(self, listener: F) -> F:
         """Call ``listener(event, *args)`` for each received event, before its handlers."""
+        require_function(listener, "a listener")
         self._incoming = (*self._incoming, listener)
         return listener
 
     def prepend_any(self, listener: F) -> F:
         """Like :meth:`on_any`, before the present listeners."""
+        require_function(listener, "a listener")
         self._incoming = (listener, *self._incoming)
         return listener
 
@@ -108,11 +112,13 @@ class Listening:
 
     def on_any_outgoing(self, listener: F) -> F:
         """Call ``listener(event, *args)`` for each event that is sent; it must not block."""
+        require_function(listener, "a listener")
         self._outgoing = (*self._outgoing, listener)
         return listener
 
     def prepend_any_outgoing(self, listener: F) -> F:
         """Like :meth:`on_any_outgoing`, before the present listeners."""
+        require_function(listener, "a listener")
         self._outgoing = (listener, *self._outgoing)
         return listener
 

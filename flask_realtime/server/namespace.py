@@ -18,11 +18,13 @@ from gevent.event import AsyncResult
 
 from ..adapters.base import Adapter
 from ..codec.parser import Parser
+from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import ClusterTimeout, ConnectError
 from ..events import EventEmitter
+from ..functions import require_function
 from .broadcast import Broadcaster, BroadcastOperator
-from .handlers import HandlerTable, Runner, describe
+from .handlers import CAUGHT, HandlerTable, Runner, describe
 from .socket import Socket
 
 if TYPE_CHECKING:
@@ -120,13 +122,17 @@ class Namespace(EventEmitter, Broadcaster):
 
     # What applications register
 
+    def _add(self, event: str, listener: Any, *, once: bool) -> Any:
+        # One event with two names: its listeners keep their order.
+        event = "connection" if event in CONNECTION_EVENTS else event
+        return super()._add(event, listener, once=once)
+
     def use(self, middleware: M) -> M:
         """Add ``fn(socket)``, called in order for each client that wants to connect.
 
         It refuses the client by raising :exc:`~flask_realtime.ConnectError`.
         """
-        if not callable(middleware):
-            raise TypeError("a middleware must be callable")
+        require_function(middleware, "a middleware")
         self._middlewares.append(middleware)
         return middleware
 
@@ -161,6 +167,8 @@ class Namespace(EventEmitter, Broadcaster):
         """
         if event in _NOT_FOR_SERVERS:
             raise ValueError(f'"{event}" is a reserved event name')
+        # What cannot be carried raises here, also where there is nobody to send it to.
+        self.parser.encode(Packet(PacketType.EVENT, self.name, [event, *args]))
         self.adapter.server_side_emit([event, *args], ack)
 
     def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
@@ -194,18 +202,25 @@ class Namespace(EventEmitter, Broadcaster):
         """Return a new acknowledgement id."""
         return next(self._ack_ids)
 
-    def callback(self, function: Callable[..., Any]) -> Callable[..., None]:
-        """Return a function that calls ``function`` in a greenlet, as a handler is called."""
+    def callback(
+        self, function: Callable[..., Any], socket: Socket | None = None
+    ) -> Callable[..., None]:
+        """Return a function that calls ``function`` in a greenlet of its own.
+
+        Args:
+            function: The callback of an acknowledgement.
+            socket: Whose context it is called in; a broadcast has none.
+        """
+        event = "acknowledgement"
 
         def run(*args: Any) -> None:
-            gevent.spawn(self.runner.call, self, "acknowledgement", function, *args)
+            call = (self.runner.call, socket, event, function, *args)
+            if socket is None:
+                gevent.spawn(*call)
+            else:
+                gevent.spawn(self.runner.within, socket, event, *call)
 
         return run
-
-    @property
-    def id(self) -> str:
-        """The name, where a log line expects the id of a socket."""
-        return self.name
 
     def admit(self, client: Client, auth: Any) -> None:
         """Ask the middlewares, then let the client in or refuse it; may block."""
@@ -220,7 +235,7 @@ class Namespace(EventEmitter, Broadcaster):
         client.add(socket)
         socket.welcome()
         logger.debug("+ socket %s joined %s", socket.id, self.name)
-        handlers = [*self.take("connect"), *self.take("connection")]
+        handlers = self.take("connection")
         if handlers:
             self.runner.within(socket, "connection", self._greet, socket, handlers)
 
@@ -246,7 +261,7 @@ class Namespace(EventEmitter, Broadcaster):
                 middleware(socket)
             except ConnectError as error:
                 outcome.append(error)
-            except Exception as error:  # noqa: BLE001 - the application's code
+            except CAUGHT as error:
                 # A defect of the application is not for the client to read.
                 self.runner.report(error, socket, "middleware")
                 outcome.append(ConnectError(_INTERNAL_ERROR))

@@ -18,6 +18,7 @@ from ..engine.host import Environ, Host, StartResponse
 from ..engine.hub import HubThread
 from ..engine.scheduler import Scheduler
 from ..engine.session import Receiver, Session
+from ..functions import require_function
 from ..options import Options
 from ..reasons import Reason
 from .broadcast import Broadcaster, BroadcastOperator
@@ -205,6 +206,7 @@ class BaseServer(Broadcaster):
 
     def on_error(self, function: H) -> H:
         """Call ``function(exception, socket, event)`` for what handlers raise; a decorator."""
+        require_function(function, "an error handler")
         self.runner.on_error = function
         return function
 
@@ -233,7 +235,10 @@ class BaseServer(Broadcaster):
 
         Sockets get the reason ``server shutting down``; what is buffered is delivered first.
         """
-        for namespace in self._namespaces.values():
+        if self.hub.is_foreign:
+            self.hub.post(self.close)
+            return
+        for namespace in list(self._namespaces.values()):
             for socket in list(namespace.sockets.values()):
                 socket.on_close(Reason.SERVER_SHUTTING_DOWN)
             namespace.adapter.close()

@@ -18,7 +18,7 @@ from .acks import AckTable
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, room_set
 from .dispatch import dispatch
 from .emitter import SocketEmitter
-from .handlers import Handler, HandlerTable, Runner
+from .handlers import CAUGHT, Handler, HandlerTable, Runner
 from .handshake import Handshake
 from .listening import Listening
 
@@ -300,7 +300,7 @@ class Socket(Listening, RoomWords):
         for middleware in self._middlewares:
             try:
                 middleware(event, args)
-            except Exception as error:  # noqa: BLE001 - the application's code
+            except CAUGHT as error:
                 for handler in self.handlers.take("error"):
                     runner.call(self, "error", handler.function, error)
                 return False

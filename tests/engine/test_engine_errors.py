@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flask_realtime.engine.engine import RefusedRequest
+from flask_realtime.errors import ConnectError
 from tests.fakes import Answer, settle
 from tests.worlds import EngineWorld, MakeEngine
 
@@ -173,9 +174,9 @@ def test_allow_request_refuses_with_a_false_result(make_engine: MakeEngine, answ
     assert errors[0].context == {"message": "Forbidden"}
 
 
-def test_allow_request_refuses_with_the_text_of_its_exception(make_engine: MakeEngine) -> None:
+def test_allow_request_refuses_with_the_text_of_a_connect_error(make_engine: MakeEngine) -> None:
     def allow(environ: Any) -> bool:
-        raise PermissionError("members only")
+        raise ConnectError("members only")
 
     engine = make_engine(allow_request=allow)
     errors = errors_of(engine)
