@@ -195,7 +195,8 @@ class BaseServer(Broadcaster):
             namespace: The namespace whose sockets are meant.
             concurrent: Give each call a greenlet of its own, out of order.
         """
-        if callable(name):
+        if name is not None and not isinstance(name, str):
+            require_function(name, "a handler")
             return self.of(namespace).event(name.__name__, name, concurrent)
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:

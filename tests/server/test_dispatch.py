@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import gevent
 import pytest
 from gevent.event import Event
 
@@ -207,3 +208,25 @@ def test_an_answer_after_the_client_has_gone_is_dropped(
     release.set()
     wait_until(lambda: done)
     assert server.io.engine.clients_count == 0
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_handler_that_runs_into_a_timeout_of_its_own_costs_nobody_anything(
+    server: ServerWorld, transport: str
+) -> None:
+    told: list[BaseException] = []
+    server.io.on_error(lambda error, socket, event: told.append(error))
+
+    @server.io.event
+    def slow(socket: Any) -> None:
+        with gevent.Timeout(0.001):
+            gevent.sleep(5)
+
+    @server.io.event("next")
+    def after(socket: Any) -> str:
+        return "well"
+
+    client = server.network.joined(transport)
+    client.emit("slow")
+    assert client.call("next", ack_id=1) == ["well"]
+    assert [type(error) for error in told] == [gevent.Timeout]
