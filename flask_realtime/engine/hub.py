@@ -45,6 +45,17 @@ class HubThread:
         """Whether the running thread is not the one that owns the sessions."""
         return self._ident is not None and _get_ident() != self._ident
 
+    def run(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call ``function`` in the owning thread: now when this is it, soon otherwise."""
+        if self.is_foreign:
+            self.post(function, *args)
+        else:
+            function(*args)
+
+    def ask(self, function: Callable[..., R], *args: Any) -> R:
+        """Call ``function`` in the owning thread and return its result; may block."""
+        return self.call(function, *args) if self.is_foreign else function(*args)
+
     def post(self, function: Callable[..., Any], *args: Any) -> None:
         """Call ``function`` in the owning thread, soon, in a greenlet of its own."""
         self._calls.append((function, args))

@@ -147,10 +147,10 @@ class BroadcastOperator:
         if self._namespace.hub.is_foreign:
             packet = self._snapshot(packet)
         if ack is None:
-            self._in_hub(self._namespace.adapter.broadcast, packet, self._target)
+            self._namespace.hub.run(self._namespace.adapter.broadcast, packet, self._target)
         else:
             done = self._namespace.callback(ack)
-            self._in_hub(self._collect, packet, done)
+            self._namespace.hub.run(self._collect, packet, done)
 
     def emit_with_ack(self, event: str, *args: Any) -> list[Any]:
         """Send an event and block until all clients have answered.
@@ -164,9 +164,7 @@ class BroadcastOperator:
         """
         check_event(event)
         packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
-        if self._namespace.hub.is_foreign:
-            return self._namespace.hub.call(self._wait, packet)
-        return self._wait(packet)
+        return self._namespace.hub.ask(self._wait, packet)
 
     def _wait(self, packet: Packet) -> list[Any]:
         result: AsyncResult[list[Any]] = AsyncResult()
@@ -204,18 +202,15 @@ class BroadcastOperator:
 
     def fetch_sockets(self) -> list[Any]:
         """Return the sockets: :class:`Socket` objects, and remote ones from other servers."""
-        hub = self._namespace.hub
-        if hub.is_foreign:
-            return hub.call(self._namespace.adapter.fetch_sockets, self._target)
-        return self._namespace.adapter.fetch_sockets(self._target)
+        return self._namespace.hub.ask(self._namespace.adapter.fetch_sockets, self._target)
 
     def sockets_join(self, *rooms: Any) -> None:
         """Make the sockets join a room or a list of rooms."""
-        self._in_hub(self._namespace.adapter.add_sockets, self._target, room_set(rooms))
+        self._namespace.hub.run(self._namespace.adapter.add_sockets, self._target, room_set(rooms))
 
     def sockets_leave(self, *rooms: Any) -> None:
         """Make the sockets leave a room or a list of rooms."""
-        self._in_hub(self._namespace.adapter.del_sockets, self._target, room_set(rooms))
+        self._namespace.hub.run(self._namespace.adapter.del_sockets, self._target, room_set(rooms))
 
     def disconnect_sockets(self, close: bool = False) -> None:
         """Disconnect the sockets.
@@ -223,14 +218,7 @@ class BroadcastOperator:
         Args:
             close: Whether their connections, with all their namespaces, are closed.
         """
-        self._in_hub(self._namespace.adapter.disconnect_sockets, self._target, close)
-
-    def _in_hub(self, function: Callable[..., Any], *args: Any) -> None:
-        hub = self._namespace.hub
-        if hub.is_foreign:
-            hub.post(function, *args)
-        else:
-            function(*args)
+        self._namespace.hub.run(self._namespace.adapter.disconnect_sockets, self._target, close)
 
     def _snapshot(self, packet: Packet) -> Packet:
         # From another thread the packet is sent later: what cannot be encoded raises here, and

@@ -87,10 +87,7 @@ class SocketEmitter(RoomWords):
         """Send an event. After ``timeout()``, ``ack`` is ``fn(error, *args)``."""
         ack_id = None if ack is None else self._nsp.next_ack_id()
         packet, message = self._encode(event, args, ack_id)
-        if self._nsp.hub.is_foreign:
-            self._nsp.hub.post(self._send, packet, message, ack)
-        else:
-            self._send(packet, message, ack)
+        self._nsp.hub.run(self._send, packet, message, ack)
 
     def send(self, *args: Any) -> None:
         """Send a ``message`` event."""
@@ -109,9 +106,7 @@ class SocketEmitter(RoomWords):
             SocketDisconnected: The client is gone, or goes meanwhile.
         """
         packet, message = self._encode(event, args, self._nsp.next_ack_id())
-        if self._nsp.hub.is_foreign:
-            return self._nsp.hub.call(self._wait, packet, message)
-        return self._wait(packet, message)
+        return self._nsp.hub.ask(self._wait, packet, message)
 
     def _encode(
         self, event: str, args: tuple[Any, ...], ack_id: int | None

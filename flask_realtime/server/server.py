@@ -236,9 +236,9 @@ class BaseServer(Broadcaster):
 
         Sockets get the reason ``server shutting down``; what is buffered is delivered first.
         """
-        if self.hub.is_foreign:
-            self.hub.post(self.close)
-            return
+        self.hub.run(self._close)
+
+    def _close(self) -> None:
         for namespace in list(self._namespaces.values()):
             for socket in list(namespace.sockets.values()):
                 socket.on_close(Reason.SERVER_SHUTTING_DOWN)

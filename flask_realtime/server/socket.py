@@ -206,11 +206,11 @@ class Socket(Listening, RoomWords):
         """Join a room or several. A socket that is disconnected joins nothing."""
         names = room_set([rooms] if isinstance(rooms, str) else rooms)
         if self.state is not SocketState.DISCONNECTED:
-            self._in_hub(self._nsp.adapter.add_all, self.id, names)
+            self._nsp.hub.run(self._nsp.adapter.add_all, self.id, names)
 
     def leave(self, room: str) -> None:
         """Leave a room; nothing happens when the socket is not in it."""
-        self._in_hub(self._nsp.adapter.remove, self.id, room)
+        self._nsp.hub.run(self._nsp.adapter.remove, self.id, room)
 
     def disconnect(self, close: bool = False) -> Socket:
         """Disconnect the client from the namespace.
@@ -218,7 +218,7 @@ class Socket(Listening, RoomWords):
         Args:
             close: Whether its connection, with all its namespaces, is closed.
         """
-        self._in_hub(self._disconnect, close)
+        self._nsp.hub.run(self._disconnect, close)
         return self
 
     def _disconnect(self, close: bool) -> None:
@@ -229,13 +229,6 @@ class Socket(Listening, RoomWords):
             # Who is thrown out shall not act any more: what waits in the inbox is dropped.
             self.conn.inbox.drop(self.on_event)
             self.on_close(Reason.SERVER_NAMESPACE_DISCONNECT)
-
-    def _in_hub(self, function: Callable[..., Any], *args: Any) -> None:
-        hub = self._nsp.hub
-        if hub.is_foreign:
-            hub.post(function, *args)
-        else:
-            function(*args)
 
     # What the namespace and the client call
 
@@ -310,10 +303,7 @@ class Socket(Listening, RoomWords):
         """Answer an acknowledgement that the client has asked for."""
         nsp = self._nsp
         message = nsp.parser.encode(Packet(_ACK, nsp.name, args, ack_id))
-        if nsp.hub.is_foreign:
-            nsp.hub.post(self.client.conn.send, message)
-        else:
-            self.client.conn.send(message)
+        nsp.hub.run(self.client.conn.send, message)
 
     @property
     def runner(self) -> Runner:
