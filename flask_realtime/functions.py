@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from inspect import CO_COROUTINE
+from types import FunctionType
 from typing import Any
 
 __all__ = ["require_function"]
@@ -19,6 +21,8 @@ def require_function(function: Any, what: str) -> None:
         TypeError: It cannot be called, or it is a coroutine function: its result would be a
             coroutine that never runs, and a true value.
     """
+    if type(function) is FunctionType and not function.__code__.co_flags & CO_COROUTINE:
+        return
     if not callable(function):
         raise TypeError(f"{what} must be callable, not {type(function).__name__}")
     if inspect.iscoroutinefunction(function):

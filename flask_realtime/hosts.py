@@ -58,9 +58,11 @@ class _PywsgiSocket:
         if not getattr(handler, "sets_nodelay", False):
             set_nodelay(self.socket)
 
-    def switch_protocols(self, headers: Iterable[tuple[str, str]]) -> bytes:
+    def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
         if self._start_response is not None:
-            self._start_response("101 Switching Protocols", list(headers))(b"")
+            self._start_response("101 Switching Protocols", list(headers))(first)
+        elif first:
+            self.socket.sendall(first)
         self.socket.settimeout(0)
         stream = self._handler.rfile
         try:
@@ -84,8 +86,11 @@ class _GunicornSocket:
         self._start_response = start_response
         set_nodelay(sock)
 
-    def switch_protocols(self, headers: Iterable[tuple[str, str]]) -> bytes:
+    def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
+        # gunicorn sends no body after a 101: the frames take the socket itself.
         self._start_response("101 Switching Protocols", list(headers))(b"")
+        if first:
+            self.socket.sendall(first)
         self.socket.settimeout(0)
         unreader = getattr(getattr(self._body, "reader", None), "unreader", None)
         if unreader is None:

@@ -11,6 +11,8 @@ and a response one segment. Measured: 166 µs against 75 µs for the two request
 from __future__ import annotations
 
 import logging
+import socket
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,8 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a client has for its TLS handshake.
 HANDSHAKE_TIMEOUT = 10.0
-#: Seconds that a client has to send, or to take, the next piece of a request or response; a
-#: connection that is kept alive without a request is closed after them as well.
+#: Seconds that a client has to send a request head, from the end of the request before, and to
+#: take a response.
 IDLE_TIMEOUT = 75.0
 #: Bytes and seconds for the rest of a body that the application has not read.
 MAX_REST = 65_536
@@ -169,8 +171,27 @@ class RealtimeHandler(WSGIHandler):
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         set_nodelay(sock)
-        sock.settimeout(IDLE_TIMEOUT)
         super().__init__(sock, *args, **kwargs)
+        #: Since when the handler has been waiting for the client; the server looks at it.
+        self.waiting_since: float | None = None
+
+    def handle(self) -> None:
+        """Serve the requests of one connection."""
+        connections: set[Any] = getattr(self.server, "connections", set())
+        connections.add(self)
+        try:
+            super().handle()
+        except OSError as error:
+            # The answer to a request that could not be read had no reader either.
+            logger.debug("the peer is gone: %s", error)
+        finally:
+            connections.discard(self)
+
+    def read_requestline(self) -> str:
+        """Wait for the next request: its head has a deadline."""
+        self.waiting_since = monotonic()
+        line: str = super().read_requestline()
+        return line
 
     def MessageClass(self, *args: Any) -> Any:
         """Read a request head."""
@@ -181,6 +202,7 @@ class RealtimeHandler(WSGIHandler):
 
         It is gevent's, made from fields that have their names already.
         """
+        self.waiting_since = None
         head: Any = self.headers
         environ: dict[str, Any] = self.server.get_environ()
         environ.update(head.environ)
@@ -214,7 +236,9 @@ class RealtimeHandler(WSGIHandler):
 
     def write(self, data: bytes) -> None:
         """Send a piece of the response; the first goes out together with the head."""
-        if self.headers_sent or not data or self.provided_content_length is None:
+        # The length is known, or there is none: a WebSocket and its first frame.
+        is_plain = self.provided_content_length is not None or self.code == 101
+        if self.headers_sent or not data or not is_plain:
             super().write(data)
             return
         self.headers_sent = True
@@ -226,14 +250,48 @@ class RealtimeHandler(WSGIHandler):
         lines += [name + b": " + value for name, value in fields]
         head = b"\r\n".join(lines) + b"\r\n\r\n"
         response = head + data
+        self.waiting_since = monotonic()
         sent = self.socket.send(response)
         if sent < len(response):
             self.socket.sendall(response[sent:])
+        self.waiting_since = None
         self.response_length += len(response)
 
 
 class EmbeddedServer(WSGIServer):
-    """gevent's server, with a deadline for TLS handshakes and no tracebacks from them."""
+    """gevent's server, with deadlines for clients that are slow or silent.
+
+    One greenlet looks after all connections: a timer for each read would cost more than the
+    rest of reading a request head.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        #: The handlers of the open connections.
+        self.connections: set[RealtimeHandler] = set()
+        self._sweeper: gevent.Greenlet[..., None] | None = None
+
+    def start(self) -> None:
+        """Start to accept connections."""
+        super().start()
+        if self._sweeper is None:
+            self._sweeper = gevent.spawn(self._sweep)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop, and wait for the connections at most ``timeout`` seconds."""
+        if self._sweeper is not None:
+            self._sweeper.kill(block=False)
+            self._sweeper = None
+        super().stop(timeout)
+
+    def _sweep(self) -> None:
+        while True:
+            gevent.sleep(IDLE_TIMEOUT / 10)
+            limit = monotonic() - IDLE_TIMEOUT
+            for handler in list(self.connections):
+                if handler.waiting_since is not None and handler.waiting_since < limit:
+                    handler.waiting_since = None
+                    _shut_down(handler.socket)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
         """Serve one TLS connection."""
@@ -248,6 +306,14 @@ class EmbeddedServer(WSGIServer):
             return self.handle(tls_socket, address)
         finally:
             tls_socket.close()
+
+
+def _shut_down(sock: Any) -> None:
+    try:
+        # Whoever reads or writes hears of it, and closes.
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        logger.debug("the peer was gone before its time was over")
 
 
 class QuietHandler(RealtimeHandler):

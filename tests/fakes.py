@@ -121,9 +121,10 @@ class FakeHostSocket:
         self._start_response = start_response
         self._leftover = leftover
 
-    def switch_protocols(self, headers: Iterable[tuple[str, str]]) -> bytes:
+    def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
         if not self.is_upgraded:
             self._start_response("101 Switching Protocols", list(headers))
+        self.socket.sendall(first)
         return self._leftover
 
     def give_back(self) -> None:

@@ -12,7 +12,7 @@ from gevent.pywsgi import WSGIServer
 
 from flask_realtime import Middleware, Server
 from flask_realtime.hosts import HANDLER_KEY, SocketFinder
-from flask_realtime.pywsgi import RealtimeHandler
+from flask_realtime.pywsgi import EmbeddedServer, RealtimeHandler
 from tests.fakes import deadline, wait_until
 from tests.frames import FrameReader, text_frame
 
@@ -31,7 +31,7 @@ def serve(quiet_hub: Any) -> Iterator[Serve]:
     servers: list[WSGIServer] = []
 
     def start(app: Any, handler: type = RealtimeHandler) -> int:
-        server = WSGIServer(("127.0.0.1", 0), app, handler_class=handler, log=None)
+        server = EmbeddedServer(("127.0.0.1", 0), app, handler_class=handler, log=None)
         server.start()
         servers.append(server)
         return int(server.address[1])

@@ -17,7 +17,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as HTTPResponse
 
 from ..codec.engine_packet import OPEN
-from ..codec.message import Message
+from ..codec.message import Message, text_packet
 from ..codec.websocket_handshake import is_upgrade
 from ..errors import BadRequest, RequestError
 from ..events import EventEmitter
@@ -121,6 +121,12 @@ class Engine(EventEmitter):
         self._cors = None if options.cors is None else CorsPolicy(options.cors)
         self._heartbeat = Heartbeat(scheduler, options.ping_interval, options.ping_timeout)
         self._goodbyes = scheduler.queue(CLOSE_TIMEOUT, _goodbye_timed_out)
+        # The same for every session: the end of the data of its open packet.
+        self._open_rest = (
+            f'"pingInterval":{round(options.ping_interval * 1000)},'
+            f'"pingTimeout":{round(options.ping_timeout * 1000)},'
+            f'"maxPayload":{options.max_http_buffer_size}'
+        )
         self._polls = PollRequests(options, self._headers)
         self._websockets = WebSocketRequests(options, self._headers, scheduler)
 
@@ -245,8 +251,8 @@ class Engine(EventEmitter):
         session = self._new_session(environ)
         initial = Headers()
         self.trigger("initial_headers", initial, environ)
-        transport, leftover = self._websockets.switch_protocols(environ, sock, initial)
-        transport.send_control(OPEN + self._open_data(session.id, []))
+        first = text_packet(OPEN + self._open_data(session.id, []))
+        transport, leftover = self._websockets.switch_protocols(environ, sock, initial, first)
         self._start(session, transport)
         self._handler_opens(session)
         try:
@@ -286,15 +292,7 @@ class Engine(EventEmitter):
         )
 
     def _open_data(self, sid: str, upgrades: list[str]) -> str:
-        options = self.options
-        data = {
-            "sid": sid,
-            "upgrades": upgrades,
-            "pingInterval": round(options.ping_interval * 1000),
-            "pingTimeout": round(options.ping_timeout * 1000),
-            "maxPayload": options.max_http_buffer_size,
-        }
-        return json.dumps(data, separators=(",", ":"))
+        return f'{{"sid":{json.dumps(sid)},"upgrades":{json.dumps(upgrades)},{self._open_rest}}}'
 
     def _upgrades_of(self, host_socket: HostSocket | None) -> list[str]:
         if not self.options.allow_upgrades or "websocket" not in self._transports:

@@ -22,11 +22,10 @@ class HostSocket(Protocol):
     def is_upgraded(self) -> bool:
         """Whether the host has sent the 101 before the application was called."""
 
-    def switch_protocols(self, headers: Iterable[tuple[str, str]]) -> bytes:
-        """Answer 101, unless the host did, and take the socket over.
+    def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
+        """Answer 101, unless the host did, send the frames ``first``, take the socket over.
 
-        Returns:
-            What the host had read beyond the request.
+        Returns what the host had read beyond the request.
         """
 
     def give_back(self) -> None:

@@ -51,14 +51,21 @@ class WebSocketRequests:
         self._upgrades = scheduler.queue(options.upgrade_timeout, _upgrade_timed_out)
 
     def switch_protocols(
-        self, environ: Environ, host_socket: HostSocket, headers: Headers
+        self, environ: Environ, host_socket: HostSocket, headers: Headers, first: bytes = b""
     ) -> tuple[WebSocketTransport, bytes]:
-        """Answer 101; return the transport and what the host had read beyond the request."""
+        """Answer 101; return the transport and what the host had read beyond the request.
+
+        Args:
+            environ: The request.
+            host_socket: Its socket.
+            headers: Headers of the answer; those of the protocol are added.
+            first: Frames that follow the answer.
+        """
         headers.extend(self._extra_headers(environ) or ())
         headers["Upgrade"] = "websocket"
         headers["Connection"] = "Upgrade"
         headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
-        leftover = host_socket.switch_protocols(headers.to_wsgi_list())
+        leftover = host_socket.switch_protocols(headers.to_wsgi_list(), first)
         transport = WebSocketTransport(host_socket.socket, self._max_size, self._max_buffered)
         return transport, leftover
 
