@@ -14,7 +14,15 @@ from gevent.event import AsyncResult
 
 from ..errors import AckTimeout, SocketDisconnected
 
-__all__ = ["DEFAULT_TIMEOUT", "AckTable", "BroadcastAcks", "CallbackAck", "Pending", "WaitingAck"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "AckTable",
+    "BroadcastAcks",
+    "CallbackAck",
+    "Outcome",
+    "Pending",
+    "WaitingAck",
+]
 
 #: Seconds that ``emit_with_ack`` waits unless ``timeout()`` says otherwise.
 DEFAULT_TIMEOUT = 10.0
@@ -88,6 +96,28 @@ class WaitingAck:
             return self._result.get(timeout=timeout)
         except gevent.Timeout:
             raise AckTimeout from None
+
+
+class Outcome:
+    """A greenlet that waits for many answers, handed over as ``done(error, responses)``."""
+
+    def __init__(self) -> None:
+        self._result: AsyncResult[list[Any]] = AsyncResult()
+
+    def done(self, error: Exception | None, responses: list[Any]) -> None:
+        """Wake the greenlet."""
+        if error is None:
+            self._result.set(responses)
+        else:
+            self._result.set_exception(error)
+
+    def wait(self, timeout: float | None = None) -> list[Any]:
+        """Block until it is done, and return the answers or raise the error.
+
+        Raises:
+            gevent.Timeout: It was not done within ``timeout`` seconds.
+        """
+        return list(self._result.get(timeout=timeout) or ())
 
 
 class CallbackAck:

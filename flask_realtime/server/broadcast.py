@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from gevent.event import AsyncResult
-
 from ..adapters.base import Adapter, Target
 from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import AckTimeout
-from .acks import DEFAULT_TIMEOUT, BroadcastAcks
+from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome
 
 __all__ = [
     "BroadcastOperator",
@@ -167,17 +165,10 @@ class BroadcastOperator:
         return self._namespace.hub.ask(self._wait, packet)
 
     def _wait(self, packet: Packet) -> list[Any]:
-        result: AsyncResult[list[Any]] = AsyncResult()
-
-        def done(error: Exception | None, responses: list[Any]) -> None:
-            if error is None:
-                result.set(responses)
-            else:
-                result.set_exception(error)
-
-        self._collect(packet, done)
+        outcome = Outcome()
+        self._collect(packet, outcome.done)
         try:
-            return list(result.get() or ())
+            return outcome.wait()
         except AckTimeout as error:
             # A fresh one: its traceback is the caller's, not the timer's.
             raise AckTimeout(responses=error.responses) from None

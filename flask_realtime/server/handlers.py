@@ -148,14 +148,6 @@ class HandlerTable:
         return [handler.function for handler in self.get(event)]
 
 
-class HasName(Protocol):
-    """What a log line needs of a socket."""
-
-    @property
-    def id(self) -> str:
-        """The public id."""
-
-
 class Context(Protocol):
     """What handlers of an application are called in."""
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import gevent
-from gevent.event import AsyncResult
 
 from ..adapters.base import Adapter
 from ..codec.parser import Parser
@@ -23,6 +22,7 @@ from ..engine.hub import HubThread
 from ..errors import ClusterTimeout, ConnectError
 from ..events import EventEmitter
 from ..functions import require_function
+from .acks import Outcome
 from .broadcast import Broadcaster, BroadcastOperator
 from .handlers import CAUGHT, HandlerTable, Runner, describe
 from .socket import Socket
@@ -182,17 +182,10 @@ class Namespace(EventEmitter, Broadcaster):
         Raises:
             ClusterTimeout: Some did not answer; ``responses`` holds the others' answers.
         """
-        result: AsyncResult[list[Any]] = AsyncResult()
-
-        def done(error: Exception | None, responses: list[Any]) -> None:
-            if error is None:
-                result.set(responses)
-            else:
-                result.set_exception(error)
-
-        self.server_side_emit(event, *args, ack=done)
+        outcome = Outcome()
+        self.server_side_emit(event, *args, ack=outcome.done)
         try:
-            return list(result.get(timeout=timeout) or ())
+            return outcome.wait(timeout)
         except gevent.Timeout:
             raise ClusterTimeout(f"no answer within {timeout} s") from None
 

@@ -35,13 +35,21 @@ _NO_FLAGS = Flags()
 
 
 class SocketState(Enum):
-    """Where a socket is in its life; it moves in this order only."""
+    """Where a socket is in its life."""
 
     CONNECTING = auto()
     CONNECTED = auto()
     DISCONNECTING = auto()
     DISCONNECTED = auto()
 
+
+_MOVES: dict[SocketState, set[SocketState]] = {
+    # Refused by a middleware, or gone before it was let in: it was never connected.
+    SocketState.CONNECTING: {SocketState.CONNECTED, SocketState.DISCONNECTED},
+    SocketState.CONNECTED: {SocketState.DISCONNECTING},
+    SocketState.DISCONNECTING: {SocketState.DISCONNECTED},
+    SocketState.DISCONNECTED: set(),
+}
 
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
 _DISCONNECTED = SocketState.DISCONNECTED
@@ -57,14 +65,8 @@ class SocketNamespace(Protocol):
     runner: Runner
     handlers: HandlerTable
 
-    def next_ack_id(self) -> int:
-        """Return a new acknowledgement id."""
-
     def forget(self, socket: Any) -> None:
         """The socket has left."""
-
-    def callback(self, function: Callable[..., Any]) -> Callable[..., None]:
-        """Return a function that calls ``function`` in a greenlet, as a handler is called."""
 
 
 class Socket(Listening, RoomWords):
@@ -234,7 +236,7 @@ class Socket(Listening, RoomWords):
 
     def welcome(self) -> None:
         """The namespace has let the client in: tell it."""
-        self.state = SocketState.CONNECTED
+        self._enter(SocketState.CONNECTED)
         self._nsp.adapter.add_all(self.id, (self.id,))
         self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, {"sid": self.id}))
 
@@ -320,7 +322,7 @@ class Socket(Listening, RoomWords):
         """The client is gone: the only way a connected socket ends."""
         if self.state is not SocketState.CONNECTED:
             return
-        self.state = SocketState.DISCONNECTING
+        self._enter(SocketState.DISCONNECTING)
         self._end = (reason, description)
         self.acks.lose_all(reason)
         last = (*self.handlers.get("disconnecting"), *self._nsp.handlers.get("disconnecting"))
@@ -359,7 +361,7 @@ class Socket(Listening, RoomWords):
             self._nsp.runner.call(self, event, handler.function, *args[: handler.max_args])
 
     def _leave(self, reason: str) -> None:
-        self.state = SocketState.DISCONNECTED
+        self._enter(SocketState.DISCONNECTED)
         if not self._end[0]:
             self._end = (reason, None)
         self._nsp.adapter.remove_all(self.id)
@@ -367,6 +369,11 @@ class Socket(Listening, RoomWords):
         self.client.remove(self)
         self.acks.lose_all(reason)
         logger.debug("- socket %s left %s: %s", self.id, self._nsp.name, reason)
+
+    def _enter(self, state: SocketState) -> None:
+        if state not in _MOVES[self.state]:
+            raise RuntimeError(f"{self.state.name} -> {state.name}")
+        self.state = state
 
     def __repr__(self) -> str:
         return f"<Socket {self.id} in {self._nsp.name} {self.state.name.lower()}>"
