@@ -11,13 +11,12 @@ from typing import Any
 
 from .functions import require_function
 
-__all__ = ["Options"]
+__all__ = ["Options", "RecoveryOptions"]
 
 #: Options of later releases: only the value that switches them off is accepted until then.
 _NOT_YET = {
     "allow_eio3": False,
     "cleanup_empty_child_namespaces": False,
-    "connection_state_recovery": None,
     "per_message_deflate": False,
 }
 
@@ -31,6 +30,38 @@ _POSITIVE = (
     "max_http_buffer_size",
     "max_buffered_bytes",
 )
+
+
+@dataclass(frozen=True)
+class RecoveryOptions:
+    """Connection state recovery (Socket.IO documentation, "Connection state recovery")."""
+
+    #: Seconds that a client may be away.
+    max_disconnection_duration: float = 120
+    #: Whether the middlewares are not asked again about a client that comes back.
+    skip_middlewares: bool = True
+    #: Bytes that the packets of a namespace may take in memory; the oldest go first.
+    max_log_bytes: int = 64 * 1024 * 1024
+
+    @classmethod
+    def build(cls, given: Any) -> RecoveryOptions | None:
+        """Return the value of the option: ``None`` when it is off.
+
+        Raises:
+            TypeError: A name is unknown, or the value is no mapping.
+            ValueError: A number is out of range.
+        """
+        if given is None or given is False:
+            return None
+        if given is not True and not isinstance(given, Mapping):
+            raise TypeError("connection_state_recovery must be a mapping of its options")
+        names = frozenset(field.name for field in dataclasses.fields(cls))
+        values = {} if given is True else dict(given)
+        _check_keys("connection_state_recovery", values, names)
+        options = cls(**values)
+        for name in ("max_disconnection_duration", "max_log_bytes"):
+            _check_positive(f"connection_state_recovery: {name}", getattr(options, name))
+        return options
 
 
 @dataclass(frozen=True)
@@ -81,8 +112,15 @@ class Options:
     parser: Any = None
     #: A module with ``dumps`` and ``loads`` for the default parser.
     json: Any = None
+    #: State for clients that come back: a mapping of :class:`RecoveryOptions`.
+    connection_state_recovery: bool | Mapping[str, Any] | None = None
     #: ``fn(environ)`` makes session ids; 20 random characters by default.
     generate_id: Callable[[Mapping[str, Any]], str] | None = None
+
+    @property
+    def recovery(self) -> RecoveryOptions | None:
+        """``connection_state_recovery``, complete; ``None`` when it is off."""
+        return RecoveryOptions.build(self.connection_state_recovery)
 
     @classmethod
     def names(cls) -> frozenset[str]:
@@ -123,11 +161,7 @@ class Options:
 
     def _check_numbers(self) -> None:
         for name in _POSITIVE:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ValueError(f"{name} must be a number, not {value!r}")
-            if not (value > 0 and math.isfinite(value)):
-                raise ValueError(f"{name} must be above 0 and finite, not {value!r}")
+            _check_positive(name, getattr(self, name))
         for name in ("max_http_buffer_size", "max_buffered_bytes"):
             if not isinstance(getattr(self, name), int):
                 raise ValueError(f"{name} must be a whole number of bytes")
@@ -142,8 +176,16 @@ class Options:
                 require_function(getattr(self, name), name)
         if not isinstance(self.initial_packet, (str, bytes, type(None))):
             raise TypeError("initial_packet must be text or bytes")
+        RecoveryOptions.build(self.connection_state_recovery)
         _check_keys("cookie", self.cookie, _COOKIE_KEYS)
         _check_keys("http_compression", self.http_compression, frozenset({"threshold"}))
+
+
+def _check_positive(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be above 0 and finite, not {value!r}")
 
 
 def _check_keys(option: str, value: Any, known: frozenset[str]) -> None:

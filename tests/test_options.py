@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.options import Options, unknown_option
+from flask_realtime.options import Options, RecoveryOptions, unknown_option
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -151,7 +151,6 @@ def test_json_belongs_to_the_default_parser() -> None:
 LATER: list[tuple[str, Any, Any]] = [
     ("allow_eio3", False, True),
     ("cleanup_empty_child_namespaces", False, True),
-    ("connection_state_recovery", None, {"max_disconnection_duration": 120}),
     ("per_message_deflate", False, {"threshold": 1024}),
 ]
 
@@ -162,3 +161,29 @@ def test_what_is_not_there_yet_cannot_be_switched_on(name: str, off: Any, on: An
         assert Options.build({name: value}) == Options()
     with pytest.raises(NotImplementedError, match=name):
         Options.build({name: on})
+
+
+def test_recovery_is_off_or_complete() -> None:
+    for off in (None, False):
+        assert Options.build({"connection_state_recovery": off}).recovery is None
+    ways: list[Any] = [True, {}]
+    for on in ways:
+        options = Options.build({"connection_state_recovery": on}).recovery
+        assert options == RecoveryOptions(120, True)
+    some = Options.build({"connection_state_recovery": {"max_disconnection_duration": 0.5}})
+    assert some.recovery == RecoveryOptions(max_disconnection_duration=0.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"max_disconnect_duration": 1}, TypeError),
+        ({"max_disconnection_duration": 0}, ValueError),
+        ({"max_disconnection_duration": True}, ValueError),
+        ({"max_log_bytes": "much"}, ValueError),
+        (120, TypeError),
+    ],
+)
+def test_recovery_that_cannot_work_is_refused(given: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="connection_state_recovery"):
+        Options.build({"connection_state_recovery": given})

@@ -7,12 +7,16 @@ namespace only as :class:`LocalSockets`; the engine is out of its sight.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet
 from ..events import EventEmitter
+from ..options import RecoveryOptions
+
+if TYPE_CHECKING:
+    from .recovery import SavedSession
 
 __all__ = ["AckCollector", "Adapter", "Flags", "LocalSocket", "LocalSockets", "Target"]
 
@@ -188,3 +192,52 @@ class Adapter(EventEmitter):
             ack: ``ack(error, responses)`` is called with the answers.
         """
         raise NotImplementedError
+
+    # Connection state recovery; an adapter without it leaves these as they are.
+
+    def enable_recovery(self, options: RecoveryOptions, clock: Callable[[], float]) -> bool:
+        """Remember from now on what clients need that come back.
+
+        Args:
+            options: For how long, and how much.
+            clock: Monotonic seconds.
+
+        Returns:
+            Whether the adapter can do it.
+        """
+        return False
+
+    def current_offset(self) -> str:
+        """Return the offset of the newest packet: a client that joins now misses nothing yet."""
+        raise NotImplementedError
+
+    def persist_session(self, session: SavedSession) -> None:
+        """Keep the state of a socket whose client may come back."""
+        raise NotImplementedError
+
+    def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
+        """Return the state that was kept under ``pid`` and forget it; may block.
+
+        Args:
+            pid: The private id.
+            offset: The position that the client has reached, if it has received anything; it
+                is the offset of the session that is returned.
+
+        Returns:
+            ``None`` when there is none, or when packets after the offset are lost.
+        """
+        raise NotImplementedError
+
+    def missed_packets(self, session: SavedSession) -> list[Message] | None:
+        """Return what the client has missed; may block.
+
+        Nothing is lost when the socket joins its rooms as soon as this returns.
+
+        Returns:
+            ``None`` when packets after the offset are lost.
+        """
+        raise NotImplementedError
+
+    def prune(self) -> bool:
+        """Forget what is too old; return whether something is left."""
+        return False

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..codec.socket_packet import Packet
-from .base import AckCollector, Adapter, LocalSocket, Target
+from ..codec.message import Message
+from ..codec.socket_packet import Packet, PacketType
+from ..options import RecoveryOptions
+from .base import AckCollector, Adapter, LocalSocket, LocalSockets, Target
+from .recovery import PacketLog, SavedSession, SessionStore
 
-__all__ = ["MemoryAdapter"]
+__all__ = ["MemoryAdapter", "with_offset"]
+
+
+def with_offset(packet: Packet, offset: str) -> Packet:
+    """Return the packet with an offset as its last argument, as clients expect it."""
+    return packet._replace(data=[*packet.data, offset])
 
 
 class MemoryAdapter(Adapter):
     """Keeps rooms in two dictionaries and fans out to the sockets of this process."""
+
+    def __init__(self, namespace: LocalSockets) -> None:
+        super().__init__(namespace)
+        self._memory: _Memory | None = None
 
     def server_count(self) -> int:
         """Return 1: there is no cluster."""
@@ -61,7 +73,14 @@ class MemoryAdapter(Adapter):
 
     def broadcast(self, packet: Packet, target: Target) -> None:
         """Encode once and send to every socket of the target."""
-        message = self.namespace.parser.encode(packet, target.flags.compress)
+        if self._memory is None or target.flags.volatile or packet.type is not PacketType.EVENT:
+            message = self.namespace.parser.encode(packet, target.flags.compress)
+        else:
+            message = self._memory.encode(self.namespace, packet, target)
+        self.deliver(packet, message, target)
+
+    def deliver(self, packet: Packet, message: Message, target: Target) -> None:
+        """Send an encoded packet to every socket of the target."""
         volatile = target.flags.volatile
         for socket in self._select(target):
             socket.deliver(packet, message, volatile)
@@ -123,6 +142,48 @@ class MemoryAdapter(Adapter):
         if ack is not None:
             ack(None, [])
 
+    # Connection state recovery
+
+    def enable_recovery(self, options: RecoveryOptions, clock: Callable[[], float]) -> bool:
+        """Keep sessions and packets in memory."""
+        self._memory = _Memory(options, clock)
+        return True
+
+    def current_offset(self) -> str:
+        """Return the offset of the newest packet."""
+        return self._remembered.log.end
+
+    def persist_session(self, session: SavedSession) -> None:
+        """Keep the state of a socket."""
+        memory = self._remembered
+        memory.sessions.save(memory.clock(), session)
+
+    def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
+        """Return the state that was kept under ``pid`` and forget it."""
+        memory = self._remembered
+        session = memory.sessions.take(memory.clock(), pid)
+        if session is not None and offset is not None:
+            session = session._replace(offset=offset)
+        return session if session is not None and memory.log.has(session.offset) else None
+
+    def missed_packets(self, session: SavedSession) -> list[Message] | None:
+        """Return what the client has missed."""
+        return self._remembered.log.since(session.offset, session.rooms)
+
+    def prune(self) -> bool:
+        """Forget what is too old; return whether something is left."""
+        memory = self._remembered
+        now = memory.clock()
+        memory.log.prune(now)
+        memory.sessions.prune(now)
+        return bool(memory.log or memory.sessions)
+
+    @property
+    def _remembered(self) -> _Memory:
+        if self._memory is None:
+            raise RuntimeError("connection state recovery is off")
+        return self._memory
+
     def _select(self, target: Target) -> list[LocalSocket]:
         """Return each socket of the target once; a copy, for whoever joins and leaves meanwhile."""
         sockets = self.namespace.sockets
@@ -140,3 +201,19 @@ class MemoryAdapter(Adapter):
             excluded = set().union(*(self.rooms.get(room, ()) for room in except_))
             sids = [sid for sid in sids if sid not in excluded]
         return [sockets[sid] for sid in sids if sid in sockets]
+
+
+class _Memory:
+    """What recovery keeps: the sessions that may come back, and the packets."""
+
+    def __init__(self, options: RecoveryOptions, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.sessions = SessionStore(options.max_disconnection_duration)
+        self.log = PacketLog(options.max_disconnection_duration, options.max_log_bytes)
+
+    def encode(self, namespace: LocalSockets, packet: Packet, target: Target) -> Message:
+        """Return the packet with its offset as a message that the log holds as well."""
+        packet = with_offset(packet, self.log.next)
+        message = namespace.parser.encode(packet, target.flags.compress)
+        self.log.append(self.clock(), target, message)
+        return message

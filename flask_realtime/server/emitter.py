@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ..adapters.base import Flags
+from ..adapters.base import Flags, Target
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
@@ -15,6 +15,7 @@ from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, check_timeout
+from .recovery import Recovery
 
 __all__ = ["EmittingNamespace", "EmittingSocket", "SocketEmitter"]
 
@@ -25,6 +26,7 @@ class EmittingNamespace(Protocol):
     name: str
     parser: Parser
     hub: HubThread
+    recovery: Recovery | None
 
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
@@ -35,6 +37,14 @@ class EmittingNamespace(Protocol):
 
 class EmittingSocket(Protocol):
     """A socket, as an emitter sees it."""
+
+    @property
+    def id(self) -> str:
+        """The public id."""
+
+    @property
+    def pid(self) -> str:
+        """The private id, once the socket is connected and may be recovered."""
 
     @property
     def nsp(self) -> Any:
@@ -85,6 +95,11 @@ class SocketEmitter(RoomWords):
 
     def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
         """Send an event. After ``timeout()``, ``ack`` is ``fn(error, *args)``."""
+        if ack is None and self._nsp.recovery is not None and self._socket.pid:
+            # The packet is kept for a client that comes back, as a broadcast is.
+            target = Target(frozenset((self._socket.id,)), flags=self._flags)
+            BroadcastOperator(self._socket.nsp, target).emit(event, *args)
+            return
         ack_id = None if ack is None else self._nsp.next_ack_id()
         packet, message = self._encode(event, args, ack_id)
         self._nsp.hub.run(self._send, packet, message, ack)

@@ -10,12 +10,13 @@ import inspect
 import itertools
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import gevent
 
 from ..adapters.base import Adapter
+from ..adapters.recovery import SavedSession
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
@@ -25,6 +26,7 @@ from ..functions import require_function
 from .acks import Outcome
 from .broadcast import Broadcaster, BroadcastOperator
 from .handlers import CAUGHT, HandlerTable, Runner, describe
+from .recovery import Recovery
 from .socket import Socket
 
 if TYPE_CHECKING:
@@ -62,6 +64,9 @@ class NamespaceServer(Protocol):
     def make_adapter(self, namespace: Namespace) -> Adapter:
         """Return the adapter of a new namespace."""
 
+    def make_recovery(self, adapter: Adapter) -> Recovery | None:
+        """Return the connection state recovery of a namespace, if it is on."""
+
 
 class Namespace(EventEmitter, Broadcaster):
     """The sockets under one name, and what happens to them.
@@ -77,12 +82,14 @@ class Namespace(EventEmitter, Broadcaster):
         name: The name.
         sockets: The sockets of this server by id.
         adapter: Looks after rooms and carries broadcasts.
+        recovery: Keeps the sockets of clients that may come back; ``None`` when that is off.
     """
 
     parser: Parser
     hub: HubThread
     runner: Runner
     adapter: Adapter
+    recovery: Recovery | None
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -114,6 +121,7 @@ class Namespace(EventEmitter, Broadcaster):
         self.hub = server.hub
         self.runner = server.runner
         self.adapter = server.make_adapter(self)
+        self.recovery = server.make_recovery(self.adapter)
 
     @property
     def is_used(self) -> bool:
@@ -217,6 +225,14 @@ class Namespace(EventEmitter, Broadcaster):
 
     def admit(self, client: Client, auth: Any) -> None:
         """Ask the middlewares, then let the client in or refuse it; may block."""
+        recovery = self.recovery
+        session = None if recovery is None else recovery.find(auth)
+        if recovery is None or session is None:
+            self._admit_new(client, auth)
+        else:
+            self._admit_again(client, auth, recovery, session)
+
+    def _admit_new(self, client: Client, auth: Any) -> None:
         socket = Socket(secrets.token_urlsafe(15), self, client, auth)
         if self._middlewares and not self._is_welcome(socket, client):
             return
@@ -224,9 +240,33 @@ class Namespace(EventEmitter, Broadcaster):
             # It left while the middlewares were at work: it was never here.
             socket.turn_away()
             return
+        self._let_in(socket, client)
+
+    def _admit_again(
+        self, client: Client, auth: Any, recovery: Recovery, session: SavedSession
+    ) -> None:
+        socket = Socket(session.sid, self, client, auth)
+        socket.restore(session)
+        asked = self._middlewares and not recovery.skip_middlewares
+        if asked and not self._is_welcome(socket, client):
+            return
+        missed = recovery.missed(session)
+        if not client.is_open:
+            # It may try once more.
+            socket.turn_away()
+            recovery.keep(session)
+        elif missed is None:
+            socket.turn_away()
+            self._admit_new(client, auth)
+        else:
+            self._let_in(socket, client, session.rooms, missed)
+
+    def _let_in(
+        self, socket: Socket, client: Client, rooms: Iterable[str] = (), missed: Any = ()
+    ) -> None:
         self.sockets[socket.id] = socket
         client.add(socket)
-        socket.welcome()
+        socket.welcome(rooms, missed)
         logger.debug("+ socket %s joined %s", socket.id, self.name)
         handlers = self.take("connection")
         if handlers:

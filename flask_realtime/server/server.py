@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from ..adapters.base import Adapter
@@ -25,6 +26,7 @@ from .broadcast import Broadcaster, BroadcastOperator
 from .client import Client
 from .handlers import Runner
 from .namespace import Namespace, ServerAck
+from .recovery import Recovery
 from .socket import Socket
 
 __all__ = ["BaseServer"]
@@ -79,11 +81,16 @@ class BaseServer(Broadcaster):
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
         self._joins = scheduler.queue(self.options.connect_timeout, _join_timed_out)
+        recovery = self.options.recovery
+        wait = recovery.max_disconnection_duration if recovery is not None else 0.0
+        self._sweeps = scheduler.queue(wait, Recovery.sweep)
+        self._clock = scheduler.clock
         make_adapter = self.options.adapter or MemoryAdapter
         for namespace in self._namespaces.values():
             namespace.parser = self.parser
             if make_adapter is not self._make_adapter:
                 namespace.adapter = make_adapter(namespace)
+            namespace.recovery = self.make_recovery(namespace.adapter)
         self._make_adapter = make_adapter
         if "/" not in self._namespaces:
             self._namespaces["/"] = self._new_namespace("/")
@@ -139,6 +146,16 @@ class BaseServer(Broadcaster):
     def make_adapter(self, namespace: Namespace) -> Adapter:
         """Return the adapter of a new namespace."""
         return self._make_adapter(namespace)
+
+    def make_recovery(self, adapter: Adapter) -> Recovery | None:
+        """Return the connection state recovery of a namespace, if it is on."""
+        options = self.options.recovery
+        if options is None:
+            return None
+        if not adapter.enable_recovery(options, self._clock):
+            logger.warning("! %s cannot recover connections", type(adapter).__name__)
+            return None
+        return Recovery(adapter, options, partial(self._start_deadline, self._sweeps))
 
     # What applications register
 

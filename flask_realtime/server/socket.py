@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..adapters.base import AckCollector, Adapter, Flags, Target
+from ..adapters.recovery import SavedSession
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
@@ -21,6 +21,8 @@ from .emitter import SocketEmitter
 from .handlers import CAUGHT, Handler, HandlerTable, Runner
 from .handshake import Handshake
 from .listening import Listening
+from .recovery import Recovery
+from .socket_state import SocketState, check_move
 
 if TYPE_CHECKING:
     from .client import Client
@@ -33,23 +35,6 @@ _EVENT, _ACK = PacketType.EVENT, PacketType.ACK
 _LIFECYCLE = frozenset({"disconnecting", "disconnect"})
 _NO_FLAGS = Flags()
 
-
-class SocketState(Enum):
-    """Where a socket is in its life."""
-
-    CONNECTING = auto()
-    CONNECTED = auto()
-    DISCONNECTING = auto()
-    DISCONNECTED = auto()
-
-
-_MOVES: dict[SocketState, set[SocketState]] = {
-    # Refused by a middleware, or gone before it was let in: it was never connected.
-    SocketState.CONNECTING: {SocketState.CONNECTED, SocketState.DISCONNECTED},
-    SocketState.CONNECTED: {SocketState.DISCONNECTING},
-    SocketState.DISCONNECTING: {SocketState.DISCONNECTED},
-    SocketState.DISCONNECTED: set(),
-}
 
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
 _DISCONNECTED = SocketState.DISCONNECTED
@@ -64,6 +49,7 @@ class SocketNamespace(Protocol):
     hub: HubThread
     runner: Runner
     handlers: HandlerTable
+    recovery: Recovery | None
 
     def forget(self, socket: Any) -> None:
         """The socket has left."""
@@ -79,6 +65,9 @@ class Socket(Listening, RoomWords):
         handshake: What the client sent when it connected.
         data: A dictionary for the application.
         recovered: Whether the state of an earlier connection was restored.
+        pid: The private id under which the state of the socket is kept; empty without
+            connection state recovery.
+        known_offset: What the client has received at least, of the packets that are kept.
     """
 
     def __init__(self, sid: str, nsp: Any, client: Client, auth: Mapping[str, Any] | None) -> None:
@@ -89,6 +78,8 @@ class Socket(Listening, RoomWords):
         self.handshake = Handshake(client.request, auth)
         self.data: dict[str, Any] = {}
         self.recovered = False
+        self.pid = ""
+        self.known_offset = ""
         self.state = SocketState.CONNECTING
         self._nsp: SocketNamespace = nsp
         self.acks = AckTable()
@@ -143,7 +134,7 @@ class Socket(Listening, RoomWords):
             TypeError: A value cannot be carried.
         """
         nsp = self._nsp
-        if ack is not None or nsp.hub.is_foreign:
+        if ack is not None or nsp.recovery is not None or nsp.hub.is_foreign:
             SocketEmitter(self, _NO_FLAGS).emit(event, *args, ack=ack)
             return
         if event.__class__ is not str or event in RESERVED_EVENTS:
@@ -234,11 +225,30 @@ class Socket(Listening, RoomWords):
 
     # What the namespace and the client call
 
-    def welcome(self) -> None:
-        """The namespace has let the client in: tell it."""
+    def restore(self, session: SavedSession) -> None:
+        """Become the socket that the client had before; it is not connected yet."""
+        self.recovered = True
+        self.pid, self.known_offset = session.pid, session.offset
+        self.data = session.data
+
+    def welcome(self, rooms: Iterable[str] = (), missed: Iterable[Message] = ()) -> None:
+        """The namespace has let the client in: tell it.
+
+        Args:
+            rooms: Those of a socket that is restored.
+            missed: What its client has missed; it gets that before it is connected.
+        """
         self._enter(SocketState.CONNECTED)
-        self._nsp.adapter.add_all(self.id, (self.id,))
-        self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, {"sid": self.id}))
+        self._nsp.adapter.add_all(self.id, (self.id, *rooms))
+        for message in missed:
+            self.client.send(message)
+        reply = {"sid": self.id}
+        if self._nsp.recovery is not None:
+            if not self.pid:
+                self.pid, self.known_offset = self._nsp.recovery.new_identity()
+            self._nsp.recovery.joined(self)
+            reply["pid"] = self.pid
+        self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, reply))
 
     def turn_away(self) -> None:
         """The namespace has not let the client in: leave no trace."""
@@ -361,6 +371,9 @@ class Socket(Listening, RoomWords):
             self._nsp.runner.call(self, event, handler.function, *args[: handler.max_args])
 
     def _leave(self, reason: str) -> None:
+        recovery = self._nsp.recovery
+        if recovery is not None and self.state is SocketState.DISCONNECTING:
+            recovery.left(self, reason)
         self._enter(SocketState.DISCONNECTED)
         if not self._end[0]:
             self._end = (reason, None)
@@ -371,8 +384,7 @@ class Socket(Listening, RoomWords):
         logger.debug("- socket %s left %s: %s", self.id, self._nsp.name, reason)
 
     def _enter(self, state: SocketState) -> None:
-        if state not in _MOVES[self.state]:
-            raise RuntimeError(f"{self.state.name} -> {state.name}")
+        check_move(self.state, state)
         self.state = state
 
     def __repr__(self) -> str:

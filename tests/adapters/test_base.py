@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from time import monotonic
 
 import pytest
 
 from flask_realtime.adapters.base import Adapter, Flags, Target
 from flask_realtime.adapters.memory import MemoryAdapter
+from flask_realtime.options import RecoveryOptions
 from tests.adapters.fakes import FakeNamespace
 
 METHODS = [
@@ -27,7 +29,13 @@ def test_the_interface_is_not_empty() -> None:
     assert len(METHODS) > 10
 
 
-@pytest.mark.parametrize("name", METHODS)
+def test_recovery_is_something_that_an_adapter_may_lack() -> None:
+    adapter = Adapter(FakeNamespace())
+    assert not adapter.enable_recovery(RecoveryOptions(), monotonic)
+    assert not adapter.prune()
+
+
+@pytest.mark.parametrize("name", sorted({*METHODS} - {"enable_recovery", "prune"}))
 def test_the_interface_itself_can_do_nothing(name: str) -> None:
     adapter = Adapter(FakeNamespace())
     method = getattr(adapter, name)

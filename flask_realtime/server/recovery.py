@@ -1,0 +1,154 @@
+"""Connection state recovery of one namespace: who may come back, and as whom.
+
+A socket that ends by accident leaves its state with the adapter. Its client asks for it with
+the private id of its CONNECT, once (Socket.IO documentation, "Connection state recovery").
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from gevent.event import Event
+
+from ..adapters.base import Adapter
+from ..adapters.recovery import SavedSession
+from ..codec.message import Message
+from ..engine.session import Session
+from ..options import RecoveryOptions
+from ..reasons import Reason
+
+__all__ = ["RECOVERABLE", "Recovery", "RecoverableSocket"]
+
+logger = logging.getLogger(__name__)
+
+#: The ends that nobody meant.
+RECOVERABLE = frozenset(
+    {
+        Reason.TRANSPORT_ERROR,
+        Reason.TRANSPORT_CLOSE,
+        Reason.FORCED_CLOSE,
+        Reason.PING_TIMEOUT,
+        Reason.SERVER_SHUTTING_DOWN,
+        Reason.FORCED_SERVER_CLOSE,
+    }
+)
+#: Seconds for the ``disconnecting`` handlers of a connection that its client has replaced.
+_TAKE_OVER = 5.0
+
+
+class RecoverableSocket(Protocol):
+    """A socket, as its recovery sees it."""
+
+    @property
+    def id(self) -> str:
+        """The public id."""
+
+    @property
+    def pid(self) -> str:
+        """The private id."""
+
+    @property
+    def known_offset(self) -> str:
+        """Where the log ended when the client joined, or what it last said it has reached."""
+
+    @property
+    def rooms(self) -> set[str]:
+        """Its rooms."""
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the application keeps."""
+
+    @property
+    def conn(self) -> Session:
+        """The Engine.IO session."""
+
+
+class Recovery:
+    """Keeps and restores the sockets of a namespace.
+
+    Args:
+        adapter: Where their state and the packets are kept.
+        options: See :class:`~flask_realtime.options.RecoveryOptions`.
+        keep_clean: Called when there is something to forget later.
+    """
+
+    def __init__(
+        self, adapter: Adapter, options: RecoveryOptions, keep_clean: Callable[[Recovery], None]
+    ) -> None:
+        self.skip_middlewares = options.skip_middlewares
+        self._adapter = adapter
+        self._keep_clean = keep_clean
+        # Sockets that are here, for clients that come back before their end was noticed.
+        self._present: dict[str, RecoverableSocket] = {}
+        self._awaited: dict[str, Event] = {}
+
+    def new_identity(self) -> tuple[str, str]:
+        """Return a private id, and the offset at which a client that joins now begins."""
+        return secrets.token_urlsafe(15), self._adapter.current_offset()
+
+    def joined(self, socket: RecoverableSocket) -> None:
+        """A socket is here."""
+        self._present[socket.pid] = socket
+        self._keep_clean(self)
+
+    def left(self, socket: RecoverableSocket, reason: str) -> None:
+        """A socket goes; its rooms are still there."""
+        self._present.pop(socket.pid, None)
+        if reason in RECOVERABLE:
+            rooms = frozenset(socket.rooms)
+            self.keep(SavedSession(socket.pid, socket.id, rooms, socket.data, socket.known_offset))
+        awaited = self._awaited.pop(socket.pid, None)
+        if awaited is not None:
+            awaited.set()
+
+    def keep(self, session: SavedSession) -> None:
+        """Keep the state of a socket; what cannot be kept is lost, with a word in the log."""
+        try:
+            self._adapter.persist_session(session)
+        except Exception:
+            logger.exception("! the state of %s could not be kept", session.sid)
+
+    def find(self, auth: Any) -> SavedSession | None:
+        """Return the state that a CONNECT asks for, if there is such a state; may block."""
+        if not isinstance(auth, Mapping):
+            return None
+        pid, offset = auth.get("pid"), auth.get("offset")
+        if not isinstance(pid, str) or not isinstance(offset, (str, type(None))):
+            return None
+        self._take_over(pid)
+        try:
+            return self._adapter.restore_session(pid, offset)
+        except Exception:
+            logger.exception("! a state could not be restored")
+            return None
+
+    def _take_over(self, pid: str) -> None:
+        # Only its client knows the private id: who comes back with it has left the connection
+        # that is still open here, whose end nobody has noticed yet.
+        present = self._present.get(pid)
+        if present is not None:
+            awaited = self._awaited.setdefault(pid, Event())
+            present.conn.close(Reason.TRANSPORT_CLOSE, flush=False)
+            awaited.wait(_TAKE_OVER)
+            self._awaited.pop(pid, None)
+
+    def missed(self, session: SavedSession) -> list[Message] | None:
+        """Return what the client has missed; may block.
+
+        Returns:
+            ``None`` when that is not known any more.
+        """
+        try:
+            return self._adapter.missed_packets(session)
+        except Exception:
+            logger.exception("! the packets that %s has missed could not be read", session.sid)
+            return None
+
+    def sweep(self) -> None:
+        """Forget what is too old; go on as long as there is something."""
+        if self._adapter.prune() or self._present:
+            self._keep_clean(self)
