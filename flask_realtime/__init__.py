@@ -1,21 +1,36 @@
-"""A Socket.IO 4 server for synchronous Python: Flask, any WSGI application, gevent."""
+"""A Socket.IO 4 server for synchronous Python: Flask, any WSGI application, gevent.
 
-from .adapters.base import Adapter
-from .adapters.memory import MemoryAdapter
-from .errors import (
-    AckTimeout,
-    ClusterTimeout,
-    ConnectError,
-    RealtimeError,
-    SocketDisconnected,
-)
-from .extension import Realtime
-from .reasons import Reason
-from .server.broadcast import BroadcastOperator
-from .server.namespace import Namespace
-from .server.socket import Socket
-from .serving import Server
-from .wsgi import Middleware
+Names are imported when they are used, so that an :class:`Emitter` needs neither gevent nor
+Flask, and an adapter of Redis is not asked for where there is none.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .adapters.base import Adapter
+    from .adapters.memory import MemoryAdapter
+    from .adapters.redis_classic import RedisAdapter
+    from .adapters.redis_sharded import ShardedRedisAdapter
+    from .adapters.redis_streams import RedisStreamsAdapter
+    from .emitter import Emitter
+    from .errors import (
+        AckTimeout,
+        ClusterTimeout,
+        ConnectError,
+        RealtimeError,
+        SocketDisconnected,
+    )
+    from .extension import Realtime
+    from .reasons import Reason
+    from .server.broadcast import BroadcastOperator
+    from .server.namespace import Namespace
+    from .server.remote_socket import RemoteSocket
+    from .server.socket import Socket
+    from .serving import Server
+    from .wsgi import Middleware
 
 __all__ = [
     # Servers
@@ -25,11 +40,17 @@ __all__ = [
     # What handlers hold
     "BroadcastOperator",
     "Namespace",
+    "RemoteSocket",
     "Socket",
     "Reason",
     # Adapters
     "Adapter",
     "MemoryAdapter",
+    "RedisAdapter",
+    "RedisStreamsAdapter",
+    "ShardedRedisAdapter",
+    # From other processes
+    "Emitter",
     # Errors
     "AckTimeout",
     "ClusterTimeout",
@@ -37,3 +58,37 @@ __all__ = [
     "RealtimeError",
     "SocketDisconnected",
 ]
+
+_HOMES = {
+    "AckTimeout": "errors",
+    "Adapter": "adapters.base",
+    "BroadcastOperator": "server.broadcast",
+    "ClusterTimeout": "errors",
+    "ConnectError": "errors",
+    "Emitter": "emitter",
+    "MemoryAdapter": "adapters.memory",
+    "Middleware": "wsgi",
+    "Namespace": "server.namespace",
+    "RealtimeError": "errors",
+    "Realtime": "extension",
+    "Reason": "reasons",
+    "RedisAdapter": "adapters.redis_classic",
+    "RedisStreamsAdapter": "adapters.redis_streams",
+    "RemoteSocket": "server.remote_socket",
+    "Server": "serving",
+    "ShardedRedisAdapter": "adapters.redis_sharded",
+    "Socket": "server.socket",
+    "SocketDisconnected": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -81,11 +81,22 @@ class ClusterTimeout(RealtimeError, TimeoutError):
 
     Attributes:
         responses: The answers that did arrive.
+        missing: How many servers did not answer.
+        servers: The ids of those that did not, as far as they have been heard of; the classic
+            format of Redis adapters does not tell who answers.
     """
 
-    def __init__(self, message: str, responses: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        responses: Sequence[Any] = (),
+        missing: int = 0,
+        servers: Sequence[str] = (),
+    ) -> None:
         super().__init__(message)
         self.responses = list(responses)
+        self.missing = missing
+        self.servers = list(servers)
 
 
 class PacketError(RealtimeError, ValueError):

@@ -85,6 +85,11 @@ class EventEmitter:
         else:
             self._listeners.pop(event, None)
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody listens to anything."""
+        return bool(self._listeners)
+
     def take(self, event: Hashable) -> list[Listener]:
         """Return the listeners to call now, and forget those registered for once."""
         entries = self._listeners.get(event)

@@ -106,8 +106,9 @@ class Options:
     initial_packet: str | bytes | None = None
     #: Whether, or from which directory, the JavaScript client is served.
     serve_client: bool | str = True
-    #: Makes the adapter of a namespace: ``fn(namespace)``; in memory by default.
-    adapter: Callable[[Any], Any] | None = None
+    #: Makes the adapter of a namespace: ``fn(namespace)``, or the URL of a Redis server; in
+    #: memory by default.
+    adapter: Callable[[Any], Any] | str | None = None
     #: A parser object; the format of ``socket.io-parser`` by default.
     parser: Any = None
     #: A module with ``dumps`` and ``loads`` for the default parser.

@@ -67,6 +67,7 @@ class Server(BaseServer):
         options.setdefault("handler_class", RealtimeHandler if options["log"] else QuietHandler)
         http_server = EmbeddedServer((host, port), application, **options)
         http_server.start()
+        self.start()
         stop = Event()
         handlers = _on_signals(stop.set)
         scheme = "https" if {"keyfile", "ssl_context"} & options.keys() else "http"

@@ -45,6 +45,7 @@ class Middleware:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
+        self.server.start()
         path = environ.get("PATH_INFO", "")
         if not path.startswith(self._prefix) and path != self._exact:
             return self.wsgi_app(environ, start_response)

@@ -18,9 +18,19 @@ from ..options import RecoveryOptions
 if TYPE_CHECKING:
     from .recovery import SavedSession
 
-__all__ = ["AckCollector", "Adapter", "Flags", "LocalSocket", "LocalSockets", "Target"]
+__all__ = [
+    "AckCollector",
+    "Adapter",
+    "Flags",
+    "LocalSocket",
+    "LocalSockets",
+    "RemoteState",
+    "ServerAck",
+    "Target",
+]
 
 Rooms = frozenset[str]
+ServerAck = Callable[[Exception | None, list[Any]], Any]
 
 
 class Flags(NamedTuple):
@@ -50,8 +60,30 @@ class Target(NamedTuple):
     flags: Flags = Flags()
 
 
+class RemoteState(NamedTuple):
+    """What another server tells about one of its sockets.
+
+    Attributes:
+        id: The public id.
+        handshake: Its handshake, as JSON carries it.
+        rooms: Its rooms when it was asked for.
+        data: What the application keeps for it.
+    """
+
+    id: str
+    handshake: dict[str, Any]
+    rooms: list[str]
+    data: dict[str, Any]
+
+
 class AckCollector(Protocol):
     """Gathers the acknowledgements of a broadcast."""
+
+    def hold(self) -> None:
+        """Do not end before :meth:`release`: others have not said yet whom they asked."""
+
+    def release(self) -> None:
+        """Undo one :meth:`hold`."""
 
     def on_end(self, forget: Callable[[], None]) -> None:
         """Call ``forget`` when nobody waits any more."""
@@ -91,6 +123,9 @@ class LocalSocket(Protocol):
     def disconnect(self, close: bool = False) -> Any:
         """Disconnect the client."""
 
+    def describe(self) -> RemoteState:
+        """Return what other servers are told."""
+
 
 class LocalSockets(Protocol):
     """A namespace, as its adapter sees it."""
@@ -109,6 +144,16 @@ class LocalSockets(Protocol):
 
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
+
+    def on_server_side_emit(
+        self, args: list[Any], answer: Callable[[Any], None] | None = None
+    ) -> None:
+        """Another server has sent an event; never blocks.
+
+        Args:
+            args: The name of the event and its arguments.
+            answer: Takes what a listener returns, when the other server wants to know.
+        """
 
 
 class Adapter(EventEmitter):
@@ -131,8 +176,15 @@ class Adapter(EventEmitter):
         self.rooms: dict[str, set[str]] = {}
         self.sids: dict[str, set[str]] = {}
 
+    def start(self) -> None:
+        """Begin to listen to other servers; called in the process that serves clients."""
+
     def close(self) -> None:
         """Give back what the adapter holds outside of the process."""
+
+    def stats(self) -> dict[str, int]:
+        """Return counters of the traffic with other servers."""
+        return {}
 
     def server_count(self) -> int:
         """Return how many servers form the cluster, this one included."""
@@ -183,13 +235,14 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def server_side_emit(
-        self, args: list[Any], ack: Callable[[Exception | None, list[Any]], None] | None
+        self, args: list[Any], ack: ServerAck | None = None, timeout: float = 5
     ) -> None:
         """Send an event to the other servers of the cluster.
 
         Args:
             args: The name of the event and its arguments.
             ack: ``ack(error, responses)`` is called with the answers.
+            timeout: Seconds that the others have.
         """
         raise NotImplementedError
 

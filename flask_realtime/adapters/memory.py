@@ -7,8 +7,9 @@ from typing import Any
 
 from ..codec.message import Message
 from ..codec.socket_packet import Packet, PacketType
+from ..events import EventEmitter
 from ..options import RecoveryOptions
-from .base import AckCollector, Adapter, LocalSocket, LocalSockets, Target
+from .base import AckCollector, Adapter, LocalSocket, LocalSockets, ServerAck, Target
 from .recovery import PacketLog, SavedSession, SessionStore
 
 __all__ = ["MemoryAdapter", "with_offset"]
@@ -20,10 +21,16 @@ def with_offset(packet: Packet, offset: str) -> Packet:
 
 
 class MemoryAdapter(Adapter):
-    """Keeps rooms in two dictionaries and fans out to the sockets of this process."""
+    """Keeps rooms in two dictionaries and fans out to the sockets of this process.
 
-    def __init__(self, namespace: LocalSockets) -> None:
+    Args:
+        namespace: Whose sockets it looks after.
+        events: Where the events of rooms are triggered; the adapter itself by default.
+    """
+
+    def __init__(self, namespace: LocalSockets, events: EventEmitter | None = None) -> None:
         super().__init__(namespace)
+        self._events = events or self
         self._memory: _Memory | None = None
 
     def server_count(self) -> int:
@@ -40,11 +47,11 @@ class MemoryAdapter(Adapter):
             members = self.rooms.get(room)
             if members is None:
                 members = self.rooms[room] = set()
-                if self._listeners:
-                    self.trigger("create-room", room)
+                if self._events.has_listeners:
+                    self._events.trigger("create-room", room)
             members.add(sid)
-            if self._listeners:
-                self.trigger("join-room", room, sid)
+            if self._events.has_listeners:
+                self._events.trigger("join-room", room, sid)
 
     def remove(self, sid: str, room: str) -> None:
         """Take a socket out of a room; silent when it is not in it."""
@@ -63,13 +70,13 @@ class MemoryAdapter(Adapter):
         if members is None or sid not in members:
             return
         members.discard(sid)
-        if self._listeners:
-            self.trigger("leave-room", room, sid)
+        if self._events.has_listeners:
+            self._events.trigger("leave-room", room, sid)
         # A listener may have filled the room again.
         if not members and self.rooms.get(room) is members:
             del self.rooms[room]
-            if self._listeners:
-                self.trigger("delete-room", room)
+            if self._events.has_listeners:
+                self._events.trigger("delete-room", room)
 
     def broadcast(self, packet: Packet, target: Target) -> None:
         """Encode once and send to every socket of the target."""
@@ -136,7 +143,7 @@ class MemoryAdapter(Adapter):
             socket.disconnect(close)
 
     def server_side_emit(
-        self, args: list[Any], ack: Callable[[Exception | None, list[Any]], None] | None
+        self, args: list[Any], ack: ServerAck | None = None, timeout: float = 5
     ) -> None:
         """There is no other server: nobody answers, and that is the answer."""
         if ack is not None:

@@ -175,7 +175,7 @@ class BroadcastAcks:
         self._on_done: Callable[[Exception | None, list[Any]], None] | None = on_done
         self._responses: list[Any] = []
         self._missing = 0
-        self._complete = False
+        self._held = 1  # until start()
         self._forget: list[Callable[[], None]] = []
         self._timer = gevent.spawn_later(timeout, self._expire)
 
@@ -189,7 +189,15 @@ class BroadcastAcks:
 
     def start(self) -> None:
         """Everybody has been asked: the last answer ends the wait."""
-        self._complete = True
+        self.release()
+
+    def hold(self) -> None:
+        """Do not end before :meth:`release`: others have not said yet whom they asked."""
+        self._held += 1
+
+    def release(self) -> None:
+        """Undo one :meth:`hold`."""
+        self._held -= 1
         self._check()
 
     def cancel(self) -> None:
@@ -209,7 +217,7 @@ class BroadcastAcks:
         self._check()
 
     def _check(self) -> None:
-        if self._complete and self._missing <= 0:
+        if self._held <= 0 and self._missing <= 0:
             self._timer.kill(block=False)
             self._finish(None)
 

@@ -6,14 +6,15 @@ Each modifier returns a new operator, so that ``room = io.to("a")`` can be kept 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..adapters.base import Adapter, Target
+from ..adapters.base import Adapter, RemoteState, Target
 from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import AckTimeout
+from ..rooms import room_set
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "RoomWords",
     "check_event",
     "check_timeout",
-    "room_set",
 ]
 
 Ack = Callable[..., Any]
@@ -49,6 +49,9 @@ class BroadcastNamespace(Protocol):
     def parser(self) -> Parser:
         """Encodes packets."""
 
+    def remote(self, state: RemoteState) -> Any:
+        """Return a socket of another server."""
+
     def callback(self, function: Callable[..., Any]) -> Callable[..., None]:
         """Return a function that calls ``function`` in a greenlet, as a handler is called."""
 
@@ -59,23 +62,6 @@ def check_event(event: Any) -> None:
         raise TypeError(f"an event name must be a string, not {type(event).__name__}")
     if event in RESERVED_EVENTS:
         raise ValueError(f'"{event}" is a reserved event name')
-
-
-def room_set(rooms: Iterable[Any]) -> frozenset[str]:
-    """Return the rooms of a call: strings, and lists of strings.
-
-    Raises:
-        TypeError: Something else was given.
-    """
-    names: set[str] = set()
-    for room in rooms:
-        if isinstance(room, str):
-            names.add(room)
-        elif isinstance(room, (list, tuple, set, frozenset)):
-            names |= room_set(room)
-        else:
-            raise TypeError(f"a room must be a string, not {type(room).__name__}")
-    return frozenset(names)
 
 
 class BroadcastOperator:
@@ -193,7 +179,11 @@ class BroadcastOperator:
 
     def fetch_sockets(self) -> list[Any]:
         """Return the sockets: :class:`Socket` objects, and remote ones from other servers."""
-        return self._namespace.hub.ask(self._namespace.adapter.fetch_sockets, self._target)
+        found = self._namespace.hub.ask(self._namespace.adapter.fetch_sockets, self._target)
+        return [
+            self._namespace.remote(item) if isinstance(item, RemoteState) else item
+            for item in found
+        ]
 
     def sockets_join(self, *rooms: Any) -> None:
         """Make the sockets join a room or a list of rooms."""

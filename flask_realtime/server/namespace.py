@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import gevent
 
-from ..adapters.base import Adapter
+from ..adapters.base import Adapter, RemoteState, ServerAck
 from ..adapters.recovery import SavedSession
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
@@ -24,9 +24,10 @@ from ..errors import ClusterTimeout, ConnectError
 from ..events import EventEmitter
 from ..functions import require_function
 from .acks import Outcome
-from .broadcast import Broadcaster, BroadcastOperator
-from .handlers import CAUGHT, HandlerTable, Runner, describe
+from .broadcast import Broadcaster, BroadcastOperator, check_timeout
+from .handlers import CAUGHT, FAILED, HandlerTable, Runner, describe
 from .recovery import Recovery
+from .remote_socket import RemoteSocket
 from .socket import Socket
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ _NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 
 M = TypeVar("M", bound=Callable[[Socket], Any])
 _INTERNAL_ERROR = "Internal server error"
-
-ServerAck = Callable[[Exception | None, list[Any]], Any]
+#: Seconds that other servers have to answer a server-side emit.
+SERVER_TIMEOUT = 5.0
 
 
 class NamespaceServer(Protocol):
@@ -173,11 +174,7 @@ class Namespace(EventEmitter, Broadcaster):
         Raises:
             ValueError: The name belongs to the server.
         """
-        if event in _NOT_FOR_SERVERS:
-            raise ValueError(f'"{event}" is a reserved event name')
-        # What cannot be carried raises here, also where there is nobody to send it to.
-        self.parser.encode(Packet(PacketType.EVENT, self.name, [event, *args]))
-        self.adapter.server_side_emit([event, *args], ack)
+        self._server_side_emit(event, args, ack, SERVER_TIMEOUT)
 
     def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
         """Send an event to the other servers and return what they answered.
@@ -191,13 +188,33 @@ class Namespace(EventEmitter, Broadcaster):
             ClusterTimeout: Some did not answer; ``responses`` holds the others' answers.
         """
         outcome = Outcome()
-        self.server_side_emit(event, *args, ack=outcome.done)
+        timeout = check_timeout(timeout)
+        self._server_side_emit(event, args, outcome.done, timeout)
         try:
-            return outcome.wait(timeout)
+            # The adapter keeps the time; this one is for an adapter that fails to.
+            return outcome.wait(timeout + 1)
+        except ClusterTimeout as error:
+            # A fresh one: its traceback is the caller's.
+            raise ClusterTimeout(
+                str(error), error.responses, error.missing, error.servers
+            ) from None
         except gevent.Timeout:
             raise ClusterTimeout(f"no answer within {timeout} s") from None
 
+    def _server_side_emit(
+        self, event: str, args: tuple[Any, ...], ack: ServerAck | None, timeout: float
+    ) -> None:
+        if event in _NOT_FOR_SERVERS:
+            raise ValueError(f'"{event}" is a reserved event name')
+        # What cannot be carried raises here, also where there is nobody to send it to.
+        self.parser.encode(Packet(PacketType.EVENT, self.name, [event, *args]))
+        self.adapter.server_side_emit([event, *args], ack, timeout)
+
     # What the server and the sockets call
+
+    def remote(self, state: RemoteState) -> RemoteSocket:
+        """Return a socket of another server."""
+        return RemoteSocket(self, state)
 
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
@@ -301,6 +318,28 @@ class Namespace(EventEmitter, Broadcaster):
             if outcome:
                 return
         outcome.append(None)
+
+    def on_server_side_emit(
+        self, args: list[Any], answer: Callable[[Any], None] | None = None
+    ) -> None:
+        """Another server has sent an event: its listeners run in greenlets of their own."""
+        event, *rest = args
+        if event in _NOT_FOR_SERVERS:
+            return
+        for listener in self.take(event):
+            gevent.spawn(self._call_listener, event, listener, rest, answer)
+            answer = None  # the first listener answers
+
+    def _call_listener(
+        self,
+        event: str,
+        listener: Callable[..., Any],
+        args: list[Any],
+        answer: Callable[[Any], None] | None,
+    ) -> None:
+        result = self.runner.call(None, event, listener, *args)
+        if answer is not None and result is not FAILED:
+            answer(result)
 
     def forget(self, socket: Socket) -> None:
         """A socket has left."""

@@ -7,12 +7,14 @@ main namespace.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from ..adapters.base import Adapter
+from ..adapters.base import Adapter, ServerAck
 from ..adapters.memory import MemoryAdapter
+from ..adapters.urls import adapter_factory
 from ..codec.parser import DefaultParser, Parser
 from ..engine.engine import Engine
 from ..engine.host import Environ, Host, StartResponse
@@ -25,7 +27,7 @@ from ..reasons import Reason
 from .broadcast import Broadcaster, BroadcastOperator
 from .client import Client
 from .handlers import Runner
-from .namespace import Namespace, ServerAck
+from .namespace import Namespace
 from .recovery import Recovery
 from .socket import Socket
 
@@ -69,6 +71,7 @@ class BaseServer(Broadcaster):
         self.engine = Engine(self, self._host, self.hub)
         self._namespaces: dict[str, Namespace] = {}
         self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
+        self._started_in = 0  # the process
         self.configure(options)
 
     def configure(self, options: dict[str, Any]) -> None:
@@ -85,7 +88,7 @@ class BaseServer(Broadcaster):
         wait = recovery.max_disconnection_duration if recovery is not None else 0.0
         self._sweeps = scheduler.queue(wait, Recovery.sweep)
         self._clock = scheduler.clock
-        make_adapter = self.options.adapter or MemoryAdapter
+        make_adapter = adapter_factory(self.options.adapter)
         for namespace in self._namespaces.values():
             namespace.parser = self.parser
             if make_adapter is not self._make_adapter:
@@ -145,7 +148,10 @@ class BaseServer(Broadcaster):
 
     def make_adapter(self, namespace: Namespace) -> Adapter:
         """Return the adapter of a new namespace."""
-        return self._make_adapter(namespace)
+        adapter = self._make_adapter(namespace)
+        if self._started_in == os.getpid():
+            adapter.start()
+        return adapter
 
     def make_recovery(self, adapter: Adapter) -> Recovery | None:
         """Return the connection state recovery of a namespace, if it is on."""
@@ -243,6 +249,18 @@ class BaseServer(Broadcaster):
         return self.sockets.server_side_emit_with_ack(event, *args, timeout=timeout)
 
     # Life
+
+    def start(self) -> None:
+        """Listen to the other servers of the cluster, in this process.
+
+        The first request does it, and so does ``run()``: a server that is made before a fork
+        must not listen there. Calling it again is harmless.
+        """
+        process = os.getpid()
+        if self._started_in != process:
+            self._started_in = process
+            for namespace in list(self._namespaces.values()):
+                namespace.adapter.start()
 
     def handle(self, environ: Environ, start_response: StartResponse) -> Any:
         """Answer one request that belongs to the server; a WSGI application."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..adapters.base import AckCollector, Adapter, Flags, Target
+from ..adapters.base import AckCollector, Adapter, Flags, RemoteState, Target
 from ..adapters.recovery import SavedSession
 from ..codec.message import Message
 from ..codec.parser import Parser
@@ -14,8 +14,9 @@ from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..engine.session import Session
 from ..reasons import Reason
+from ..rooms import room_set
 from .acks import AckTable
-from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, room_set
+from .broadcast import Ack, BroadcastOperator, RoomWords, check_event
 from .dispatch import dispatch
 from .emitter import SocketEmitter
 from .handlers import CAUGHT, Handler, HandlerTable, Runner
@@ -262,6 +263,10 @@ class Socket(Listening, RoomWords):
             self.notify_outgoing(packet.data)
         if not volatile or self.client.conn.writable:
             self.client.conn.send(message)
+
+    def describe(self) -> RemoteState:
+        """Return what other servers are told of the socket."""
+        return RemoteState(self.id, self.handshake.to_dict(), sorted(self.rooms), self.data)
 
     def expect_ack(self, ack_id: int, collector: AckCollector) -> None:
         """Pass the client's answer to ``ack_id`` on to ``collector``."""

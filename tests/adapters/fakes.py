@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
-from flask_realtime.adapters.base import AckCollector, Adapter
+from flask_realtime.adapters.base import AckCollector, Adapter, RemoteState
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser, Parser
 from flask_realtime.codec.socket_packet import Packet
@@ -29,6 +29,7 @@ class FakeSocket:
         self.on_deliver: Callable[[], Any] = lambda: None
         self.collectors: dict[int, AckCollector] = {}
         self.closed: bool | None = None
+        self.data: dict[str, Any] = {}
 
     @property
     def events(self) -> list[Any]:
@@ -38,6 +39,10 @@ class FakeSocket:
     def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
         self.delivered.append((packet, message, volatile))
         self.on_deliver()
+
+    def describe(self) -> RemoteState:
+        rooms = sorted(self.namespace.adapter.socket_rooms(self.id))
+        return RemoteState(self.id, {"url": "/"}, rooms, self.data)
 
     def expect_ack(self, ack_id: int, collector: AckCollector) -> None:
         self.collectors[ack_id] = collector
@@ -72,9 +77,19 @@ class FakeNamespace:
         self.parser: Parser = DefaultParser()
         self.adapter: Adapter
         self._ack_ids = count()
+        #: What other servers have sent, and what this one answers; nothing by default.
+        self.server_side: list[list[Any]] = []
+        self.answer: Any = None
 
     def next_ack_id(self) -> int:
         return next(self._ack_ids)
+
+    def on_server_side_emit(
+        self, args: list[Any], answer: Callable[[Any], None] | None = None
+    ) -> None:
+        self.server_side.append(args)
+        if answer is not None and self.answer is not None:
+            answer(self.answer)
 
     def connect(self, sid: str, *rooms: str) -> FakeSocket:
         """Add a socket and put it into rooms."""
@@ -91,6 +106,13 @@ class FakeCollector:
         self.answers: list[tuple[Any, ...]] = []
         self.lost: list[str] = []
         self._forget: list[Callable[[], None]] = []
+        self.held = 0
+
+    def hold(self) -> None:
+        self.held += 1
+
+    def release(self) -> None:
+        self.held -= 1
 
     def on_end(self, forget: Callable[[], None]) -> None:
         self._forget.append(forget)

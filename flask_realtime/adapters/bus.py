@@ -1,0 +1,211 @@
+"""What carries messages between the servers of a cluster: one bus for each namespace.
+
+:class:`LoopbackHub` is a bus inside one process, for tests of applications and of adapters.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+from ..codec.message import Message
+from ..codec.socket_packet import Packet
+from ..options import RecoveryOptions
+from .base import Target
+from .messages import Broadcast, Request, Response
+from .recovery import SavedSession
+
+__all__ = ["Bus", "BusRecovery", "LoopbackBus", "LoopbackHub", "Receiver", "RoomWatcher", "deliver"]
+
+
+class RoomWatcher(Protocol):
+    """Subscribes to what is sent to single rooms."""
+
+    def created(self, room: str, private: bool) -> None:
+        """The first socket has joined a room; ``private``: the room is its own id."""
+
+    def deleted(self, room: str) -> None:
+        """The last socket has left a room."""
+
+
+class Receiver(Protocol):
+    """Who takes what other servers send: the adapter of the namespace. It never blocks."""
+
+    def has_room(self, room: str) -> bool:
+        """Whether a socket of this server is in a room."""
+
+    def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
+        """Another server asks for something.
+
+        Args:
+            request: What it asks for.
+            origin: The id of that server, for responses.
+            offset: The position of a broadcast, where the bus keeps packets.
+        """
+
+    def on_response(self, response: Response, origin: str) -> None:
+        """Another server has answered.
+
+        Args:
+            response: The answer.
+            origin: Its id; empty where the format does not tell.
+        """
+
+
+class BusRecovery(Protocol):
+    """Connection state recovery of a bus that keeps packets."""
+
+    def publish(self, request: Broadcast) -> str | None:
+        """Publish a broadcast and return its offset; may block, for a bounded time.
+
+        Returns:
+            ``None`` when the offset is not known in time; the broadcast is on its way then.
+        """
+
+    def applying(self, offset: str, packet: Packet, target: Target) -> Target:
+        """Note that a broadcast is delivered now; return whom it is for.
+
+        Sockets that were recovered beyond it have it already.
+        """
+
+    def current_offset(self) -> str:
+        """Return the offset of the newest packet."""
+
+    def persist(self, session: SavedSession) -> None:
+        """Keep the state of a socket."""
+
+    def restore(self, pid: str, offset: str | None) -> SavedSession | None:
+        """Return the state that was kept under ``pid`` and forget it; may block."""
+
+    def missed(
+        self, session: SavedSession, encode: Callable[[Packet], Message]
+    ) -> list[Message] | None:
+        """Return what was sent to the session after its offset; may block."""
+
+
+class Bus(Protocol):
+    """Carries the messages of one namespace, in the order of each sender."""
+
+    @property
+    def uid(self) -> str:
+        """The id of this server on the bus."""
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin to listen: from now on the server counts."""
+
+    def publish(self, request: Request) -> None:
+        """Send a request to every other server; never blocks.
+
+        Raises:
+            TypeError, ValueError: The request holds what cannot be carried.
+        """
+
+    def respond(self, origin: str, response: Response) -> None:
+        """Send a response to the server that has asked; never blocks."""
+
+    def server_count(self) -> int:
+        """Return how many servers listen, this one included; may block.
+
+        Raises:
+            OSError: It cannot be known now.
+        """
+
+    def recover(self, options: RecoveryOptions) -> BusRecovery | None:
+        """Keep packets from now on; ``None`` when the bus cannot."""
+
+    @property
+    def room_watcher(self) -> RoomWatcher | None:
+        """Who wants to know of rooms that appear and disappear on this server."""
+
+    def stats(self) -> dict[str, int]:
+        """Return counters."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+def deliver(
+    receiver: Receiver, origin: str, message: Request | Response, offset: str | None = None
+) -> None:
+    """Pass a message on as what it is."""
+    if isinstance(message, Response):
+        receiver.on_response(message, origin)
+    else:
+        receiver.on_request(message, origin, offset)
+
+
+class LoopbackHub:
+    """Joins adapters of one process into a cluster."""
+
+    def __init__(self) -> None:
+        self._listening: dict[LoopbackBus, Receiver] = {}
+
+    def bus(self) -> LoopbackBus:
+        """Return the bus of one more server."""
+        return LoopbackBus(self)
+
+    @property
+    def count(self) -> int:
+        """How many servers listen."""
+        return len(self._listening)
+
+    def join(self, bus: LoopbackBus, receiver: Receiver) -> None:
+        """Begin to pass messages to a server."""
+        self._listening[bus] = receiver
+
+    def leave(self, bus: LoopbackBus) -> None:
+        """Pass no more messages to a server."""
+        self._listening.pop(bus, None)
+
+    def publish(self, sender: LoopbackBus, request: Request) -> None:
+        """Pass a request to all servers but its sender."""
+        for bus, receiver in list(self._listening.items()):
+            if bus is not sender:
+                receiver.on_request(request, sender.uid)
+
+    def respond(self, sender: LoopbackBus, origin: str, response: Response) -> None:
+        """Pass a response to the server that has asked."""
+        for bus, receiver in list(self._listening.items()):
+            if bus.uid == origin:
+                receiver.on_response(response, sender.uid)
+
+
+class LoopbackBus:
+    """See :class:`Bus`."""
+
+    def __init__(self, hub: LoopbackHub) -> None:
+        self.uid = secrets.token_hex(8)
+        self._hub = hub
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin to listen."""
+        self._hub.join(self, receiver)
+
+    def publish(self, request: Request) -> None:
+        """Pass a request on, at once."""
+        self._hub.publish(self, request)
+
+    def respond(self, origin: str, response: Response) -> None:
+        """Pass a response on, at once."""
+        self._hub.respond(self, origin, response)
+
+    def server_count(self) -> int:
+        """Return how many servers listen."""
+        return self._hub.count
+
+    def recover(self, options: RecoveryOptions) -> BusRecovery | None:
+        """Return nothing: packets are not kept."""
+        return None
+
+    @property
+    def room_watcher(self) -> None:
+        """Nobody."""
+
+    def stats(self) -> dict[str, int]:
+        """Return nothing: nothing can go wrong."""
+        return {}
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._hub.leave(self)

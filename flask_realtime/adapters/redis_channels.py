@@ -1,0 +1,135 @@
+"""Pub/sub for the namespaces of one server: one publisher, one subscriber, many channels.
+
+With a Redis Cluster and sharded channels there is a subscriber for each node that serves
+one of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from .redis_link import RedisLink, redis_errors
+from .redis_publisher import Command, Publisher
+from .redis_subscriber import Subscriber
+
+__all__ = ["RedisChannels"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a question waits for the subscriptions of its own server.
+_READY = 5.0
+
+Handler = Callable[[str, bytes], None]
+
+
+class RedisChannels:
+    """Publishes, and passes what arrives to the handler of its channel.
+
+    Args:
+        link: The way to Redis.
+        sharded: Whether channels belong to slots (Redis 7, ``SPUBLISH``).
+    """
+
+    def __init__(self, link: RedisLink, sharded: bool = False) -> None:
+        self._link = link
+        self._sharded = sharded
+        self._publisher = Publisher(link)
+        self._subscribers: dict[Any, Subscriber] = {}
+        self._handlers: dict[str, Handler] = {}
+        self._prefixes: dict[str, Handler] = {}
+        self.malformed = 0
+
+    def publish(self, channel: str, payload: bytes) -> None:
+        """Publish a message; never blocks."""
+        word = "SPUBLISH" if self._sharded else "PUBLISH"
+        self._publisher.send(Command((word, channel, payload)))
+
+    def listen(self, handler: Handler, *channels: str) -> None:
+        """Pass the messages of channels to ``handler(channel, payload)``.
+
+        What it raises as ``ValueError`` is a malformed message: it is counted.
+        """
+        self._handlers.update(dict.fromkeys(channels, handler))
+        word = "SSUBSCRIBE" if self._sharded else "SUBSCRIBE"
+        nodes = self._link.nodes_of(channels) if self._sharded else {None: list(channels)}
+        for node, names in nodes.items():
+            self._subscriber(node).subscribe(word, *names)
+
+    def listen_below(self, handler: Handler, prefix: str) -> None:
+        """Pass the messages of all channels whose names begin with ``prefix``."""
+        self._prefixes[prefix] = handler
+        self._subscriber(None).subscribe("PSUBSCRIBE", _escape(prefix) + "*")
+
+    def ignore(self, *channels: str) -> None:
+        """Listen to channels no longer."""
+        word = "SSUBSCRIBE" if self._sharded else "SUBSCRIBE"
+        for channel in channels:
+            self._handlers.pop(channel, None)
+        for subscriber in self._subscribers.values():
+            subscriber.unsubscribe(word, *channels)
+
+    def ignore_below(self, prefix: str) -> None:
+        """Listen to the channels below a prefix no longer."""
+        self._prefixes.pop(prefix, None)
+        self._subscriber(None).unsubscribe("PSUBSCRIBE", _escape(prefix) + "*")
+
+    def count(self, channel: str) -> int:
+        """Return how many servers listen to a channel; may block.
+
+        Raises:
+            OSError: Redis is out of reach.
+        """
+        for subscriber in list(self._subscribers.values()):
+            if not subscriber.ready.wait(_READY):
+                raise OSError("this server is not connected to Redis")
+        try:
+            return self._link.count_subscribers(channel, self._sharded)
+        except redis_errors() as error:
+            raise OSError(str(error)) from error
+
+    def stats(self) -> dict[str, int]:
+        """Return counters."""
+        subscribers = self._subscribers.values()
+        return {
+            "published": self._publisher.published,
+            "unsent": self._publisher.unsent,
+            "queued_bytes": self._publisher.queued,
+            "received": sum(item.received for item in subscribers),
+            "malformed": self.malformed,
+            "reconnects": sum(item.reconnects for item in subscribers),
+        }
+
+    def close(self) -> None:
+        """Send what is queued, for a bounded time, and hang up."""
+        self._publisher.close()
+        for subscriber in self._subscribers.values():
+            subscriber.close()
+        self._subscribers.clear()
+
+    def _subscriber(self, node: Any) -> Subscriber:
+        found = self._subscribers.get(node)
+        if found is None:
+            found = self._subscribers[node] = Subscriber(self._link, self._on_message, node)
+            found.start()
+        return found
+
+    def _on_message(self, name: bytes, payload: bytes) -> None:
+        channel = name.decode("utf-8", "replace")
+        handler = self._handlers.get(channel)
+        if handler is None:
+            for prefix, candidate in self._prefixes.items():
+                if channel.startswith(prefix):
+                    handler = candidate
+                    break
+        if handler is not None:
+            try:
+                handler(channel, payload)
+            except ValueError as error:
+                self.malformed += 1
+                logger.debug("! a malformed message on %s: %s", channel, error)
+
+
+def _escape(text: str) -> str:
+    return "".join("\\" + char if char in "*?[]\\" else char for char in text)

@@ -1,0 +1,244 @@
+"""The Redis streams adapter, wire compatible with ``@socket.io/redis-streams-adapter``.
+
+Broadcasts and what is done to sockets are entries of a stream, so that a server which was
+cut off reads on where it was; questions and their answers go by pub/sub.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+from ..options import RecoveryOptions
+from .base import LocalSockets
+from .bus import Receiver, deliver
+from .cluster import ClusterAdapter
+from .cluster_format import decode, envelope
+from .messages import Broadcast, Request, Response
+from .redis_channels import RedisChannels
+from .redis_link import RedisLink
+from .redis_publisher import Command, Publisher
+from .stream_format import (
+    StreamOptions,
+    decode_entry,
+    entry_command,
+    entry_fields,
+    hash_of,
+    is_ephemeral,
+    stream_of,
+)
+from .stream_history import StreamHistory
+from .stream_reader import Fields, StreamReader
+from .stream_recovery import StreamRecovery
+from .wire_values import pack, unpack
+
+__all__ = ["RedisStreamsAdapter"]
+
+logger = logging.getLogger(__name__)
+
+
+class RedisStreamsAdapter:
+    """Makes adapters that speak through a Redis stream.
+
+    Args:
+        client: A URL, or a client of redis-py: plain, of a Sentinel or of a Redis Cluster.
+        stream_name: The stream, or the beginning of the names of several.
+        stream_count: How many streams there are; each namespace belongs to one.
+        channel_prefix: The prefix of the pub/sub channels.
+        use_sharded_pubsub: Use sharded pub/sub (Redis 7).
+        max_len: How many entries a stream keeps, about.
+        read_count: How many entries are read at once.
+        block_time: Seconds that a read waits.
+        session_key_prefix: What the keys of sessions that may be recovered begin with.
+        only_plaintext: Refuse bytes: entries are JSON throughout.
+        requests_timeout: Seconds that other servers have to answer.
+
+    Raises:
+        ImportError: The extra ``redis`` is not installed.
+        RuntimeError: Sockets are not gevent's.
+        ValueError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        stream_name: str = "socket.io",
+        stream_count: int = 1,
+        channel_prefix: str = "socket.io",
+        use_sharded_pubsub: bool = False,
+        max_len: int = 10_000,
+        read_count: int = 100,
+        block_time: float = 5,
+        session_key_prefix: str = "sio:session:",
+        only_plaintext: bool = False,
+        requests_timeout: float = 5,
+    ) -> None:
+        for name in ("stream_count", "max_len", "read_count", "block_time"):
+            if not locals()[name] > 0:
+                raise ValueError(f"{name} must be above 0")
+        self.link = RedisLink(client)
+        self.options = StreamOptions(
+            stream_name, stream_count, max_len, read_count, block_time, only_plaintext
+        )
+        self.channels = RedisChannels(self.link, use_sharded_pubsub)
+        self.session_key_prefix = session_key_prefix
+        self._prefix = channel_prefix
+        self._timeout = requests_timeout
+        self._buses: dict[str, StreamsBus] = {}
+        self._readers: dict[str, StreamReader] = {}
+        self._publishers: dict[str, Publisher] = {}
+        self.malformed = 0
+
+    def __call__(self, namespace: LocalSockets) -> ClusterAdapter:
+        """Return the adapter of a namespace."""
+        if self.options.count > 1 and hash_of(namespace.name) < 0:
+            logger.warning(
+                "! Node servers cannot read what is sent to %s with %d streams: its hash is "
+                "negative, and theirs go to a stream that nobody reads",
+                namespace.name,
+                self.options.count,
+            )
+        bus = StreamsBus(self, namespace, f"{self._prefix}#{namespace.name}#")
+        self._buses[namespace.name] = bus
+        return ClusterAdapter(namespace, bus, self._timeout)
+
+    def reader(self, stream: str) -> StreamReader:
+        """Return the reader of a stream."""
+        found = self._readers.get(stream)
+        if found is None:
+            found = StreamReader(self.link, stream, self.options, self._on_entry)
+            self._readers[stream] = found
+        return found
+
+    def publisher(self, stream: str) -> Publisher:
+        """Return what adds entries to a stream."""
+        found = self._publishers.get(stream)
+        if found is None:
+            found = Publisher(self.link, StreamHistory(self.link, stream))
+            self._publishers[stream] = found
+        return found
+
+    def stats(self) -> dict[str, int]:
+        """Return counters."""
+        found = self.channels.stats()
+        for publisher in self._publishers.values():
+            found["published"] += publisher.published
+            found["unsent"] += publisher.unsent
+            found["queued_bytes"] += publisher.queued
+        for reader in self._readers.values():
+            found["received"] += reader.received
+            found["reconnects"] += reader.reconnects
+        found["malformed"] += self.malformed
+        return found
+
+    def leave(self, name: str) -> None:
+        """The adapter of a namespace is closed: with the last of them the connections are."""
+        self._buses.pop(name, None)
+        if not self._buses:
+            for publisher in self._publishers.values():
+                publisher.close()
+            for reader in self._readers.values():
+                reader.close()
+            self._readers.clear()
+            self._publishers.clear()
+            self.channels.close()
+
+    def _on_entry(self, entry_id: str, fields: Fields) -> None:
+        bus = self._buses.get(fields.get(b"nsp", b"").decode("utf-8", "replace"))
+        if bus is not None:
+            try:
+                bus.on_entry(entry_id, fields)
+            except ValueError as error:
+                self.malformed += 1
+                logger.debug("! a malformed entry %s: %s", entry_id, error)
+
+
+class StreamsBus:
+    """One namespace on the stream and the channels of :class:`RedisStreamsAdapter`."""
+
+    room_watcher = None
+
+    def __init__(self, owner: RedisStreamsAdapter, namespace: LocalSockets, main: str) -> None:
+        self.uid = secrets.token_hex(8)
+        self._owner = owner
+        self._namespace = namespace
+        self._main = main
+        self._own = f"{main}{self.uid}#"
+        self._stream = stream_of(owner.options, namespace.name)
+        self._receiver: Receiver | None = None
+        self._recovery: StreamRecovery | None = None
+
+    def start(self, receiver: Receiver) -> None:
+        """Begin to listen."""
+        self._receiver = receiver
+        self._owner.channels.listen(self._on_message, self._main, self._own)
+        self._owner.reader(self._stream).start()
+
+    def publish(self, request: Request) -> None:
+        """Send a request to every other server."""
+        if is_ephemeral(request):
+            payload = pack(envelope(self.uid, self._namespace.name, request))
+            self._owner.channels.publish(self._main, payload)
+        else:
+            self._owner.publisher(self._stream).send(Command(self._command(request)))
+
+    def _command(self, request: Request) -> tuple[Any, ...]:
+        options = self._owner.options
+        fields = entry_fields(self.uid, self._namespace.name, request, options.only_plaintext)
+        return entry_command(self._stream, options.max_len, fields)
+
+    def respond(self, origin: str, response: Response) -> None:
+        """Send a response to the server that has asked."""
+        try:
+            payload = pack(envelope(self.uid, self._namespace.name, response))
+        except (TypeError, ValueError) as error:
+            logger.error("! an answer to another server cannot be sent: %s", error)
+        else:
+            self._owner.channels.publish(f"{self._main}{origin}#", payload)
+
+    def server_count(self) -> int:
+        """Return how many servers listen, this one included."""
+        return self._owner.channels.count(self._main)
+
+    def recover(self, options: RecoveryOptions) -> StreamRecovery:
+        """Recover from the stream."""
+        self._recovery = StreamRecovery(
+            self._owner.link,
+            self._owner.publisher(self._stream),
+            self._owner.reader(self._stream),
+            self._stream,
+            self._namespace.name,
+            self._owner.session_key_prefix,
+            self._command,
+            options,
+        )
+        return self._recovery
+
+    def stats(self) -> dict[str, int]:
+        """Return the counters of all namespaces."""
+        return self._owner.stats()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._receiver is not None:
+            self._receiver = None
+            self._owner.channels.ignore(self._main, self._own)
+        self._owner.leave(self._namespace.name)
+
+    def on_entry(self, entry_id: str, fields: Fields) -> None:
+        """Take an entry of the stream."""
+        found = decode_entry(fields, self._namespace.name)
+        if found is None or found[0] == self.uid or self._receiver is None:
+            return
+        origin, message = found
+        if self._recovery is not None and isinstance(message, Broadcast):
+            target = self._recovery.applying(entry_id, message.packet, message.target)
+            message = message._replace(target=target)
+        deliver(self._receiver, origin, message, entry_id)
+
+    def _on_message(self, channel: str, payload: bytes) -> None:
+        found = decode(unpack(payload), self._namespace.name)
+        if found is not None and found[0] != self.uid and self._receiver is not None:
+            deliver(self._receiver, *found)

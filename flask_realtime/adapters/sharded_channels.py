@@ -1,0 +1,30 @@
+"""Which sharded channel carries what. No gevent here: emitters use it from any process."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .messages import Broadcast, Request
+
+__all__ = ["SubscriptionMode", "channel_of"]
+
+SubscriptionMode = Literal["dynamic", "static", "dynamic-private"]
+#: What Node takes for a socket id: such a room has no channel in the mode "dynamic".
+_ID_LENGTH = 20
+
+
+def channel_of(main: str, request: Request, mode: str) -> str:
+    """Return the channel of a request.
+
+    Args:
+        main: That of the namespace.
+        request: A broadcast to one room may have that room's.
+        mode: See :class:`ShardedRedisAdapter`.
+    """
+    if isinstance(request, Broadcast) and request.request_id is None:
+        rooms = request.target.rooms
+        if len(rooms) == 1:
+            (room,) = rooms
+            if mode == "dynamic-private" or (mode == "dynamic" and len(room) != _ID_LENGTH):
+                return f"{main}{room}#"
+    return main

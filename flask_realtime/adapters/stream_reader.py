@@ -1,0 +1,128 @@
+"""Reads a Redis stream from its end on, and after a break from where it was.
+
+One greenlet and one connection for each stream.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from .backoff import Backoff
+from .redis_link import RedisLink, redis_errors
+from .stream_format import StreamOptions
+
+__all__ = ["StreamReader"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds beyond its waiting time after which a read is given up.
+_PATIENCE = 30.0
+
+Fields = dict[bytes, bytes]
+
+
+class StreamReader:
+    """Passes the entries of a stream on, in order.
+
+    Args:
+        link: The way to Redis.
+        stream: Its name.
+        options: How it is read.
+        on_entry: ``fn(id, fields)``, called in the reading greenlet; it must not block.
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        stream: str,
+        options: StreamOptions,
+        on_entry: Callable[[str, Fields], None],
+    ) -> None:
+        self._link = link
+        self._stream = stream
+        self._options = options
+        self._on_entry = on_entry
+        self._backoff = Backoff()
+        self._greenlet: gevent.Greenlet[..., Any] | None = None
+        #: The id of the last entry that was read, or of the last before the reader began.
+        self.position = ""
+        #: Set as long as the stream is being read.
+        self.ready = Event()
+        self.received = 0
+        self.reconnects = 0
+
+    def start(self) -> None:
+        """Begin to read; harmless when called again."""
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
+
+    def close(self) -> None:
+        """Stop reading."""
+        if self._greenlet is not None:
+            self._greenlet.kill(block=False)
+
+    def _run(self) -> None:
+        lost: tuple[type[BaseException], ...] = (*redis_errors(), gevent.Timeout)
+        while True:
+            try:
+                self._read_on()
+            except lost as error:
+                if self.ready.is_set():
+                    logger.warning("! the stream %s cannot be read: %s", self._stream, error)
+            except Exception:
+                logger.exception("! reading the stream %s failed", self._stream)
+            self.ready.clear()
+            self.reconnects += 1
+            gevent.sleep(self._backoff.wait())
+
+    def _read_on(self) -> None:
+        (node,) = self._link.nodes_of([self._stream])
+        connection = self._link.listening_connection(node)
+        try:
+            connection.connect()
+            if not self.position:
+                self.position = self._end_of(connection)
+            self.ready.set()
+            while True:
+                self._take(self._read(connection))
+                self._backoff.reset()
+        finally:
+            connection.disconnect()
+
+    def _end_of(self, connection: Any) -> str:
+        # "$" would mean another end at each read: what is added between two would be missed.
+        connection.send_command("XREVRANGE", self._stream, "+", "-", "COUNT", 1)
+        with gevent.Timeout(_PATIENCE):
+            last = connection.read_response(disable_decoding=True)
+        return last[0][0].decode() if last else "0-0"
+
+    def _read(self, connection: Any) -> Any:
+        options = self._options
+        wait = round(options.block_time * 1000)
+        connection.send_command(
+            *("XREAD", "BLOCK", wait, "COUNT", options.read_count),
+            *("STREAMS", self._stream, self.position),
+        )
+        with gevent.Timeout(options.block_time + _PATIENCE):
+            return connection.read_response(disable_decoding=True)
+
+    def _take(self, reply: Any) -> None:
+        for _, entries in reply or ():
+            for entry_id, values in entries:
+                self.position = entry_id.decode()
+                self.received += 1
+                try:
+                    self._on_entry(self.position, fields_of(values))
+                except Exception:
+                    logger.exception("! an entry of the stream could not be handled")
+
+
+def fields_of(values: list[bytes] | None) -> Fields:
+    """Return the fields of an entry as Redis lists them."""
+    values = values or []
+    return dict(zip(values[::2], values[1::2], strict=True))

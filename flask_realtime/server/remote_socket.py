@@ -1,0 +1,116 @@
+"""A socket of another server, as ``fetch_sockets()`` returns it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..adapters.base import Flags, RemoteState, Target
+from ..errors import AckTimeout, SocketDisconnected
+from ..rooms import room_set
+from .broadcast import BroadcastNamespace, BroadcastOperator, check_timeout
+
+__all__ = ["RemoteHandshake", "RemoteSocket"]
+
+_NO_FLAGS = Flags()
+
+
+class RemoteHandshake:
+    """What the client sent when it connected to its server; see ``socket.handshake``.
+
+    The attributes are those of a socket of this server: ``headers``, ``time``, ``issued``,
+    ``address``, ``xdomain``, ``secure``, ``url``, ``query`` and ``auth``. What the other
+    server has left out is ``None``.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.headers: Any = values.get("headers")
+        self.time: Any = values.get("time")
+        self.issued: Any = values.get("issued")
+        self.address: Any = values.get("address")
+        self.xdomain: Any = values.get("xdomain")
+        self.secure: Any = values.get("secure")
+        self.url: Any = values.get("url")
+        self.query: Any = values.get("query")
+        self.auth: Any = values.get("auth")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it."""
+        return dict(vars(self))
+
+
+class RemoteSocket:
+    """A socket of another server (Socket.IO documentation, "Server API", ``fetchSockets``).
+
+    What it is told is sent there; its state is that of the moment it was fetched.
+
+    Attributes:
+        id: The public id.
+        handshake: What its client sent when it connected.
+        rooms: Its rooms.
+        data: What the application keeps for it; changes stay here.
+    """
+
+    def __init__(
+        self, namespace: BroadcastNamespace, state: RemoteState, flags: Flags = _NO_FLAGS
+    ) -> None:
+        self.id = state.id
+        self.handshake = RemoteHandshake(state.handshake)
+        self.rooms = set(state.rooms)
+        self.data = state.data
+        self._namespace = namespace
+        self._state = state
+        self._flags = flags
+
+    def timeout(self, seconds: float) -> RemoteSocket:
+        """Set how many seconds the client has to acknowledge."""
+        flags = self._flags._replace(timeout=check_timeout(seconds))
+        return RemoteSocket(self._namespace, self._state, flags)
+
+    def emit(self, event: str, *args: Any) -> None:
+        """Send an event to the client."""
+        self._operator.emit(event, *args)
+
+    def emit_with_ack(self, event: str, *args: Any) -> Any:
+        """Send an event and block until the client has answered.
+
+        Returns:
+            The first value of the answer.
+
+        Raises:
+            AckTimeout: There was none within ``timeout()``, 10 s by default.
+            SocketDisconnected: No server has the client any more.
+        """
+        try:
+            answers = self._operator.emit_with_ack(event, *args)
+        except AckTimeout as error:
+            if not error.responses:
+                raise
+            answers = error.responses
+        if not answers:
+            raise SocketDisconnected("it is on no server")
+        return answers[0]
+
+    def join(self, rooms: str | Iterable[str]) -> None:
+        """Join a room or several."""
+        self._operator.sockets_join(room_set([rooms] if isinstance(rooms, str) else rooms))
+
+    def leave(self, room: str) -> None:
+        """Leave a room."""
+        self._operator.sockets_leave(room)
+
+    def disconnect(self, close: bool = False) -> RemoteSocket:
+        """Disconnect the client.
+
+        Args:
+            close: Whether its connection, with all its namespaces, is closed.
+        """
+        self._operator.disconnect_sockets(close)
+        return self
+
+    @property
+    def _operator(self) -> BroadcastOperator:
+        return BroadcastOperator(self._namespace, Target(frozenset((self.id,)), flags=self._flags))
+
+    def __repr__(self) -> str:
+        return f"<RemoteSocket {self.id} in {self._namespace.name}>"
