@@ -13,6 +13,7 @@ from .extension import Realtime
 from .reasons import Reason
 from .server.broadcast import BroadcastOperator
 from .server.namespace import Namespace
+from .server.parent import ParentNamespace
 from .server.socket import Socket
 from .serving import Server
 from .wsgi import Middleware
@@ -25,6 +26,7 @@ __all__ = [
     # What handlers hold
     "BroadcastOperator",
     "Namespace",
+    "ParentNamespace",
     "Socket",
     "Reason",
     # Adapters

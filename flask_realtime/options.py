@@ -16,7 +16,6 @@ __all__ = ["Options"]
 #: Options of later releases: only the value that switches them off is accepted until then.
 _NOT_YET = {
     "allow_eio3": False,
-    "cleanup_empty_child_namespaces": False,
     "connection_state_recovery": None,
     "per_message_deflate": False,
 }
@@ -75,6 +74,8 @@ class Options:
     initial_packet: str | bytes | None = None
     #: Whether, or from which directory, the JavaScript client is served.
     serve_client: bool | str = True
+    #: Whether a child of a dynamic namespace is removed when its last socket has left.
+    cleanup_empty_child_namespaces: bool = False
     #: Makes the adapter of a namespace: ``fn(namespace)``; in memory by default.
     adapter: Callable[[Any], Any] | None = None
     #: A parser object; the format of ``socket.io-parser`` by default.
