@@ -168,8 +168,6 @@ class Namespaces:
     def _on_empty(self, child: ChildNamespace) -> None:
         if not self._cleanup or self._closed or child.is_kept:
             return
-        if self._by_name.get(child.name) is not child:
-            return
         with self._reserved(child.name):
             del self._by_name[child.name]
             child.parent.release(child)

@@ -250,11 +250,14 @@ def test_nobody_goes_in_before_new_namespace_listeners_are_done(server: ServerWo
 def test_another_thread_asks_for_a_namespace(server: ServerWorld) -> None:
     server.network.joined()  # the hub is known now
     got: list[Namespace] = []
+    makers: list[Any] = []
+    server.io.on("new_namespace", lambda namespace: makers.append(threading.current_thread()))
     thread = threading.Thread(target=lambda: got.append(server.io.of("/from-a-thread")))
     thread.start()
     wait_until(lambda: got)
     thread.join()
     assert got == [server.io.of("/from-a-thread")]
+    assert makers == [threading.current_thread()]  # in the thread where clients are admitted
 
 
 def test_a_client_that_leaves_while_a_matcher_blocks_gets_no_namespace(
@@ -277,6 +280,27 @@ def test_a_server_that_closes_makes_no_namespace_any_more(server: ServerWorld) -
     gate.open()
     settle()
     assert parent.children == set()
+
+
+def test_a_server_in_the_middle_of_closing_makes_no_namespace_any_more(
+    make_server: MakeServer,
+) -> None:
+    gate, closing = Gate(), Gate()
+
+    class Slow(MemoryAdapter):
+        def close(self) -> None:
+            closing("", {})
+
+    server = make_server(adapter=Slow)
+    parent = server.io.of(gate)
+    client = asking(server, "/x")
+    end = Later(server.io.close)
+    assert closing.waiting
+    gate.open()
+    assert client.receive() == '4/x,{"message":"Invalid namespace"}'
+    assert parent.children == set()
+    closing.open()
+    end.wait()
 
 
 def test_an_adapter_that_was_being_made_is_closed_with_the_server(
@@ -306,13 +330,15 @@ def test_an_adapter_that_was_being_made_is_closed_with_the_server(
 
 
 def test_every_new_namespace_is_announced_but_the_main_one(server: ServerWorld) -> None:
-    class Chat(Namespace):
-        pass
-
     made: list[str] = []
+
+    class Chat(Namespace):
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            self.on("new_namespace", lambda namespace: made.append(namespace.name))
+
     server.io.of(ROOM)
     server.io.register(Chat("/"))
-    server.io.on("new_namespace", lambda namespace: made.append(namespace.name))
     server.io.of("/static")
     server.io.of("/static")
     server.io.register(Chat("/class"))
@@ -372,6 +398,26 @@ def test_what_is_not_a_namespace_cannot_be_registered(server: ServerWorld) -> No
         Chat(ROOM)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="not Chat"):
         server.io.of(Chat)  # type: ignore[arg-type]
+
+
+def test_a_name_that_is_being_made_is_taken(make_server: MakeServer) -> None:
+    gate = Gate()
+
+    class Slow(MemoryAdapter):
+        def __init__(self, namespace: Any) -> None:
+            super().__init__(namespace)
+            if namespace.name == "/room-1":
+                gate("", {})
+
+    class Chat(Namespace):
+        pass
+
+    server = make_server(adapter=Slow)
+    making = Later(server.io.of, "/room-1")
+    with pytest.raises(ValueError, match="/room-1"):
+        server.io.register(Chat("/room-1"))
+    gate.open()
+    assert making.wait() is server.io.of("/room-1")
 
 
 def test_a_matcher_is_taken_once(server: ServerWorld) -> None:
