@@ -1,9 +1,10 @@
-"""Handlers without closures: a class for one namespace, plain functions for another."""
+"""Handlers without closures: a class for one namespace, plain functions for others."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections import Counter
 
 from flask import Flask, current_app
@@ -12,7 +13,7 @@ from flask_realtime import ConnectError, Namespace, Realtime, Socket
 
 app = Flask(__name__)
 app.config["ADMIN_TOKEN"] = os.environ.get("ADMIN_TOKEN", "open sesame")
-io = Realtime(app)
+io = Realtime(app, cleanup_empty_child_namespaces=True)
 
 
 class Poll(Namespace):
@@ -51,6 +52,25 @@ def reset(socket: Socket) -> None:
 @io.event("how many", namespace="/admin")
 def how_many(socket: Socket) -> int:
     return len(poll.fetch_sockets())
+
+
+# Guests make up "/table-7"; it goes with the last of them.
+TABLE = re.compile(r"^/table-[0-9]{1,3}\Z")
+
+
+@io.event(namespace=TABLE)
+def connection(socket: Socket) -> None:
+    socket.nsp.emit("guests", len(socket.nsp.sockets))
+
+
+@io.event(namespace=TABLE)
+def disconnect(socket: Socket, reason: str) -> None:
+    socket.nsp.emit("guests", len(socket.nsp.sockets))
+
+
+@io.event("last call", namespace="/admin")
+def last_call(socket: Socket) -> None:
+    io.of(TABLE).emit("last call")  # at every table
 
 
 if __name__ == "__main__":

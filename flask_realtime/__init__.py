@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .reasons import Reason
     from .server.broadcast import BroadcastOperator
     from .server.namespace import Namespace
+    from .server.parent import ParentNamespace
     from .server.remote_socket import RemoteSocket
     from .server.socket import Socket
     from .serving import Server
@@ -40,6 +41,7 @@ __all__ = [
     # What handlers hold
     "BroadcastOperator",
     "Namespace",
+    "ParentNamespace",
     "RemoteSocket",
     "Socket",
     "Reason",
@@ -69,6 +71,7 @@ _HOMES = {
     "MemoryAdapter": "adapters.memory",
     "Middleware": "wsgi",
     "Namespace": "server.namespace",
+    "ParentNamespace": "server.parent",
     "RealtimeError": "errors",
     "Realtime": "extension",
     "Reason": "reasons",

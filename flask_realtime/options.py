@@ -16,7 +16,6 @@ __all__ = ["Options", "RecoveryOptions"]
 #: Options of later releases: only the value that switches them off is accepted until then.
 _NOT_YET = {
     "allow_eio3": False,
-    "cleanup_empty_child_namespaces": False,
     "per_message_deflate": False,
 }
 
@@ -106,6 +105,8 @@ class Options:
     initial_packet: str | bytes | None = None
     #: Whether, or from which directory, the JavaScript client is served.
     serve_client: bool | str = True
+    #: Whether a child of a dynamic namespace is removed when its last socket has left.
+    cleanup_empty_child_namespaces: bool = False
     #: Makes the adapter of a namespace: ``fn(namespace)``, or the URL of a Redis server; in
     #: memory by default.
     adapter: Callable[[Any], Any] | str | None = None

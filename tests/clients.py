@@ -255,7 +255,7 @@ class SocketClient:
         packet = self.receive()
         assert packet[0] == "2", packet
         start = packet.index("[")
-        return int(packet[1:start]), json.loads(packet[start:])
+        return int(packet[1:start].rpartition(",")[2]), json.loads(packet[start:])
 
     def answer(self, ack_id: int, *args: Any) -> None:
         self.send(f"3{ack_id}{json.dumps(list(args))}")

@@ -185,7 +185,7 @@ def test_the_public_names_can_be_imported() -> None:
     expected = {
         "Realtime", "Server", "Namespace", "Socket", "BroadcastOperator", "Adapter",
         "MemoryAdapter", "Middleware", "ConnectError", "AckTimeout", "SocketDisconnected",
-        "ClusterTimeout", "Reason",
+        "ClusterTimeout", "Reason", "ParentNamespace",
     }  # fmt: skip
     assert expected <= set(flask_realtime.__all__)
     assert all(hasattr(flask_realtime, name) for name in flask_realtime.__all__)

@@ -23,6 +23,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert options.allow_upgrades
     assert options.http_compression
     assert options.serve_client
+    assert options.cleanup_empty_child_namespaces is False
 
 
 def test_the_defaults_are_safe() -> None:
@@ -150,7 +151,6 @@ def test_json_belongs_to_the_default_parser() -> None:
 
 LATER: list[tuple[str, Any, Any]] = [
     ("allow_eio3", False, True),
-    ("cleanup_empty_child_namespaces", False, True),
     ("per_message_deflate", False, {"threshold": 1024}),
 ]
 

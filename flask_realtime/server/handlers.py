@@ -15,7 +15,16 @@ import gevent
 
 from ..functions import require_function
 
-__all__ = ["CAUGHT", "FAILED", "Context", "Handler", "HandlerTable", "Runner", "describe"]
+__all__ = [
+    "CAUGHT",
+    "FAILED",
+    "Context",
+    "Handler",
+    "HandlerTable",
+    "Runner",
+    "Visitor",
+    "describe",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -143,9 +152,21 @@ class HandlerTable:
                 del self._by_event[event]
         return handlers
 
+    def copy_to(self, other: HandlerTable) -> None:
+        """Register all handlers in another table as well."""
+        for event, handlers in self._by_event.items():
+            for handler in handlers:
+                other.add(event, handler)
+
     def functions(self, event: str) -> list[Function]:
         """Return the functions of an event."""
         return [handler.function for handler in self.get(event)]
+
+
+class Visitor(NamedTuple):
+    """A client that is in no namespace yet: what a context sees in place of a socket."""
+
+    client: Any
 
 
 class Context(Protocol):
@@ -179,6 +200,16 @@ class Runner:
         except CAUGHT as error:
             # The context itself failed: a teardown function of the application.
             self.report(error, socket, event)
+
+    def visit(self, client: Any, event: str, function: Function, *args: Any) -> None:
+        """Like :meth:`within`, for a client that is in no namespace yet."""
+        if self.context is None:
+            function(*args)
+            return
+        try:
+            self.context.call(Visitor(client), function, args)
+        except CAUGHT as error:
+            self.report(error, None, event)
 
     def call(self, socket: Any, event: str, function: Function, *args: Any, **kwargs: Any) -> Any:
         """Call a handler; return its result, or ``FAILED`` when it raised."""

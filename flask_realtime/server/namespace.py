@@ -33,7 +33,7 @@ from .socket import Socket
 if TYPE_CHECKING:
     from .client import Client
 
-__all__ = ["Namespace", "NamespaceServer"]
+__all__ = ["Namespace", "NamespaceServer", "ServerAck", "with_slash"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,11 @@ M = TypeVar("M", bound=Callable[[Socket], Any])
 _INTERNAL_ERROR = "Internal server error"
 #: Seconds that other servers have to answer a server-side emit.
 SERVER_TIMEOUT = 5.0
+
+
+def with_slash(name: str) -> str:
+    """Return the name of a namespace: one without a slash in front gets it."""
+    return name if name.startswith("/") else "/" + name
 
 
 class NamespaceServer(Protocol):
@@ -79,8 +84,12 @@ class Namespace(EventEmitter, Broadcaster):
     Args:
         name: It begins with a slash; one is added when it does not.
 
+    Raises:
+        TypeError: It is not a string.
+
     Attributes:
         name: The name.
+        registrations: How often the application has registered something here.
         sockets: The sockets of this server by id.
         adapter: Looks after rooms and carries broadcasts.
         recovery: Keeps the sockets of clients that may come back; ``None`` when that is off.
@@ -94,7 +103,13 @@ class Namespace(EventEmitter, Broadcaster):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.name = name if name.startswith("/") else "/" + name
+        if not isinstance(name, str):
+            raise TypeError(
+                f"a namespace is named by a string, not {type(name).__name__}; "
+                "a class for many names derives from ParentNamespace"
+            )
+        self.name = with_slash(name)
+        self.registrations = 0
         self.sockets: dict[str, Socket] = {}
         self.handlers = HandlerTable()
         self.server: Any = None
@@ -121,8 +136,14 @@ class Namespace(EventEmitter, Broadcaster):
         self.parser = server.parser
         self.hub = server.hub
         self.runner = server.runner
-        self.adapter = server.make_adapter(self)
-        self.recovery = server.make_recovery(self.adapter)
+        self.adapter = self._make_adapter(server)
+        self.recovery = self._make_recovery(server)
+
+    def _make_adapter(self, server: NamespaceServer) -> Adapter:
+        return server.make_adapter(self)
+
+    def _make_recovery(self, server: NamespaceServer) -> Recovery | None:
+        return server.make_recovery(self.adapter)
 
     @property
     def is_used(self) -> bool:
@@ -134,6 +155,7 @@ class Namespace(EventEmitter, Broadcaster):
     def _add(self, event: str, listener: Any, *, once: bool) -> Any:
         # One event with two names: its listeners keep their order.
         event = "connection" if event in CONNECTION_EVENTS else event
+        self.registrations += listener is not None
         return super()._add(event, listener, once=once)
 
     def use(self, middleware: M) -> M:
@@ -143,6 +165,7 @@ class Namespace(EventEmitter, Broadcaster):
         """
         require_function(middleware, "a middleware")
         self._middlewares.append(middleware)
+        self.registrations += 1
         return middleware
 
     def event(
@@ -154,7 +177,17 @@ class Namespace(EventEmitter, Broadcaster):
         else:
             handler = describe(function, concurrent=concurrent, with_socket=True)
             self.handlers.add(name, handler)
+            self.registrations += 1
         return function
+
+    def copy_registrations(self, other: Namespace) -> None:
+        """Register at another namespace what is registered here."""
+        for event, entries in self._listeners.items():
+            for listener, once in entries:
+                (other.once if once else other.on)(str(event), listener)
+        for middleware in self._middlewares:
+            other.use(middleware)
+        self.handlers.copy_to(other.handlers)
 
     # Broadcasting
 
@@ -344,6 +377,9 @@ class Namespace(EventEmitter, Broadcaster):
     def forget(self, socket: Socket) -> None:
         """A socket has left."""
         self.sockets.pop(socket.id, None)
+
+    def ended(self, socket: Socket) -> None:
+        """A socket has left, and its last handlers have run."""
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}>"

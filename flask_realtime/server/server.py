@@ -28,6 +28,8 @@ from .broadcast import Broadcaster, BroadcastOperator
 from .client import Client
 from .handlers import Runner
 from .namespace import Namespace
+from .namespaces import Namespaces
+from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
 from .socket import Socket
 
@@ -69,7 +71,7 @@ class BaseServer(Broadcaster):
         self.hub = HubThread()
         self.runner = Runner()
         self.engine = Engine(self, self._host, self.hub)
-        self._namespaces: dict[str, Namespace] = {}
+        self._namespaces = Namespaces(self)
         self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
         self._started_in = 0  # the process
         self.configure(options)
@@ -89,62 +91,49 @@ class BaseServer(Broadcaster):
         self._sweeps = scheduler.queue(wait, Recovery.sweep)
         self._clock = scheduler.clock
         make_adapter = adapter_factory(self.options.adapter)
-        for namespace in self._namespaces.values():
-            namespace.parser = self.parser
-            if make_adapter is not self._make_adapter:
-                namespace.adapter = make_adapter(namespace)
-            namespace.recovery = self.make_recovery(namespace.adapter)
-        self._make_adapter = make_adapter
-        if "/" not in self._namespaces:
-            self._namespaces["/"] = self._new_namespace("/")
+        new_adapters, self._make_adapter = make_adapter is not self._make_adapter, make_adapter
+        cleanup = self.options.cleanup_empty_child_namespaces
+        self._namespaces.configure(self.parser, cleanup, new_adapters)
 
     # Namespaces
 
     @property
     def sockets(self) -> Namespace:
         """The main namespace, ``/``."""
-        return self._namespaces["/"]
+        return self._namespaces.main
 
     @property
     def namespaces(self) -> dict[str, Namespace]:
-        """The namespaces by name; a copy."""
-        return dict(self._namespaces)
+        """The namespaces by name; a copy. Parents have no name that clients know: none is in it."""
+        return self._namespaces.by_name()
 
-    def of(self, name: str) -> Namespace:
-        """Return the namespace of that name; it is made when there is none.
+    @overload
+    def of(self, name: str) -> Namespace: ...
+    @overload
+    def of(self, name: Matcher) -> ParentNamespace: ...
+    def of(self, name: str | Matcher) -> Namespace:
+        """Return the namespace of that name, or the parent of all that match.
 
         Args:
-            name: A slash is put in front when it has none.
-        """
-        if not isinstance(name, str):
-            raise TypeError(f"a namespace is named by a string, not {type(name).__name__}")
-        name = name if name.startswith("/") else "/" + name
-        namespace = self._namespaces.get(name)
-        if namespace is None:
-            namespace = self._namespaces[name] = self._new_namespace(name)
-            self.sockets.trigger("new_namespace", namespace)
-        return namespace
-
-    def register(self, namespace: N) -> N:
-        """Put a class-based namespace to work.
+            name: A string: a slash is put in front when it has none, and the namespace is made
+                when there is none. A compiled pattern or ``fn(name, auth)``: see
+                :class:`ParentNamespace`; the same one again returns the same parent.
 
         Raises:
-            ValueError: There is a namespace of that name.
+            TypeError: It is none of these.
         """
-        name = namespace.name
-        present = self._namespaces.get(name)
-        # The main namespace is always there; a class may take its place while it is untouched.
-        if present is not None and (name != "/" or present.is_used):
-            raise ValueError(f"there is a namespace {name!r} already")
-        namespace.bind(self)
-        self._namespaces[name] = namespace
-        self.sockets.trigger("new_namespace", namespace)
-        return namespace
+        if isinstance(name, str):
+            return self._namespaces.of(name)
+        return self._namespaces.parent(name)
 
-    def _new_namespace(self, name: str) -> Namespace:
-        namespace = Namespace(name)
-        namespace.bind(self)
-        return namespace
+    def register(self, namespace: N) -> N:
+        """Put a class-based namespace, or a class-based parent, to work.
+
+        Raises:
+            TypeError: It is not a namespace.
+            ValueError: There is a namespace of that name, or a parent with that matcher.
+        """
+        return self._namespaces.register(namespace)
 
     def make_adapter(self, namespace: Namespace) -> Adapter:
         """Return the adapter of a new namespace."""
@@ -205,9 +194,15 @@ class BaseServer(Broadcaster):
     def event(self, name: F) -> F: ...
     @overload
     def event(
-        self, name: str | None = None, *, namespace: str = "/", concurrent: bool = False
+        self,
+        name: str | None = None,
+        *,
+        namespace: str | Matcher = "/",
+        concurrent: bool = False,
     ) -> Callable[[F], F]: ...
-    def event(self, name: Any = None, *, namespace: str = "/", concurrent: bool = False) -> Any:
+    def event(
+        self, name: Any = None, *, namespace: str | Matcher = "/", concurrent: bool = False
+    ) -> Any:
         """Register ``function(socket, *args)`` for an event of every socket; a decorator.
 
         Used bare, the function's name is the event: ``connection`` and ``disconnect`` work
@@ -215,7 +210,7 @@ class BaseServer(Broadcaster):
 
         Args:
             name: The event.
-            namespace: The namespace whose sockets are meant.
+            namespace: The namespace whose sockets are meant; what :meth:`of` takes.
             concurrent: Give each call a greenlet of its own, out of order.
         """
         if name is not None and not isinstance(name, str):
@@ -259,7 +254,7 @@ class BaseServer(Broadcaster):
         process = os.getpid()
         if self._started_in != process:
             self._started_in = process
-            for namespace in list(self._namespaces.values()):
+            for namespace in self._namespaces.by_name().values():
                 namespace.adapter.start()
 
     def handle(self, environ: Environ, start_response: StartResponse) -> Any:
@@ -274,10 +269,7 @@ class BaseServer(Broadcaster):
         self.hub.run(self._close)
 
     def _close(self) -> None:
-        for namespace in list(self._namespaces.values()):
-            for socket in list(namespace.sockets.values()):
-                socket.on_close(Reason.SERVER_SHUTTING_DOWN)
-            namespace.adapter.close()
+        self._namespaces.close()
         self.engine.close()
 
     # What the engine and the clients report
@@ -290,11 +282,7 @@ class BaseServer(Broadcaster):
 
     def admit(self, client: Client, name: str, auth: Any) -> None:
         """Let a client into a namespace or refuse it; may block."""
-        namespace = self._namespaces.get(name)
-        if namespace is not None:
-            namespace.admit(client, auth)
-        elif client.is_open:
-            client.refuse(name, "Invalid namespace")
+        self._namespaces.admit(client, name, auth)
 
     def joined(self, client: Client) -> None:
         """The client has joined a namespace: it may stay."""

@@ -55,6 +55,9 @@ class SocketNamespace(Protocol):
     def forget(self, socket: Any) -> None:
         """The socket has left."""
 
+    def ended(self, socket: Any) -> None:
+        """The socket has left, and its last handlers have run."""
+
 
 class Socket(Listening, RoomWords):
     """A client in a namespace (Socket.IO documentation, "Server API", "Socket").
@@ -254,6 +257,7 @@ class Socket(Listening, RoomWords):
     def turn_away(self) -> None:
         """The namespace has not let the client in: leave no trace."""
         self._leave(Reason.FORCED_SERVER_CLOSE)
+        self._nsp.ended(self)
 
     def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
         """Send an encoded packet, unless it is volatile and the client cannot take it now."""
@@ -363,8 +367,11 @@ class Socket(Listening, RoomWords):
 
     def _run_disconnect(self) -> None:
         handlers = (*self.handlers.get("disconnect"), *self._nsp.handlers.get("disconnect"))
-        if handlers:
-            self._run_lifecycle("disconnect", handlers)
+        try:
+            if handlers:
+                self._run_lifecycle("disconnect", handlers)
+        finally:
+            self._nsp.ended(self)
 
     def _run_lifecycle(self, event: str, handlers: tuple[Handler, ...]) -> None:
         runner = self._nsp.runner

@@ -7,6 +7,7 @@ The same handlers serve ``/`` and ``/chat``; the other namespaces have their own
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from flask_realtime import AckTimeout, ConnectError, Namespace, Server, Socket, 
 from tests.interop.journal import Journal, tag_of_request, tag_of_socket
 
 Handlers = Callable[[Server, Journal, Socket], None]
+
+#: Namespaces that clients may make up; the second part of the name is the tag of the test.
+DYNAMIC = re.compile(r"^/dynamic/[\w-]+/[a-z0-9]+\Z", re.ASCII)
 
 
 def install(io: Server, journal: Journal) -> None:
@@ -40,11 +44,13 @@ def install(io: Server, journal: Journal) -> None:
     io.on("connection", connected)
     io.of("/chat").on("connection", connected)
     install_namespaces(io, journal)
+    install_dynamic(io, journal, connected)
     install_declared(io)
 
     @io.on_error
-    def failed(error: BaseException, socket: Socket, event: str) -> None:
-        journal.add("error", tag_of_socket(socket), error=repr(error), event=event)
+    def failed(error: BaseException, socket: Socket | None, event: str) -> None:
+        tag = socket and tag_of_socket(socket)
+        journal.add("error", tag, error=repr(error), event=event)
 
     watch_engine(io, journal)
 
@@ -219,7 +225,8 @@ def on_rooms(io: Server, journal: Journal, socket: Socket) -> None:
 
     @socket.on("chain")
     def chain(start: str, *steps: Any) -> Any:
-        value: Any = io if start == "io" else socket.nsp if start == "nsp" else socket
+        starts = {"io": io, "nsp": socket.nsp, "parent": io.of(DYNAMIC)}
+        value: Any = starts.get(start, socket)
         for step in steps:
             if isinstance(step, str):
                 value = getattr(value, step)
@@ -290,6 +297,32 @@ def install_namespaces(io: Server, journal: Journal) -> None:
     @io.of("/plain-refusal").use
     def refuse(socket: Socket) -> None:
         raise ConnectError("closed today")
+
+
+def install_dynamic(io: Server, journal: Journal, connected: Callable[[Socket], None]) -> None:
+    """Namespaces that a pattern or a function allows."""
+
+    @io.on("new_namespace")
+    def made(namespace: Namespace) -> None:
+        _, tag, *_ = [*namespace.name[1:].split("/"), ""]
+        journal.add("new_namespace", tag, name=namespace.name)
+
+    parent = io.of(DYNAMIC)
+
+    @parent.use
+    def check(socket: Socket) -> None:
+        if socket.handshake.auth.get("refuse"):
+            raise ConnectError("not in this one", {"name": socket.nsp.name})
+
+    parent.on("connection", connected)
+
+    def is_member(name: str, auth: dict[str, Any]) -> bool:
+        if auth.get("fail"):
+            raise KeyError("the members cannot be read")
+        gevent.sleep(auth.get("wait", 0))
+        return name.startswith("/members/") and auth.get("member") is True
+
+    io.of(is_member).on("connection", connected)
 
 
 class ClassBased(Namespace):

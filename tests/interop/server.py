@@ -35,6 +35,8 @@ def control(io: Server, journal: Journal) -> Control:
             return journal.find(**query)
         if path == "/clients":
             return io.engine.clients_count
+        if path == "/namespaces":
+            return sorted(io.namespaces)
         if path == "/pid":
             return os.getpid()
         if path == "/close":

@@ -15,6 +15,7 @@ COMMON = scenarios(
     "rooms",
     "managing",
     "namespaces",
+    "dynamic",
     "disconnecting",
 )
 
@@ -44,3 +45,12 @@ def test_with_a_fast_heartbeat_the_client(
     official_client: Runner, servers: Servers, name: str, mode: str
 ) -> None:
     official_client.run(name, mode, servers.get(ping_interval=0.3, ping_timeout=0.2).url)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("name", scenarios("cleanup"), ids=sentence)
+def test_where_empty_namespaces_are_removed_the_client(
+    official_client: Runner, servers: Servers, name: str, mode: str
+) -> None:
+    server = servers.get(cleanup_empty_child_namespaces=True)
+    official_client.run(name, mode, server.url)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.server.handlers import FAILED, HandlerTable, Runner, describe
+from flask_realtime.server.handlers import FAILED, HandlerTable, Runner, Visitor, describe
 
 
 class Named:
@@ -17,6 +17,7 @@ class Named:
 
 
 SOCKET = Named()
+CLIENT = object()
 
 
 class Methods:
@@ -224,3 +225,34 @@ def test_a_context_that_fails_is_reported() -> None:
     runner.on_error = lambda error, socket, event: told.append(str(error))
     runner.within(SOCKET, "event", lambda: None)
     assert told == ["'teardown'"]
+
+
+def test_a_client_without_a_socket_has_a_context_as_well() -> None:
+    runner, context = Runner(), Context()
+    runner.visit(CLIENT, "event", context.steps.append, ("without", None))
+    runner.context = context
+    runner.visit(CLIENT, "event", context.steps.append, ("run", None))
+    visitor = Visitor(CLIENT)
+    assert context.steps == [("without", None), ("in", visitor), ("run", None), ("out", visitor)]
+
+
+def test_a_context_that_fails_for_a_client_is_reported_without_a_socket() -> None:
+    runner, told = Runner(), []
+    runner.context = Context(KeyError("teardown"))
+    runner.on_error = lambda error, socket, event: told.append((str(error), socket, event))
+    runner.visit(CLIENT, "event", lambda: None)
+    assert told == [("'teardown'", None, "event")]
+
+
+def test_handlers_are_copied_to_another_table() -> None:
+    one, other = HandlerTable(), HandlerTable()
+    first, second = describe(len, once=True), describe(fail, concurrent=True)
+    other.add("event", second)
+    one.add("event", first)
+    one.add("other", second)
+    one.copy_to(other)
+    assert other.get("event") == (second, first)
+    assert other.has_concurrent
+    assert other.take("event") == (second, first)
+    assert other.get("event") == (second,)
+    assert one.get("event") == (first,)

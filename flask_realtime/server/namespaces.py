@@ -1,0 +1,241 @@
+"""The namespaces of a server by name, and how they come and go.
+
+One that is asked for by a client is made by the first parent that matches; two greenlets never
+make, or make and remove, one name at the same time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from gevent.event import Event
+
+from ..codec.parser import Parser
+from ..reasons import Reason
+from .client import Client
+from .handlers import CAUGHT, FAILED
+from .namespace import Namespace, NamespaceServer, with_slash
+from .parent import ChildNamespace, Matcher, ParentNamespace
+
+__all__ = ["Namespaces"]
+
+logger = logging.getLogger(__name__)
+
+N = TypeVar("N", bound=Namespace)
+
+_INVALID = "Invalid namespace"
+_INTERNAL_ERROR = "Internal server error"
+#: The name under which defects of matchers and adapters are reported to ``on_error``.
+_EVENT = "namespace"
+
+
+class Namespaces:
+    """The namespaces of one server, and the parents of those that clients may ask for.
+
+    Args:
+        server: What new namespaces are bound to.
+    """
+
+    def __init__(self, server: NamespaceServer) -> None:
+        self._server = server
+        self._by_name: dict[str, Namespace] = {}
+        self._parents: list[ParentNamespace] = []
+        # Names whose namespace is being made or removed, which may block; the others wait.
+        self._changing: dict[str, Event] = {}
+        self._cleanup = False
+        self._closed = False
+
+    def configure(self, parser: Parser, cleanup: bool, new_adapters: bool) -> None:
+        """Pass on what depends on options; the main namespace is made the first time.
+
+        Args:
+            parser: Encodes packets.
+            cleanup: Whether empty children are removed.
+            new_adapters: Whether present namespaces need another adapter.
+        """
+        self._cleanup = cleanup
+        for namespace in (*self._by_name.values(), *self._parents):
+            namespace.parser = parser
+        for namespace in self._by_name.values():
+            if new_adapters:
+                namespace.adapter = self._server.make_adapter(namespace)
+            namespace.recovery = self._server.make_recovery(namespace.adapter)
+        if not self._by_name:
+            self._make("/")
+
+    @property
+    def main(self) -> Namespace:
+        """The main namespace, ``/``."""
+        return self._by_name["/"]
+
+    def by_name(self) -> dict[str, Namespace]:
+        """Return the namespaces by name; a copy, without parents."""
+        return dict(self._by_name)
+
+    # What applications ask for
+
+    def of(self, name: str) -> Namespace:
+        """Return the namespace of that name; it is made when there is none."""
+        name = with_slash(name)
+        namespace = self._by_name.get(name)
+        if namespace is not None:
+            return namespace
+        return self._server.hub.ask(self._make_by_hand, name)
+
+    def parent(self, matcher: Matcher) -> ParentNamespace:
+        """Return the parent with that matcher; it is made when there is none."""
+        for parent in self._parents:
+            if parent.matcher == matcher:
+                return parent
+        return self._add_parent(ParentNamespace(matcher))
+
+    def register(self, namespace: N) -> N:
+        """Put a class-based namespace to work.
+
+        Raises:
+            TypeError: It is not a namespace.
+            ValueError: There is a namespace of that name, or a parent with that matcher.
+        """
+        if not isinstance(namespace, Namespace):
+            raise TypeError(f"register() takes a namespace, not {namespace!r}")
+        if isinstance(namespace, ParentNamespace):
+            if any(parent.matcher == namespace.matcher for parent in self._parents):
+                raise ValueError(f"there is a namespace for {namespace.name!r} already")
+            self._add_parent(namespace)
+            return namespace
+        name = namespace.name
+        present = self._by_name.get(name)
+        # The main namespace is always there; a class may take its place while it is untouched.
+        if name in self._changing or (present and (name != "/" or present.is_used)):
+            raise ValueError(f"there is a namespace {name!r} already")
+        self._put(namespace)
+        return namespace
+
+    def _add_parent(self, parent: ParentNamespace) -> ParentNamespace:
+        parent.bind(self._server)
+        self._parents.append(parent)
+        return parent
+
+    def _make_by_hand(self, name: str) -> Namespace:
+        while (namespace := self._by_name.get(name)) is None:
+            changing = self._changing.get(name)
+            if changing is None:
+                # Without a client there is no auth: functions are not asked.
+                patterns = (item for item in self._parents if item.is_pattern)
+                namespace = self._make(name, self._first_match(patterns, name, {}))
+                if isinstance(namespace, ChildNamespace):
+                    namespace.expect_registrations()
+                return namespace
+            changing.wait()
+        return namespace
+
+    # Making and removing
+
+    def _make(self, name: str, parent: ParentNamespace | None = None) -> Namespace:
+        if parent is None:
+            return self._put(Namespace(name))
+        return self._put(ChildNamespace(name, parent, self._on_empty), parent)
+
+    def _put(self, namespace: N, parent: ParentNamespace | None = None) -> N:
+        name = namespace.name
+        with self._reserved(name):
+            namespace.bind(self._server)
+            if self._closed:
+                namespace.adapter.close()
+            if parent is not None:
+                parent.adopt(namespace)
+            self._by_name[name] = namespace
+            logger.debug("+ namespace %s", name)
+            if name != "/":
+                for listener in self.main.take("new_namespace"):
+                    self._server.runner.call(None, "new_namespace", listener, namespace)
+        return namespace
+
+    @contextmanager
+    def _reserved(self, name: str) -> Iterator[None]:
+        # An adapter may block, and so may listeners, one of which may be about to add the
+        # middleware that guards the name: no client goes in before. They wait as they wait for
+        # a middleware, without a deadline of their own.
+        changed = self._changing[name] = Event()
+        try:
+            yield
+        finally:
+            del self._changing[name]
+            changed.set()
+
+    def _on_empty(self, child: ChildNamespace) -> None:
+        if not self._cleanup or self._closed or child.is_kept:
+            return
+        with self._reserved(child.name):
+            del self._by_name[child.name]
+            child.parent.release(child)
+            try:
+                child.adapter.close()
+            except CAUGHT:
+                logger.exception("! the adapter of %s could not be closed", child.name)
+        logger.debug("- namespace %s", child.name)
+
+    # What clients ask for
+
+    def admit(self, client: Client, name: str, auth: Any) -> None:
+        """Let a client into a namespace, which may have to be made, or refuse it; may block."""
+        # Whatever blocks may end with another state of things: look again until none did.
+        while (namespace := self._ready(name)) is None:
+            refusal = self._prepare(client, name, auth)
+            if refusal:
+                if client.is_open:
+                    client.refuse(name, refusal)
+                return
+        namespace.admit(client, auth)
+
+    def _ready(self, name: str) -> Namespace | None:
+        return None if name in self._changing else self._by_name.get(name)
+
+    def _prepare(self, client: Client, name: str, auth: Any) -> str:
+        """Wait for the namespace, or make it; return why the client is refused, or nothing."""
+        changing = self._changing.get(name)
+        if changing is not None:
+            changing.wait()
+            return ""
+        if not self._parents:
+            return _INVALID
+        outcome: list[str] = []
+        runner = self._server.runner
+        runner.visit(client, _EVENT, self._make_for, client, name, dict(auth or {}), outcome)
+        return outcome[0] if outcome else _INTERNAL_ERROR
+
+    def _make_for(
+        self, client: Client, name: str, auth: dict[str, Any], outcome: list[str]
+    ) -> None:
+        parent = self._first_match(list(self._parents), name, auth)
+        if parent is None or self._closed or not client.is_open:
+            # For a client that has left meanwhile nothing is made.
+            outcome.append(_INVALID)
+        elif name in self._by_name or name in self._changing:
+            # Another client had the same wish, and a quicker answer.
+            outcome.append("")
+        else:
+            made = self._server.runner.call(None, _EVENT, self._make, name, parent)
+            outcome.append(_INTERNAL_ERROR if made is FAILED else "")
+
+    def _first_match(
+        self, parents: Iterable[ParentNamespace], name: str, auth: dict[str, Any]
+    ) -> ParentNamespace | None:
+        for parent in parents:
+            # A function that fails has not agreed, and others may.
+            if self._server.runner.call(None, _EVENT, parent.matches, name, auth) is True:
+                return parent
+        return None
+
+    # The end
+
+    def close(self) -> None:
+        """Tell all sockets, and give back what the adapters hold; nothing is made any more."""
+        self._closed = True
+        for namespace in list(self._by_name.values()):
+            for socket in list(namespace.sockets.values()):
+                socket.on_close(Reason.SERVER_SHUTTING_DOWN)
+            namespace.adapter.close()

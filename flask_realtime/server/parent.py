@@ -1,0 +1,237 @@
+"""Dynamic namespaces: a parent says which names it answers to, its children hold the sockets.
+
+(Socket.IO documentation, "Namespaces", "Dynamic namespaces".) Who makes children, and when,
+is not decided here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..adapters.base import AckCollector, Adapter, ServerAck, Target
+from ..codec.socket_packet import Packet
+from ..functions import require_function
+from .namespace import Namespace, NamespaceServer
+from .socket import Socket
+
+if TYPE_CHECKING:
+    from .client import Client
+
+__all__ = ["ChildNamespace", "Matcher", "ParentNamespace"]
+
+Matcher = re.Pattern[str] | Callable[[str, dict[str, Any]], Any]
+
+
+class ParentNamespace(Namespace):
+    """Many namespaces that are made when clients ask for them: its children.
+
+    ``io.of(re.compile(...))`` and ``io.of(lambda name, auth: ...)`` return one. What is
+    registered here, middlewares, listeners and handlers of events, is copied to each child
+    when the child is made, so register it before clients come. Emitting, and every word
+    before it, reaches the sockets of all children; so do ``sockets_join``, ``sockets_leave``
+    and ``disconnect_sockets``. ``fetch_sockets``, ``server_side_emit`` and
+    ``server_side_emit_with_ack`` raise ``NotImplementedError``: ask a child.
+
+    A class-based one derives from it as from :class:`Namespace` and is registered with
+    ``io.register(Rooms(re.compile(...)))``: ``self`` is the parent then, and ``socket.nsp``
+    the child.
+
+    Args:
+        matcher: A compiled pattern, which is searched in the name; or ``fn(name, auth)``,
+            whose true result says that the name is one of its own. It may block.
+
+    Raises:
+        TypeError: It is neither, or a coroutine function, or does not take two arguments.
+
+    Attributes:
+        matcher: The pattern or the function.
+        name: The pattern, or the name of the function, for people; no client can join it.
+    """
+
+    def __init__(self, matcher: Matcher) -> None:
+        _check_matcher(matcher)
+        self.matcher = matcher
+        self._children: set[Namespace] = set()
+        super().__init__("/")
+        self.name = (
+            matcher.pattern
+            if isinstance(matcher, re.Pattern)
+            else getattr(matcher, "__qualname__", repr(matcher))
+        )
+
+    def _make_adapter(self, server: NamespaceServer) -> Adapter:
+        return ParentAdapter(self)
+
+    def _make_recovery(self, server: NamespaceServer) -> None:
+        """There are no sockets to recover: its children have them."""
+
+    @property
+    def children(self) -> set[Namespace]:
+        """The namespaces that it has now, on this server; a copy."""
+        return set(self._children)
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether a name alone decides, without a client."""
+        return isinstance(self.matcher, re.Pattern)
+
+    def matches(self, name: str, auth: dict[str, Any]) -> bool:
+        """Whether a name belongs to it; may block, and raise what the function raises."""
+        if isinstance(self.matcher, re.Pattern):
+            return self.matcher.search(name) is not None
+        return bool(self.matcher(name, auth))
+
+    def adopt(self, child: Namespace) -> None:
+        """Make a new namespace a child: it gets what is registered here."""
+        self.copy_registrations(child)
+        self._children.add(child)
+
+    def release(self, child: Namespace) -> None:
+        """A child has been removed."""
+        self._children.discard(child)
+
+    def __repr__(self) -> str:
+        return f"<ParentNamespace {self.name} of {len(self._children)}>"
+
+
+class ChildNamespace(Namespace):
+    """A namespace that a parent has made, and that knows when nobody needs it any more.
+
+    Args:
+        name: Its name.
+        parent: The parent.
+        on_empty: Called with it when nobody is in it, on the way in or on the way out.
+
+    Attributes:
+        parent: The parent.
+    """
+
+    def __init__(
+        self, name: str, parent: ParentNamespace, on_empty: Callable[[ChildNamespace], None]
+    ) -> None:
+        super().__init__(name)
+        self.parent = parent
+        self._on_empty = on_empty
+        # Those whose middlewares or last handlers are at work. An end can come while the
+        # connection handler still runs: then one client counts twice.
+        self._passing = 0
+        self._first_registrations: int | None = None
+
+    def _register_methods(self) -> None:
+        # Not a class of the application: looking for methods would cost more than the rest.
+        pass
+
+    def expect_registrations(self) -> None:
+        """The application has made it by hand: what it registers from now on makes it stay."""
+        self._first_registrations = self.registrations
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it holds what the application has registered after making it by hand."""
+        return self._first_registrations not in (None, self.registrations)
+
+    def admit(self, client: Client, auth: Any) -> None:
+        """Let the client in or refuse it; see :meth:`Namespace.admit`."""
+        self._passing += 1
+        try:
+            super().admit(client, auth)
+        finally:
+            self._passed()
+
+    def forget(self, socket: Socket) -> None:
+        """A socket has left."""
+        # Its `disconnect` handlers may say goodbye to the others: the adapter is needed still.
+        self._passing += 1
+        super().forget(socket)
+
+    def ended(self, socket: Socket) -> None:
+        """A socket has left, and its last handlers have run."""
+        self._passed()
+
+    def _passed(self) -> None:
+        self._passing -= 1
+        if not self._passing and not self.sockets:
+            self._on_empty(self)
+
+
+class ParentAdapter(Adapter):
+    """Passes on to the adapters of the children; it has no rooms of its own."""
+
+    def __init__(self, parent: ParentNamespace) -> None:
+        super().__init__(parent)
+        self._parent = parent
+
+    def broadcast(self, packet: Packet, target: Target) -> None:
+        """Send a packet to every socket of the target, in each child."""
+        self._check(packet)
+        for child in self._parent.children:
+            child.adapter.broadcast(packet._replace(namespace=child.name), target)
+
+    def broadcast_with_ack(self, packet: Packet, target: Target, collector: AckCollector) -> None:
+        """Send a packet in each child, and collect the answers of all."""
+        self._check(packet)
+        for child in self._parent.children:
+            own = packet._replace(namespace=child.name)
+            child.adapter.broadcast_with_ack(own, target, collector)
+
+    def _check(self, packet: Packet) -> None:
+        # What cannot be carried raises also while there is no child to encode it.
+        if not self._parent.children:
+            self._parent.parser.encode(packet)
+
+    def add_sockets(self, target: Target, rooms: Iterable[str]) -> None:
+        """Make the sockets of the target join rooms, in each child."""
+        wanted = list(rooms)
+        for child in self._parent.children:
+            child.adapter.add_sockets(target, wanted)
+
+    def del_sockets(self, target: Target, rooms: Iterable[str]) -> None:
+        """Make the sockets of the target leave rooms, in each child."""
+        wanted = list(rooms)
+        for child in self._parent.children:
+            child.adapter.del_sockets(target, wanted)
+
+    def disconnect_sockets(self, target: Target, close: bool) -> None:
+        """Disconnect the sockets of the target, in each child."""
+        for child in self._parent.children:
+            child.adapter.disconnect_sockets(target, close)
+
+    def fetch_sockets(self, target: Target) -> list[Any]:
+        """Raise: which children other servers have is not known here."""
+        raise NotImplementedError(_unsupported("fetch_sockets"))
+
+    def server_side_emit(
+        self, args: list[Any], ack: ServerAck | None = None, timeout: float = 5
+    ) -> None:
+        """Raise: the parents of other servers have no name to send to."""
+        raise NotImplementedError(_unsupported("server_side_emit"))
+
+
+def _unsupported(method: str) -> str:
+    return f"{method}() does not work on a parent namespace: call it on one of its children"
+
+
+def _check_matcher(matcher: Any) -> None:
+    if isinstance(matcher, re.Pattern):
+        if not isinstance(matcher.pattern, str):
+            raise TypeError("the pattern of a namespace is made from text, not from bytes")
+        return
+    if not callable(matcher) or isinstance(matcher, type):
+        raise TypeError(
+            "a namespace is named by a string, a compiled pattern or a function, "
+            f"not {matcher.__name__ if isinstance(matcher, type) else type(matcher).__name__}"
+        )
+    require_function(matcher, "the function of a namespace")
+    try:
+        signature = inspect.signature(matcher)
+    except ValueError:
+        return  # a function in C that does not say
+    try:
+        signature.bind("/name", {})
+    except TypeError as error:
+        raise TypeError(
+            f"the function of a namespace is called with (name, auth): {error}"
+        ) from None
