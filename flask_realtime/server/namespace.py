@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import logging
-import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -217,7 +216,8 @@ class Namespace(EventEmitter, Broadcaster):
 
     def admit(self, client: Client, auth: Any) -> None:
         """Ask the middlewares, then let the client in or refuse it; may block."""
-        socket = Socket(secrets.token_urlsafe(15), self, client, auth)
+        sid = client.dialect.socket_id(client.conn.id, self.name, self.sockets)
+        socket = Socket(sid, self, client, auth)
         if self._middlewares and not self._is_welcome(socket, client):
             return
         if not client.is_open:
@@ -245,7 +245,7 @@ class Namespace(EventEmitter, Broadcaster):
             return True
         socket.turn_away()
         if client.is_open:
-            client.refuse(self.name, refusal.message, refusal.data)
+            client.deny(self.name, refusal)
         return False
 
     def _ask(self, socket: Socket, outcome: list[ConnectError | None]) -> None:

@@ -238,7 +238,8 @@ class Socket(Listening, RoomWords):
         """The namespace has let the client in: tell it."""
         self._enter(SocketState.CONNECTED)
         self._nsp.adapter.add_all(self.id, (self.id,))
-        self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, {"sid": self.id}))
+        payload = self.client.dialect.welcome({"sid": self.id})
+        self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, payload))
 
     def turn_away(self) -> None:
         """The namespace has not let the client in: leave no trace."""
