@@ -268,12 +268,13 @@ def test_who_waits_for_slow_handlers_is_not_silent(engine: EngineWorld) -> None:
     assert line.receive() == "3"
 
 
-def test_a_session_that_is_over_is_not_watched(engine: EngineWorld) -> None:
-    old_polling(engine.network)
-    session, receiver = engine.handler.last
-    session.close()
-    engine.time.advance(INTERVAL + TIMEOUT)
-    assert receiver.reasons == ["forced close"]
+def test_a_session_that_says_goodbye_has_its_time_for_that(make_engine: MakeEngine) -> None:
+    engine = make_engine(allow_eio3=True, ping_interval=1, ping_timeout=1)
+    line = old_polling(engine.network)
+    engine.handler.last[0].close()
+    engine.time.advance(5)
+    assert line.get().body == b"1:61:1"
+    assert engine.handler.last[1].reasons == ["forced close"]
 
 
 # --- the upgrade -----------------------------------------------------------------
