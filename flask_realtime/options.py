@@ -15,7 +15,6 @@ __all__ = ["Options", "RecoveryOptions"]
 
 #: Options of later releases: only the value that switches them off is accepted until then.
 _NOT_YET = {
-    "allow_eio3": False,
     "per_message_deflate": False,
 }
 
@@ -92,6 +91,9 @@ class Options:
     max_attachments: int = 10
     #: Bytes that may wait for a slow client before it is disconnected.
     max_buffered_bytes: int = 8 * 1024 * 1024
+    #: Whether clients of Engine.IO protocol 3, such as ``socket.io-client`` 2, may connect. See
+    #: ``docs/old-clients.md``.
+    allow_eio3: bool = False
     #: ``fn(environ)`` decides about handshakes: a false result or an exception refuses, and the
     #: text of a ``ConnectError`` is for the client.
     allow_request: Callable[[Mapping[str, Any]], Any] | None = None
@@ -173,6 +175,8 @@ class Options:
     def _check_types(self) -> None:
         if isinstance(self.transports, str) or not self.transports:
             raise ValueError("transports must be a list of names")
+        if not isinstance(self.allow_eio3, bool):
+            raise TypeError(f"allow_eio3 must be True or False, not {self.allow_eio3!r}")
         for name in ("allow_request", "generate_id"):
             if getattr(self, name) is not None:
                 require_function(getattr(self, name), name)

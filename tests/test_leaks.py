@@ -14,7 +14,8 @@ from flask_realtime import AckTimeout, ConnectError
 from flask_realtime.engine.session import Session
 from tests.clients import Network
 from tests.fakes import settle, wait_until
-from tests.worlds import ServerWorld
+from tests.old_clients import old_polling, old_upgrade, old_websocket
+from tests.worlds import MakeServer, ServerWorld
 
 TIMES, AT_ONCE = 300, 30
 
@@ -110,6 +111,20 @@ def be_kicked(server: ServerWorld, network: Network) -> Callable[[], Any]:
     return client.line.leave
 
 
+def leave_an_old_websocket(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    return old_websocket(network).leave
+
+
+def leave_after_an_old_upgrade(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    return old_upgrade(network, old_polling(network)).leave
+
+
+def break_an_old_websocket(server: ServerWorld, network: Network) -> Callable[[], Any]:
+    line = old_websocket(network)
+    line.send("7")
+    return line.leave
+
+
 WAYS = [
     fin, rst, abandon_after_open, abandon_a_get, abandon_before_the_probe,
     abandon_in_the_middle_of_an_upgrade, be_refused, be_refused_on_polling,
@@ -154,7 +169,7 @@ def test_hundreds_of_clients_leave_nothing_behind(server: ServerWorld, way: Any)
 def objects_of_the_package() -> int:
     gc.collect()
     names = {"Session", "Client", "Socket", "Inbox", "WebSocketTransport", "PollingTransport"}
-    names |= {"WaitingAck", "CallbackAck", "BroadcastAcks", "Probe"}
+    names |= {"WebSocketTransport3", "WaitingAck", "CallbackAck", "BroadcastAcks", "Probe"}
     return sum(
         type(item).__name__ in names and type(item).__module__.startswith("flask_realtime")
         for item in gc.get_objects()
@@ -167,6 +182,17 @@ def objects_of_the_package() -> int:
 )  # fmt: skip
 def test_the_objects_of_a_client_go_with_it(server: ServerWorld, way: Any) -> None:
     server.io.use(refuse_some)
+    before = objects_of_the_package()
+    visit(server, way)
+    wait_until(lambda: objects_of_the_package() <= before, "the objects to be collected")
+
+
+@pytest.mark.parametrize(
+    "way", [leave_an_old_websocket, leave_after_an_old_upgrade, break_an_old_websocket],
+    ids=lambda way: way.__name__.replace("_", " "),
+)  # fmt: skip
+def test_the_objects_of_an_old_client_go_with_it(make_server: MakeServer, way: Any) -> None:
+    server = make_server(allow_eio3=True)
     before = objects_of_the_package()
     visit(server, way)
     wait_until(lambda: objects_of_the_package() <= before, "the objects to be collected")

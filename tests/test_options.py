@@ -141,6 +141,14 @@ def test_a_path_begins_with_a_slash(path: str) -> None:
         Options.build({"path": path})
 
 
+def test_old_clients_are_admitted_or_not() -> None:
+    assert Options.build({}).allow_eio3 is False
+    assert Options.build({"allow_eio3": True}).allow_eio3 is True
+    for value in (None, 1, "yes", "false"):
+        with pytest.raises(TypeError, match="allow_eio3 must be True or False"):
+            Options.build({"allow_eio3": value})
+
+
 def test_json_belongs_to_the_default_parser() -> None:
     with pytest.raises(ValueError, match="parser"):
         Options.build({"json": object(), "parser": object()})
@@ -150,7 +158,6 @@ def test_json_belongs_to_the_default_parser() -> None:
 
 
 LATER: list[tuple[str, Any, Any]] = [
-    ("allow_eio3", False, True),
     ("per_message_deflate", False, {"threshold": 1024}),
 ]
 

@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from .payload import encode_binary
 from .websocket import BINARY, TEXT, encode_frame, message_frame
 
-__all__ = ["Message", "text_packet"]
+__all__ = ["BINARY_MESSAGE", "Message", "text_packet"]
+
+#: What stands in front of a binary message in Engine.IO protocol 3.
+BINARY_MESSAGE = b"\x04"
 
 
 class Message:
@@ -23,7 +26,10 @@ class Message:
         compress: Whether a polling response with this message may be compressed.
     """
 
-    __slots__ = ("_packets", "attachments", "compress", "framed", "text")
+    __slots__ = ("_packets", "_revision3", "attachments", "compress", "framed", "text")
+
+    # Set by the first who asks: messages without clients of protocol 3 do not pay for it.
+    _revision3: Message
 
     def __init__(
         self, text: bytes | None, attachments: Sequence[bytes] = (), compress: bool = True
@@ -53,6 +59,35 @@ class Message:
             packets = (*head, *[encode_binary(data) for data in self.attachments])
             self._packets = packets
         return packets
+
+    def revision3(self) -> Message:
+        """Return the message for Engine.IO protocol 3: its attachments begin with a type.
+
+        Its :meth:`packets` are in the form of ``codec/payload3.py``. Text is the same in both.
+        """
+        if not self.attachments:
+            return self
+        try:
+            return self._revision3
+        except AttributeError:
+            attachments = [BINARY_MESSAGE + data for data in self.attachments]
+            self._revision3 = _Message3(self.text, attachments, self.compress)
+            return self._revision3
+
+
+class _Message3(Message):
+    """The form of a message with attachments in protocol 3."""
+
+    __slots__ = ()
+
+    def packets(self) -> tuple[bytes, ...]:
+        if self._packets is None:
+            head = () if self.text is None else (b"4" + self.text,)
+            self._packets = (*head, *self.attachments)
+        return self._packets
+
+    def revision3(self) -> Message:
+        return self
 
 
 def text_packet(packet: str) -> bytes:

@@ -7,15 +7,39 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ..errors import PacketError
 from .engine_packet import SEPARATOR
 
-__all__ = ["decode_payload", "encode_binary", "encode_payload"]
+if TYPE_CHECKING:
+    from .message import Message
+
+__all__ = ["Payload", "decode_base64", "decode_payload", "encode_binary", "encode_payload"]
 
 _TYPES = frozenset("0123456")
 _SEPARATOR = SEPARATOR.encode()
+
+
+class Payload:
+    """The payloads of protocol 4, for a polling transport."""
+
+    __slots__ = ()
+
+    reads_binary = False
+
+    def packets(self, message: Message) -> Sequence[bytes]:
+        """Return the packets of a message."""
+        return message.packets()
+
+    def encode(self, packets: Sequence[bytes]) -> tuple[bytes, bool]:
+        """Return the body of a response, and that it is not binary."""
+        return encode_payload(packets), False
+
+    def decode(self, body: bytes, is_binary: bool) -> Iterator[str | bytes]:
+        """Yield the packets of a POST body; see :func:`decode_payload`."""
+        return decode_payload(body)
 
 
 def encode_payload(packets: Iterable[bytes]) -> bytes:

@@ -25,16 +25,22 @@ from ..functions import require_function
 from ..options import Options
 from ..reasons import Reason
 from .cors import CorsPolicy
-from .heartbeat import Heartbeat
 from .host import Environ, Host, HostSocket, StartResponse
 from .http import affinity_cookie, error_body, reply
 from .hub import HubThread
 from .poll_requests import PollRequests
 from .polling import PollingTransport
+from .revision import heartbeats, payload_codec
 from .scheduler import Scheduler
 from .session import Receiver, Session
 from .state import SessionState
-from .verify import parse_query, verify_handshake, verify_session, verify_transport
+from .verify import (
+    parse_query,
+    verify_handshake,
+    verify_protocol,
+    verify_session,
+    verify_transport,
+)
 from .websocket_requests import WebSocketRequests, refuse_upgraded, require_socket
 
 __all__ = ["RefusedRequest", "Engine", "EngineHandler"]
@@ -119,7 +125,7 @@ class Engine(EventEmitter):
         self._scheduler = scheduler
         self._transports = frozenset(options.transports)
         self._cors = None if options.cors is None else CorsPolicy(options.cors)
-        self._heartbeat = Heartbeat(scheduler, options.ping_interval, options.ping_timeout)
+        self._heartbeats = heartbeats(options, scheduler)
         self._goodbyes = scheduler.queue(CLOSE_TIMEOUT, _goodbye_timed_out)
         # The same for every session: the end of the data of its open packet.
         self._open_rest = (
@@ -191,18 +197,22 @@ class Engine(EventEmitter):
         if sid is not None:
             found = self._sessions.get(sid)
             session = verify_session(sid, transport, environ, found, self._cors)
+            if self.options.allow_eio3:
+                verify_protocol(query, session.protocol)
             if is_upgrade(environ):
                 websocket = require_socket(environ, host_socket)
                 return self._websockets.upgrade(session, transport, environ, websocket)
             sock = None if host_socket is None else host_socket.socket
             return self._polls.answer(session, environ, start_response, sock)
         options = self.options
-        verify_handshake(query, transport, environ, self._cors, options.allow_request)
+        protocol = verify_handshake(
+            query, transport, environ, self._cors, options.allow_request, options.allow_eio3
+        )
         if self._is_closed:
             return reply(environ, start_response, 503, [("Retry-After", "1")])
         if transport == "websocket":
-            return self._open_websocket(environ, host_socket)
-        return self._open_polling(environ, host_socket, start_response)
+            return self._open_websocket(environ, host_socket, protocol)
+        return self._open_polling(environ, host_socket, start_response, protocol)
 
     def _refuse(
         self, error: RequestError, environ: Environ, start_response: StartResponse
@@ -229,10 +239,15 @@ class Engine(EventEmitter):
     # Opening sessions
 
     def _open_polling(
-        self, environ: Environ, host_socket: HostSocket | None, start_response: StartResponse
+        self,
+        environ: Environ,
+        host_socket: HostSocket | None,
+        start_response: StartResponse,
+        protocol: int,
     ) -> list[bytes]:
-        session = self._new_session(environ)
-        transport = PollingTransport(session, self.options.max_buffered_bytes)
+        session = self._new_session(environ, protocol)
+        codec = payload_codec(protocol, environ)
+        transport = PollingTransport(session, self.options.max_buffered_bytes, codec)
         upgrades = self._upgrades_of(host_socket)
         transport.send_control(OPEN + self._open_data(session.id, upgrades))
         self._start(session, transport)
@@ -246,13 +261,17 @@ class Engine(EventEmitter):
             extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
         return self._polls.respond(response, environ, _with_headers(start_response, extra))
 
-    def _open_websocket(self, environ: Environ, host_socket: HostSocket | None) -> list[bytes]:
+    def _open_websocket(
+        self, environ: Environ, host_socket: HostSocket | None, protocol: int
+    ) -> list[bytes]:
         sock = require_socket(environ, host_socket)
-        session = self._new_session(environ)
+        session = self._new_session(environ, protocol)
         initial = Headers()
         self.trigger("initial_headers", initial, environ)
         first = text_packet(OPEN + self._open_data(session.id, []))
-        transport, leftover = self._websockets.switch_protocols(environ, sock, initial, first)
+        transport, leftover = self._websockets.switch_protocols(
+            environ, sock, initial, first, protocol
+        )
         self._start(session, transport)
         self._handler_opens(session)
         try:
@@ -261,7 +280,7 @@ class Engine(EventEmitter):
             self._websockets.serve(session, transport, sock)
         return []
 
-    def _new_session(self, environ: Environ) -> Session:
+    def _new_session(self, environ: Environ, protocol: int) -> Session:
         try:
             sid = self.generate_id(environ)
         except Exception as error:
@@ -270,12 +289,12 @@ class Engine(EventEmitter):
             problem = ValueError("generate_id must return a new, non-empty string")
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": problem})
         limit = max(_MIN_INBOX, self.options.max_http_buffer_size)
-        return Session(sid, self, environ, limit)
+        return Session(sid, self, environ, limit, protocol)
 
     def _start(self, session: Session, transport: Any) -> None:
         self._sessions[session.id] = session
         session.transport = transport
-        self._heartbeat.beat(session)
+        self._heartbeats[session.protocol].start(session)
         initial = self.options.initial_packet
         if isinstance(initial, str):
             transport.send(Message(initial.encode()))
@@ -310,18 +329,18 @@ class Engine(EventEmitter):
     # What sessions report
 
     def beat(self, session: Session) -> None:
-        """A pong has arrived."""
+        """The client's part of the heartbeat has arrived."""
         if session.state is SessionState.OPEN:
-            self._heartbeat.beat(session)
+            self._heartbeats[session.protocol].beat(session)
 
     def closing(self, session: Session) -> None:
         """A session says goodbye: it has a deadline for that."""
-        self._heartbeat.stop(session)
+        self._heartbeats[session.protocol].stop(session)
         self._scheduler.start(self._goodbyes, session)
 
     def closed(self, session: Session) -> None:
         """A session is over."""
-        self._heartbeat.stop(session)
+        self._heartbeats[session.protocol].stop(session)
         self._goodbyes.discard(session)
         self._sessions.pop(session.id, None)
 

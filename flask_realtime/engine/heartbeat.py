@@ -1,17 +1,33 @@
 """The heartbeat: the server pings, and who does not answer in time is gone.
 
 A pong starts the interval to the next ping; a ping starts the time for its pong. Two queues
-hold every session, no greenlet waits (Engine.IO protocol, "Heartbeat").
+hold every session, no greenlet waits (Engine.IO protocol, "Heartbeat"). In protocol 3 it is
+the client that pings.
 """
 
 from __future__ import annotations
 
-from ..codec.engine_packet import PING
+from typing import Protocol
+
+from ..codec.engine_packet import PING, PONG
 from ..reasons import Reason
 from .scheduler import Scheduler
 from .session import Session
 
-__all__ = ["Heartbeat"]
+__all__ = ["ClientHeartbeat", "Heartbeat", "SessionHeartbeat"]
+
+
+class SessionHeartbeat(Protocol):
+    """What looks after silent sessions, as the engine sees it."""
+
+    def start(self, session: Session) -> None:
+        """A session has been opened."""
+
+    def beat(self, session: Session) -> None:
+        """The client has shown that it is there."""
+
+    def stop(self, session: Session) -> None:
+        """The session is over."""
 
 
 class Heartbeat:
@@ -28,8 +44,12 @@ class Heartbeat:
         self._intervals = scheduler.queue(interval, self._ping)
         self._timeouts = scheduler.queue(timeout, self._expire)
 
+    def start(self, session: Session) -> None:
+        """Start the interval to the first ping."""
+        self._scheduler.start(self._intervals, session)
+
     def beat(self, session: Session) -> None:
-        """Start the interval to the next ping: at the start, and with each pong."""
+        """A pong: start the interval to the next ping."""
         self._timeouts.discard(session)
         self._scheduler.start(self._intervals, session)
 
@@ -46,5 +66,38 @@ class Heartbeat:
         if session.is_paused:
             # Its handlers are behind and nothing is read: the silence is ours.
             self._scheduler.start(self._timeouts, session)
+        else:
+            session.close(Reason.PING_TIMEOUT, flush=False)
+
+
+class ClientHeartbeat:
+    """Pongs for the sessions of protocol 3.
+
+    Args:
+        scheduler: Runs the deadlines.
+        silence: Seconds within which a client has to ping.
+    """
+
+    def __init__(self, scheduler: Scheduler, silence: float) -> None:
+        self._scheduler = scheduler
+        self._silences = scheduler.queue(silence, self._expire)
+
+    def start(self, session: Session) -> None:
+        """Start the time for the first ping."""
+        self._scheduler.start(self._silences, session)
+
+    def beat(self, session: Session) -> None:
+        """A ping: answer it, and start the time for the next."""
+        session.transport.send_control(PONG)
+        self._scheduler.start(self._silences, session)
+
+    def stop(self, session: Session) -> None:
+        """The session is over."""
+        self._silences.discard(session)
+
+    def _expire(self, session: Session) -> None:
+        if session.is_paused:
+            # Its pings wait in a socket that nobody reads: the silence is ours.
+            self._scheduler.start(self._silences, session)
         else:
             session.close(Reason.PING_TIMEOUT, flush=False)

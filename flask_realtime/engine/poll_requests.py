@@ -25,6 +25,8 @@ ExtraHeaders = Callable[[Environ], Headers | None]
 HeaderList = list[tuple[str, str]]
 
 _READ = 1
+_OCTETS = "application/octet-stream"
+_TEXT, _BINARY = ("Content-Type", "text/plain; charset=UTF-8"), ("Content-Type", _OCTETS)
 _NO_STORE = ("Cache-Control", "no-store")
 #: Seconds for which a GET may wait while the client is about to upgrade.
 _UPGRADE_POLL = 0.1
@@ -72,7 +74,7 @@ class PollRequests:
     ) -> list[bytes]:
         """Answer a GET with a payload."""
         headers = self._headers(environ)
-        headers.append(("Content-Type", "text/plain; charset=UTF-8"))
+        headers.append(_BINARY if response.is_binary else _TEXT)
         body = response.body
         if response.compress and self._threshold is not None and len(body) >= self._threshold:
             body = compress(body, environ, headers)
@@ -109,13 +111,14 @@ class PollRequests:
         environ: Environ,
         start_response: StartResponse,
     ) -> list[bytes]:
-        if environ.get("CONTENT_TYPE", "").lower().startswith("application/octet-stream"):
+        is_binary = environ.get("CONTENT_TYPE", "").lower().startswith(_OCTETS)
+        if is_binary and not transport.reads_binary:
             session.close(Reason.TRANSPORT_ERROR, "invalid content", flush=False)
             return reply(environ, start_response, 400, self._headers(environ), close=True)
         transport.begin_post()
         try:
             body = read_body(environ, self._max_body, self._timeout)
-            transport.post(body)
+            transport.post(body, is_binary)
         except BodyTooLarge:
             # The client knows that its message was refused and gives up by itself. What it is
             # still sending is not read: this connection cannot go on.

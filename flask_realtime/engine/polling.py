@@ -8,33 +8,51 @@ file makes the bodies and knows nothing of WSGI.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 from gevent import get_hub
 from gevent.hub import Waiter
 
 from ..codec.message import Message
-from ..codec.payload import decode_payload, encode_payload
+from ..codec.payload import Payload
 from ..errors import PacketError
 from ..reasons import Reason
 from .transport import SlowClient, TransportOwner
 
-__all__ = ["Overlap", "PollingTransport", "Response"]
+__all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
 
 
 class Overlap(Exception):
     """The client has more than one GET, or more than one POST, under way."""
 
 
+class PayloadCodec(Protocol):
+    """Packets to the bodies of responses, and the bodies of POSTs to packets."""
+
+    @property
+    def reads_binary(self) -> bool:
+        """Whether the body of a POST may be binary."""
+
+    def packets(self, message: Message) -> Sequence[bytes]:
+        """Return the packets of a message, as :meth:`encode` takes them."""
+
+    def encode(self, packets: Sequence[bytes]) -> tuple[bytes, bool]:
+        """Return a body, and whether it is binary."""
+
+    def decode(self, body: bytes, is_binary: bool) -> Iterator[str | bytes]:
+        """Yield the packets of a body; raises :exc:`PacketError` where it cannot be read."""
+
+
 class Response:
-    """The body of a polling response, and whether it may be compressed."""
+    """The body of a polling response, whether it may be compressed and whether it is binary."""
 
-    __slots__ = ("body", "compress")
+    __slots__ = ("body", "compress", "is_binary")
 
-    def __init__(self, body: bytes, compress: bool = False) -> None:
+    def __init__(self, body: bytes, compress: bool = False, is_binary: bool = False) -> None:
         self.body = body
         self.compress = compress
+        self.is_binary = is_binary
 
 
 class PollingTransport:
@@ -43,10 +61,12 @@ class PollingTransport:
     Args:
         owner: Who gets the packets of POSTs.
         max_buffered: Bytes that may wait for a GET.
+        codec: The form of the payloads; that of protocol 4 by default.
     """
 
     __slots__ = (
         "_closing",
+        "_codec",
         "_compress",
         "_max_buffered",
         "_owner",
@@ -59,7 +79,10 @@ class PollingTransport:
 
     name = "polling"
 
-    def __init__(self, owner: TransportOwner, max_buffered: int) -> None:
+    def __init__(
+        self, owner: TransportOwner, max_buffered: int, codec: PayloadCodec | None = None
+    ) -> None:
+        self._codec: PayloadCodec = codec or Payload()
         self._owner: TransportOwner | None = owner
         self._max_buffered = max_buffered
         self._packets: list[bytes] = []
@@ -81,6 +104,11 @@ class PollingTransport:
         return self._waiter is not None
 
     @property
+    def reads_binary(self) -> bool:
+        """Whether the body of a POST may be binary."""
+        return self._codec.reads_binary
+
+    @property
     def buffered_bytes(self) -> int:
         """How many bytes wait for a GET."""
         return self._size
@@ -88,7 +116,7 @@ class PollingTransport:
     def send(self, message: Message) -> None:
         """Buffer the packets of a message for the next response."""
         self._compress = self._compress or message.compress
-        for packet in message.packets():
+        for packet in self._codec.packets(message):
             self._append(packet)
 
     def send_control(self, packet: str) -> None:
@@ -122,20 +150,21 @@ class PollingTransport:
     def take(self) -> Response:
         """Return the buffered packets as a response, and forget them."""
         packets, self._packets = self._packets, []
-        response = Response(encode_payload(packets), self._compress)
+        compress, self._compress = self._compress, False
         self._size = 0
-        self._compress = False
         if self._owner is not None:
             if self._closing and not packets:
-                response = Response(encode_payload([b"6", b"1"]))
+                packets = [b"6", b"1"]
                 self._lost(Reason.FORCED_CLOSE)
             else:
                 # What was sent before the end has a response of its own: clients handle a
                 # close packet before the messages in front of it.
                 self._owner.drained()
-        elif not response.body:
-            response = Response(b"1")
-        return response
+        return self._response(packets or [b"1"], compress)
+
+    def _response(self, packets: list[bytes], compress: bool = False) -> Response:
+        body, is_binary = self._codec.encode(packets)
+        return Response(body, compress, is_binary)
 
     def poll(self) -> Response:
         """Answer a GET: block until there is a packet or the session ends.
@@ -177,15 +206,14 @@ class PollingTransport:
         """The POST is over, whatever became of it."""
         self._posting = False
 
-    def post(self, body: bytes) -> None:
+    def post(self, body: bytes, is_binary: bool = False) -> None:
         """Take the packets of a POST.
 
         Raises:
             PacketError: One of them cannot be read; the session is closed.
         """
-        packets: Iterator[str | bytes] = decode_payload(body)
         try:
-            for packet in packets:
+            for packet in self._codec.decode(body, is_binary):
                 if self._owner is None:
                     return
                 self._owner.receive(packet)
@@ -215,7 +243,7 @@ class PollingTransport:
         self._owner = None
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
-            get_hub().loop.run_callback(waiter.switch, Response(b"6"))
+            get_hub().loop.run_callback(waiter.switch, self._response([b"6"]))
         return packets
 
     def _lost(self, reason: str, description: Any = None) -> None:

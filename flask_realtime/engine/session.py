@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..codec.engine_packet import CLOSE
+from ..codec.engine_packet import CLOSE, PING, PONG
 from ..codec.message import Message
 from ..codec.payload import decode_base64
 from ..errors import PacketError
@@ -19,13 +19,14 @@ from ..reasons import Reason
 from .inbox import Inbox
 from .polling import PollingTransport
 from .state import SessionState, UpgradeState, check_move
-from .transport import Transport
-from .websocket import WebSocketTransport
+from .transport import SocketTransport, Transport
 
 __all__ = ["Receiver", "Session", "SessionOwner"]
 
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
 _OPEN = SessionState.OPEN
+# The client's part of the heartbeat, by protocol: its pong, or its ping.
+_HEARTBEATS = {4: PONG, 3: PING}
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class SessionOwner(Protocol):
     """The engine, as a session sees it."""
 
     def beat(self, session: Session) -> None:
-        """A pong has arrived: start the interval to the next ping."""
+        """The client's part of the heartbeat has arrived."""
 
     def closing(self, session: Session) -> None:
         """The session says goodbye; it has a deadline for that."""
@@ -64,16 +65,20 @@ class Session(EventEmitter):
         request: The WSGI environ of the first request.
         remote_address: The address of the TCP peer.
         transport: What carries the session; ``transport.name`` is its name.
-        protocol: The revision of the Engine.IO protocol.
+        protocol: The revision of the Engine.IO protocol, 4 or 3.
     """
 
-    protocol = 4
-
     def __init__(
-        self, sid: str, owner: SessionOwner, request: Mapping[str, Any], inbox_limit: int
+        self,
+        sid: str,
+        owner: SessionOwner,
+        request: Mapping[str, Any],
+        inbox_limit: int,
+        protocol: int = 4,
     ) -> None:
         super().__init__()
         self.id = sid
+        self.protocol = protocol
         self.request = request
         self.remote_address: str = request.get("REMOTE_ADDR", "")
         self.state = SessionState.OPEN
@@ -179,13 +184,13 @@ class Session(EventEmitter):
 
     def _receive_control(self, packet: str) -> None:
         kind = packet[:1]
-        if kind == "3":
+        if kind == _HEARTBEATS[self.protocol]:
             self._owner.beat(self)
         elif kind == "1":
             if isinstance(self.transport, PollingTransport):
                 self.transport.answer_noop()
             self.close(Reason.TRANSPORT_CLOSE, flush=False)
-        elif kind == "2":
+        elif kind in ("2", "3"):
             self.close(Reason.TRANSPORT_ERROR, "invalid heartbeat direction", flush=False)
         elif kind == "b":
             self._receive_base64(packet)
@@ -217,7 +222,7 @@ class Session(EventEmitter):
         logger.debug("= upgrade of %s is %s", self.id[:6], state.name)
         self.upgrade_state = state
 
-    def complete_upgrade(self, transport: WebSocketTransport) -> None:
+    def complete_upgrade(self, transport: SocketTransport) -> None:
         """Make a probed WebSocket the transport; what polling has not delivered follows on it."""
         self.enter_upgrade(UpgradeState.DONE)
         polling = self.transport

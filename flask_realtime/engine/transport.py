@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ..codec.message import Message
 
-__all__ = ["SlowClient", "Transport", "TransportOwner"]
+__all__ = ["SlowClient", "SocketTransport", "Transport", "TransportOwner"]
 
 
 class SlowClient(Exception):
@@ -58,3 +58,16 @@ class Transport(Protocol):
 
     def abort(self) -> None:
         """Give everything back at once."""
+
+
+class SocketTransport(Transport, Protocol):
+    """A transport with a socket of its own, as upgrades and requests see it."""
+
+    def start(self, owner: TransportOwner, leftover: bytes = b"") -> None:
+        """Begin to read; ``leftover`` is what the host had read beyond the request."""
+
+    def hand_over(self, owner: TransportOwner) -> None:
+        """Give what arrives from now on to another owner: the upgrade is done."""
+
+    def send_packet(self, packet: bytes) -> None:
+        """Send a packet that a polling transport had buffered."""

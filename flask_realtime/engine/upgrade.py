@@ -14,7 +14,7 @@ from ..codec.engine_packet import PROBE, UPGRADE
 from .polling import PollingTransport
 from .session import Session
 from .state import SessionState, UpgradeState
-from .websocket import WebSocketTransport
+from .transport import SocketTransport
 
 __all__ = ["Probe"]
 
@@ -35,7 +35,7 @@ class Probe:
     """
 
     def __init__(
-        self, session: Session, transport: WebSocketTransport, on_end: Callable[[Probe], None]
+        self, session: Session, transport: SocketTransport, on_end: Callable[[Probe], None]
     ) -> None:
         self.session = session
         self.transport = transport

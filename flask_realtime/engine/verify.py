@@ -25,7 +25,13 @@ from ..errors import (
 )
 from .cors import CorsPolicy, is_same_origin
 
-__all__ = ["parse_query", "verify_handshake", "verify_session", "verify_transport"]
+__all__ = [
+    "parse_query",
+    "verify_handshake",
+    "verify_protocol",
+    "verify_session",
+    "verify_transport",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -97,14 +103,33 @@ def verify_session(
     return session
 
 
+def verify_protocol(query: Mapping[str, str], previous: int) -> None:
+    """Check that a request of a session speaks the session's revision of the protocol.
+
+    Raises:
+        BadRequest: It speaks another one.
+    """
+    protocol = _protocol(query)
+    if protocol != previous:
+        raise BadRequest(
+            {"name": "PROTOCOL_MISMATCH", "protocol": protocol, "previousProtocol": previous}
+        )
+
+
+def _protocol(query: Mapping[str, str]) -> int:
+    # The revision before 4 is what the reference server takes everything else for.
+    return 4 if query.get("EIO") == "4" else 3
+
+
 def verify_handshake(
     query: Mapping[str, str],
     transport: str,
     environ: Environ,
     cors: CorsPolicy | None,
     allow_request: Callable[[Environ], Any] | None,
-) -> None:
-    """Check a request that opens a session.
+    allow_eio3: bool = False,
+) -> int:
+    """Check a request that opens a session, and return its revision of the protocol.
 
     Raises:
         RequestError: The method, the transport, the origin, the application's decision or the
@@ -118,8 +143,14 @@ def verify_handshake(
     _check_origin(environ, cors)
     if allow_request is not None:
         _ask_application(allow_request, environ)
-    if query.get("EIO") != "4":
-        raise UnsupportedProtocol({"protocol": 3})
+    protocol = _protocol(query)
+    if protocol == 3:
+        if not allow_eio3:
+            raise UnsupportedProtocol({"protocol": 3})
+        if "j" in query:
+            # Only clients of protocol 3 have it; there is no page that would need it today.
+            raise UnknownTransport({"transport": "polling-jsonp"})
+    return protocol
 
 
 def _check_origin(environ: Environ, cors: CorsPolicy | None) -> None:

@@ -17,9 +17,11 @@ from ..errors import BadRequest, RequestError
 from ..options import Options
 from ..reasons import Reason
 from .host import Environ, HostSocket
+from .revision import framed
 from .scheduler import Scheduler
 from .session import Session
 from .state import SessionState, UpgradeState
+from .transport import SocketTransport
 from .upgrade import Probe
 from .websocket import WebSocketTransport
 
@@ -51,8 +53,13 @@ class WebSocketRequests:
         self._upgrades = scheduler.queue(options.upgrade_timeout, _upgrade_timed_out)
 
     def switch_protocols(
-        self, environ: Environ, host_socket: HostSocket, headers: Headers, first: bytes = b""
-    ) -> tuple[WebSocketTransport, bytes]:
+        self,
+        environ: Environ,
+        host_socket: HostSocket,
+        headers: Headers,
+        first: bytes = b"",
+        protocol: int = 4,
+    ) -> tuple[SocketTransport, bytes]:
         """Answer 101; return the transport and what the host had read beyond the request.
 
         Args:
@@ -60,6 +67,7 @@ class WebSocketRequests:
             host_socket: Its socket.
             headers: Headers of the answer; those of the protocol are added.
             first: Frames that follow the answer.
+            protocol: The revision of the Engine.IO protocol.
         """
         headers.extend(self._extra_headers(environ) or ())
         headers["Upgrade"] = "websocket"
@@ -67,13 +75,15 @@ class WebSocketRequests:
         headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
         leftover = host_socket.switch_protocols(headers.to_wsgi_list(), first)
         transport = WebSocketTransport(host_socket.socket, self._max_size, self._max_buffered)
-        return transport, leftover
+        return framed(transport, protocol, environ), leftover
 
     def upgrade(
         self, session: Session, transport_name: str, environ: Environ, host_socket: HostSocket
     ) -> list[bytes]:
         """Serve a WebSocket that wants to become the transport of a polling session."""
-        transport, leftover = self.switch_protocols(environ, host_socket, Headers())
+        transport, leftover = self.switch_protocols(
+            environ, host_socket, Headers(), protocol=session.protocol
+        )
         may_upgrade = (
             self._allow_upgrades
             and transport_name == "websocket"
@@ -109,9 +119,7 @@ class WebSocketRequests:
         self._upgrades.discard(probe)
         ended.set()
 
-    def serve(
-        self, session: Session, transport: WebSocketTransport, host_socket: HostSocket
-    ) -> None:
+    def serve(self, session: Session, transport: SocketTransport, host_socket: HostSocket) -> None:
         """Lend this greenlet to the session until its WebSocket is over."""
         try:
             if session.transport is transport:

@@ -16,8 +16,9 @@ from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..engine.session import Session
 from ..engine.state import SessionState
-from ..errors import PacketError
+from ..errors import ConnectError, PacketError
 from ..reasons import Reason
+from .dialect import dialect_of
 from .socket import Socket
 
 __all__ = ["Client", "ClientOwner"]
@@ -48,6 +49,7 @@ class Client:
     Attributes:
         conn: The Engine.IO session.
         request: The WSGI environ of its first request.
+        dialect: How it joins namespaces; it depends on the protocol of the session.
     """
 
     __slots__ = (
@@ -58,12 +60,14 @@ class Client:
         "_sockets",
         "conn",
         "context",
+        "dialect",
         "request",
     )
 
     def __init__(self, session: Session, owner: ClientOwner, max_size: int) -> None:
         self.conn = session
         self.request = session.request
+        self.dialect = dialect_of(session.protocol)
         self._owner = owner
         self._decoder = owner.parser.decoder(max_size)
         self._sockets: dict[str, Socket] = {}
@@ -85,6 +89,11 @@ class Client:
     def send_packet(self, packet: Packet) -> None:
         """Encode and send a packet."""
         self.conn.send(self._owner.parser.encode(packet))
+
+    def begin(self) -> None:
+        """The session is open: join what the dialect joins without a packet."""
+        if self.dialect.joins_at_once:
+            self._join("/", {}, 0)
 
     # What the session reports
 
@@ -118,14 +127,17 @@ class Client:
     # Packets
 
     def _on_connect(self, packet: Packet, size: int) -> None:
-        name = packet.namespace
+        name, auth = self.dialect.destination(packet)
+        self._join(name, auth, size)
+
+    def _join(self, name: str, auth: Any, size: int) -> None:
         if self._joining is None:
             self._joining = set()
         if name in self._sockets or name in self._joining:
             self._violation(f"a second CONNECT for {name!r}")
             return
         self._joining.add(name)
-        self.conn.inbox.put(self._owner.admit, (self, name, packet.data), size)
+        self.conn.inbox.put(self._owner.admit, (self, name, auth), size)
 
     def _on_event(self, packet: Packet, size: int) -> None:
         _, name, data, ack_id = packet
@@ -166,12 +178,16 @@ class Client:
         self._sockets[socket.nsp.name] = socket
         self._owner.joined(self)
 
-    def refuse(self, name: str, message: str, data: Any = None) -> None:
-        """A namespace has refused the client."""
+    def refuse(self, name: str, message: str) -> None:
+        """The server has refused the client."""
+        self._refuse(name, {"message": message})
+
+    def deny(self, name: str, error: ConnectError) -> None:
+        """A middleware of a namespace has refused the client."""
+        self._refuse(name, self.dialect.refusal(error))
+
+    def _refuse(self, name: str, payload: Any) -> None:
         self._end_joining(name)
-        payload: dict[str, Any] = {"message": message}
-        if data is not None:
-            payload["data"] = data
         self.send_packet(Packet(PacketType.CONNECT_ERROR, name, payload))
 
     def _end_joining(self, name: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import logging
-import secrets
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -276,14 +275,17 @@ class Namespace(EventEmitter, Broadcaster):
     def admit(self, client: Client, auth: Any) -> None:
         """Ask the middlewares, then let the client in or refuse it; may block."""
         recovery = self.recovery
-        session = None if recovery is None else recovery.find(auth)
+        session = None
+        if recovery is not None and client.dialect.can_return:
+            session = recovery.find(auth)
         if recovery is None or session is None:
             self._admit_new(client, auth)
         else:
             self._admit_again(client, auth, recovery, session)
 
     def _admit_new(self, client: Client, auth: Any) -> None:
-        socket = Socket(secrets.token_urlsafe(15), self, client, auth)
+        sid = client.dialect.socket_id(client.conn.id, self.name, self.sockets)
+        socket = Socket(sid, self, client, auth)
         if self._middlewares and not self._is_welcome(socket, client):
             return
         if not client.is_open:
@@ -335,7 +337,7 @@ class Namespace(EventEmitter, Broadcaster):
             return True
         socket.turn_away()
         if client.is_open:
-            client.refuse(self.name, refusal.message, refusal.data)
+            client.deny(self.name, refusal)
         return False
 
     def _ask(self, socket: Socket, outcome: list[ConnectError | None]) -> None:

@@ -278,6 +278,7 @@ class BaseServer(Broadcaster):
         """The engine has opened a session."""
         client = Client(session, self, self.options.max_http_buffer_size)
         self._start_deadline(self._joins, client)
+        client.begin()
         return client
 
     def admit(self, client: Client, name: str, auth: Any) -> None:

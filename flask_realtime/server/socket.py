@@ -247,12 +247,13 @@ class Socket(Listening, RoomWords):
         for message in missed:
             self.client.send(message)
         reply = {"sid": self.id}
-        if self._nsp.recovery is not None:
+        if self._nsp.recovery is not None and self.client.dialect.can_return:
             if not self.pid:
                 self.pid, self.known_offset = self._nsp.recovery.new_identity()
             self._nsp.recovery.joined(self)
             reply["pid"] = self.pid
-        self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, reply))
+        payload = self.client.dialect.welcome(reply)
+        self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, payload))
 
     def turn_away(self) -> None:
         """The namespace has not let the client in: leave no trace."""

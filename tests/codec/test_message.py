@@ -50,3 +50,25 @@ def test_a_message_may_be_compressed_unless_it_says_otherwise() -> None:
 @pytest.mark.parametrize("packet", ["2", "3probe", "6", "4\u20ac"])
 def test_a_control_packet_is_one_text_frame(packet: str) -> None:
     assert server_frames(text_packet(packet)) == [Frame(True, TEXT, packet.encode())]
+
+
+def test_protocol_3_has_the_type_in_front_of_attachments() -> None:
+    message = Message(b"52-[]", [b"\x01\x02", b""], compress=False)
+    old = message.revision3()
+    assert server_frames(old.frames()) == [
+        Frame(True, TEXT, b"452-[]"),
+        Frame(True, BINARY, b"\x04\x01\x02"),
+        Frame(True, BINARY, b"\x04"),
+    ]
+    assert old.packets() == (b"452-[]", b"\x04\x01\x02", b"\x04")
+    assert not old.compress
+    assert message.packets() == (b"452-[]", b"bAQI=", b"b")
+
+
+def test_protocol_3_has_its_form_made_once_and_none_for_text() -> None:
+    message = Message(None, [b"\x01"])
+    assert message.revision3() is message.revision3()
+    assert message.revision3().revision3() is message.revision3()
+    assert message.revision3().packets() == (b"\x04\x01",)
+    text = Message(b"2[]")
+    assert text.revision3() is text

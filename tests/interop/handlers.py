@@ -41,6 +41,11 @@ def install(io: Server, journal: Journal) -> None:
         for group in groups:
             group(io, journal, socket)
 
+    @io.use
+    def admit(socket: Socket) -> None:
+        if "refuse" in socket.handshake.query:
+            raise ConnectError("not here")
+
     io.on("connection", connected)
     io.of("/chat").on("connection", connected)
     install_namespaces(io, journal)

@@ -1,11 +1,13 @@
 // What the scenarios share: connections in the mode under test, waiting with a
-// deadline, and a look at what the server recorded.
+// deadline, and a look at what the server recorded. In a mode that begins with "old " the
+// client is version 2 of socket.io-client.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 
-const { io, Manager } = createRequire(import.meta.url)("socket.io-client");
+const require = createRequire(import.meta.url);
+const { io, Manager } = require("socket.io-client");
 export { assert, io, Manager };
 
 const TRANSPORTS = {
@@ -44,7 +46,19 @@ export function collect(emitter, event) {
 
 // Asks the server something and waits for its acknowledgement.
 export const ask = (socket, event, ...args) =>
-  socket.timeout(PATIENCE).emitWithAck(event, ...args);
+  socket.timeout
+    ? socket.timeout(PATIENCE).emitWithAck(event, ...args)
+    : askOld(socket, event, ...args);
+
+const askOld = (socket, event, ...args) =>
+  new Promise((resolve, reject) => {
+    const late = new Error(`"${event}" was not acknowledged within ${PATIENCE} ms`);
+    const timer = setTimeout(reject, PATIENCE, late);
+    socket.emit(event, ...args, (answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+  });
 
 // After this, everything the server sent to the socket before has arrived.
 export const settle = async (...sockets) => {
@@ -67,10 +81,18 @@ export const range = (count) => Array.from({ length: count }, (_, index) => inde
 
 export class Context {
   constructor(name, mode, url) {
-    Object.assign(this, { mode, url });
-    this.tag = `${name}-${mode}-${randomBytes(4).toString("hex")}`;
-    this.transports = TRANSPORTS[mode];
+    this.isOld = mode.startsWith("old ");
+    this.mode = mode.replace("old ", "");
+    this.url = url;
+    this.tag = `${name}-${this.mode}-${randomBytes(4).toString("hex")}`;
+    this.transports = TRANSPORTS[this.mode];
     this.managers = new Set();
+  }
+
+  // The same, with the other version of the client.
+  other() {
+    const other = new Context("other", this.mode, this.url);
+    return Object.assign(other, { tag: this.tag, managers: this.managers, isOld: !this.isOld });
   }
 
   // A name nobody else uses, for rooms.
@@ -80,13 +102,15 @@ export class Context {
 
   options({ auth = {}, ...rest } = {}) {
     const base = { transports: this.transports, forceNew: true, reconnection: false };
+    if (this.isOld) return { ...base, query: { tag: this.tag, ...auth }, ...rest };
     const own = typeof auth === "function" ? auth : { tag: this.tag, ...auth };
     return { ...base, ...rest, auth: own };
   }
 
   // A socket on a connection of its own, as yet without waiting for anything.
   open(nsp = "/", options = {}) {
-    const socket = io(this.url + nsp, this.options(options));
+    const dial = this.isOld ? require("socket.io-client-2") : io;
+    const socket = dial(this.url + nsp, this.options(options));
     this.managers.add(socket.io);
     return socket;
   }
@@ -101,7 +125,8 @@ export class Context {
 
   // Another namespace on the connection of `socket`.
   join(socket, nsp, auth = {}) {
-    return socket.io.socket(nsp, { auth: { tag: this.tag, ...auth } });
+    const given = { tag: this.tag, ...auth };
+    return socket.io.socket(nsp, this.isOld ? { query: given } : { auth: given });
   }
 
   async get(path) {
@@ -126,7 +151,7 @@ export class Context {
   }
 
   closeAll() {
-    for (const manager of this.managers) manager._close();
+    for (const manager of this.managers) (manager._close ?? manager.close).call(manager);
   }
 }
 
@@ -135,16 +160,17 @@ export function connected(socket) {
     if (socket.connected) return resolve(socket);
     const end = (act) => (value) => {
       clearTimeout(timer);
-      socket.off("connect", joined).off("connect_error", refused);
+      socket.off("connect", joined).off("connect_error", refused).off("error", refused);
       act(value);
     };
     const joined = end(() => resolve(socket));
-    const refused = end(({ message, data }) =>
-      reject(new Error(`connect_error: ${message} ${JSON.stringify(data ?? "")}`)),
+    const refused = end((error) =>
+      reject(new Error(`connect_error: ${error.message} ${JSON.stringify(error.data ?? "")}`)),
     );
     const late = end(() => reject(new Error(`not connected within ${PATIENCE} ms`)));
     const timer = setTimeout(late, PATIENCE);
     socket.on("connect", joined).on("connect_error", refused);
+    if (!socket.timeout) socket.on("error", refused); // so version 2 calls it
   });
 }
 

@@ -11,7 +11,7 @@ async function begin(context) {
   assert.equal(engine.transport.name, "polling");
   const upgrade = () => {
     const done = next(engine, "upgrade");
-    engine._probe("websocket");
+    (engine._probe ?? engine.probe).call(engine, "websocket");
     return done;
   };
   return { socket, engine, upgrade };

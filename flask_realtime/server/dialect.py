@@ -1,0 +1,113 @@
+"""How a client says and hears who it is: Socket.IO protocol 5, and 4 before it.
+
+A client has one of them from its first packet on. They differ only in joining a namespace;
+events and acknowledgements are the same (Socket.IO protocol, "History").
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Container
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from ..codec.socket_packet import Packet
+from ..errors import ConnectError
+
+__all__ = ["Dialect", "Dialect4", "Dialect5", "dialect_of"]
+
+_MAX_PARAMETERS = 64
+
+
+class Dialect(Protocol):
+    """What a client and its namespaces ask for."""
+
+    @property
+    def joins_at_once(self) -> bool:
+        """Whether a new client is in the main namespace without asking for it."""
+
+    @property
+    def can_return(self) -> bool:
+        """Whether its connection state can be recovered."""
+
+    def socket_id(self, session_id: str, namespace: str, taken: Container[str]) -> str:
+        """Return the id of a new socket, none of those that are taken."""
+
+    def destination(self, packet: Packet) -> tuple[str, Any]:
+        """Return the namespace and the credentials of a CONNECT packet."""
+
+    def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what the answer to CONNECT carries of ``payload``."""
+
+    def refusal(self, error: ConnectError) -> Any:
+        """Return what a client is told whom a middleware has refused."""
+
+
+class Dialect5:
+    """Socket.IO protocol 5, over Engine.IO protocol 4: clients of version 3 and later."""
+
+    __slots__ = ()
+
+    joins_at_once = False
+    can_return = True
+
+    def socket_id(self, session_id: str, namespace: str, taken: Container[str]) -> str:
+        """Return 20 random characters: the session's id is a secret."""
+        return _random_id()
+
+    def destination(self, packet: Packet) -> tuple[str, Any]:
+        """Return the namespace and the credentials of a CONNECT packet."""
+        return packet.namespace, packet.data
+
+    def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """Return all of it."""
+        return payload
+
+    def refusal(self, error: ConnectError) -> Any:
+        """Return an object with the message and, if there is any, the data."""
+        if error.data is None:
+            return {"message": error.message}
+        return {"message": error.message, "data": error.data}
+
+
+class Dialect4:
+    """Socket.IO protocol 4, over Engine.IO protocol 3: clients of version 2."""
+
+    __slots__ = ()
+
+    joins_at_once = True
+    can_return = False
+
+    def socket_id(self, session_id: str, namespace: str, taken: Container[str]) -> str:
+        """Return the id that the client makes up for itself from the session's."""
+        sid = session_id if namespace == "/" else f"{namespace}#{session_id}"
+        # Taken while the client comes back before the handlers of its leaving have ended.
+        return _random_id() if sid in taken else sid
+
+    def destination(self, packet: Packet) -> tuple[str, Any]:
+        """Return the namespace, and its query string as credentials."""
+        name, _, query = packet.namespace.partition("?")
+        if query.count("&") >= _MAX_PARAMETERS:
+            return name, {}
+        return name, dict(parse_qsl(query, keep_blank_values=True))
+
+    def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
+        """Return nothing: the client knows."""
+        return None
+
+    def refusal(self, error: ConnectError) -> Any:
+        """Return the data or else the message."""
+        # Anything but text, a list or an object is taken for an id or for a broken packet.
+        readable = isinstance(error.data, (list, tuple, dict)) or (
+            isinstance(error.data, str) and error.data
+        )
+        return error.data if readable else error.message
+
+
+def dialect_of(protocol: int) -> Dialect:
+    """Return the dialect that goes with a revision of the Engine.IO protocol."""
+    return Dialect4() if protocol == 3 else Dialect5()
+
+
+def _random_id() -> str:
+    return secrets.token_urlsafe(15)
