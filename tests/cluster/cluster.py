@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ from tests.cluster.redis_server import RedisServer
 from tests.processes import eventually
 
 COMPLETE = 20.0
+SETTLING = "/settling"
 
 
 class Redis(Protocol):
@@ -57,6 +59,8 @@ class Cluster:
         self.members: list[Member] = []
         self._settings = settings
         self._clients: list[Client] = []
+        self._listeners: dict[Member, Client] = {}
+        self._settled = itertools.count()
         try:
             for kind in kinds:
                 self.members.append(self._start(kind))
@@ -91,6 +95,8 @@ class Cluster:
         """A server has left, or is made to; returns when nobody counts it any more."""
         self.members.remove(member)
         member.reap()
+        if member in self._listeners:
+            self._listeners.pop(member).close()
         self.wait_complete()
 
     # Waiting
@@ -156,8 +162,26 @@ class Cluster:
         self.wait_rooms(nsp)
         return client
 
+    def settle(self) -> None:
+        """Wait until every server has handled all that any of them has sent.
+
+        A namespace of its own shares the connections with the others, and so the order.
+        """
+        if self._listeners.keys() != set(self.members):
+            self.open_namespace(SETTLING)
+            for member in set(self.members) - self._listeners.keys():
+                self._listeners[member] = Client(member.ws_url, SETTLING)
+                self._listeners[member].wait_ready()
+        number = next(self._settled)
+        for member in self.members:
+            member.call("emit", nsp=SETTLING, event="settled", args=[number, member.port])
+        for listener in (self._listeners[member] for member in self.members):
+            for member in self.members:
+                listener.expect("settled", number, member.port)
+
     def release_clients(self, *namespaces: str) -> None:
-        """Drop the clients and see that every server has noticed."""
+        """Drop the clients; every server has noticed, and nothing is under way any more."""
+        self.settle()
         clients, self._clients = self._clients, []
         for client in clients:
             client.close()
@@ -173,7 +197,7 @@ class Cluster:
     def stop(self) -> None:
         """End every server as an operator would."""
         try:
-            for client in self._clients:
+            for client in (*self._clients, *self._listeners.values()):
                 client.close()
             for member in self.members:
                 member.request_end()

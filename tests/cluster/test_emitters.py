@@ -62,7 +62,7 @@ def test_rooms_are_meant_and_left_out(stage: Scene, emitter: Obedient) -> None:
     emit(emitter, "one", to=[a])
     emit(emitter, "one but", to=[a], except_=[b])
     emit(emitter, "two", to=[a, b])
-    emit(emitter, "but", except_=[a], flags={"volatile": True, "compress": False})
+    emit(emitter, "but", except_=[a])
     emit(emitter, "last")
     for clients, expected in (
         (in_a, ["one", "one but", "two", "last"]),
@@ -72,6 +72,13 @@ def test_rooms_are_meant_and_left_out(stage: Scene, emitter: Obedient) -> None:
         for client in clients:
             client.expect("last")
             assert client.events() == [[event] for event in expected]
+
+
+def test_modifiers_change_nothing_for_clients_that_listen(stage: Scene, emitter: Obedient) -> None:
+    clients = on_each(stage)
+    emit(emitter, "news", flags={"volatile": True, "compress": False})
+    for client in clients:
+        client.expect("news")
 
 
 def test_one_client_hears_it(stage: Scene, emitter: Obedient) -> None:
