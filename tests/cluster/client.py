@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -168,8 +169,9 @@ class Client:
 
     def close(self) -> None:
         """Drop the connection without a word."""
-        with contextlib.suppress(OSError):
-            self._ws.sock.shutdown(2) if self._ws.sock else None
+        if self._ws.sock is not None:
+            with contextlib.suppress(OSError):
+                self._ws.sock.shutdown(socket.SHUT_RDWR)
         self._reader.join(PATIENCE)
         self._ws.shutdown()  # type: ignore[no-untyped-call]
 

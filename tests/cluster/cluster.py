@@ -83,7 +83,7 @@ class Cluster:
         }
         return Member(kind, settings)
 
-    def add(self, kind: str, *namespaces: str) -> Member:
+    def add(self, kind: str) -> Member:
         """One more server, which everybody knows when this returns."""
         member = self._start(kind)
         self.members.append(member)

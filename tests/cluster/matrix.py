@@ -14,8 +14,6 @@ MEMBERS: tuple[str, ...] = ("node", "node", "node")
 #: The processes without a server that speak to a cluster.
 EMITTERS: tuple[str, ...] = ("node",)
 
-RoomChannels = str
-
 
 @dataclass(frozen=True)
 class Family:
@@ -34,7 +32,7 @@ class Family:
     adapter: str
     options: Mapping[str, Any] = field(default_factory=dict)
     node_options: Mapping[str, Any] = field(default_factory=dict)
-    room_channels: RoomChannels = "no"
+    room_channels: str = "no"
     waits: bool = True
 
     @property
