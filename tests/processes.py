@@ -88,13 +88,17 @@ class Process:
     def _read(self, name: str, stream: IO[str]) -> threading.Thread:
         def pump() -> None:
             for line in stream:
-                with self._changed:
-                    self._lines[name].append(line.rstrip("\n"))
-                    self._changed.notify_all()
+                self.on_line(name, line.rstrip("\n"))
 
         thread = threading.Thread(target=pump, name=f"read {name}", daemon=True)
         thread.start()
         return thread
+
+    def on_line(self, name: str, line: str) -> None:
+        """Keep a line of ``stdout`` or ``stderr``; called by the thread that reads it."""
+        with self._changed:
+            self._lines[name].append(line)
+            self._changed.notify_all()
 
     def __enter__(self: Self) -> Self:
         return self

@@ -34,6 +34,7 @@ from .revision import heartbeats, payload_codec
 from .scheduler import Scheduler
 from .session import Receiver, Session
 from .state import SessionState
+from .traffic import Traffic
 from .verify import (
     parse_query,
     verify_handshake,
@@ -111,6 +112,8 @@ class Engine(EventEmitter):
         self._middlewares: list[EngineMiddleware] = []
         self._warned = False
         self._is_closed = False
+        self.traffic = Traffic()
+        self._sources: list[Callable[[], Mapping[str, float]]] = []
 
     def configure(self, options: Options, scheduler: Scheduler) -> None:
         """Apply the options; before the first request only.
@@ -145,6 +148,36 @@ class Engine(EventEmitter):
     def clients(self) -> Mapping[str, Session]:
         """The sessions by id."""
         return self._sessions
+
+    def stats(self) -> dict[str, float]:
+        """Return what a metrics exporter wants to know; sums count from the start.
+
+        ``clients``, ``polling_clients``, ``websocket_clients``; ``messages_in``,
+        ``messages_out``, ``bytes_in``, ``bytes_out`` (frames and bodies, without HTTP
+        headers); ``outbox_bytes``, what waits for slow clients now; ``hub_lag``, by how many
+        seconds the last timer was late; ``handler_errors``; and with a cluster the counters of
+        its adapter, each beginning with ``adapter_``.
+        """
+        sessions = list(self._sessions.values())
+        polling = sum(session.transport_name == "polling" for session in sessions)
+        found: dict[str, float] = {
+            "clients": len(sessions),
+            "polling_clients": polling,
+            "websocket_clients": len(sessions) - polling,
+            "messages_in": self.traffic.messages_in,
+            "messages_out": self.traffic.messages_out,
+            "bytes_in": self.traffic.bytes_in,
+            "bytes_out": self.traffic.bytes_out,
+            "outbox_bytes": sum(session.buffered_bytes for session in sessions),
+            "hub_lag": self._scheduler.lag,
+        }
+        for source in self._sources:
+            found.update(source())
+        return found
+
+    def add_stats(self, source: Callable[[], Mapping[str, float]]) -> None:
+        """Add what ``source()`` returns to :meth:`stats`."""
+        self._sources.append(source)
 
     def use(self, middleware: EngineMiddleware) -> EngineMiddleware:
         """Add a function that sees every request first; works as a decorator.

@@ -19,6 +19,7 @@ from ..reasons import Reason
 from .inbox import Inbox
 from .polling import PollingTransport
 from .state import SessionState, UpgradeState, check_move
+from .traffic import Traffic
 from .transport import SocketTransport, Transport
 
 __all__ = ["Receiver", "Session", "SessionOwner"]
@@ -43,6 +44,10 @@ class Receiver(Protocol):
 
 class SessionOwner(Protocol):
     """The engine, as a session sees it."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """The counters of all sessions."""
 
     def beat(self, session: Session) -> None:
         """The client's part of the heartbeat has arrived."""
@@ -88,6 +93,7 @@ class Session(EventEmitter):
         #: Whether reading is paused because handlers are behind.
         self.is_paused = False
         self._owner = owner
+        self._traffic = owner.traffic
         self._receiver: Receiver
 
     def attach(self, transport: Transport, receiver: Receiver) -> None:
@@ -127,6 +133,7 @@ class Session(EventEmitter):
         if self.state is _OPEN:
             if self._listeners:
                 self.trigger("packetCreate", message)
+            self._traffic.messages_out += 1
             self.transport.send(message)
 
     def close(
@@ -176,10 +183,12 @@ class Session(EventEmitter):
         if self._listeners:
             self.trigger("packet", packet)
         if packet[:1] == "4":
+            self._traffic.messages_in += 1
             self._receiver.on_message(packet[1:])
         elif isinstance(packet, str):
             self._receive_control(packet)
         else:
+            self._traffic.messages_in += 1
             self._receiver.on_message(packet)
 
     def _receive_control(self, packet: str) -> None:

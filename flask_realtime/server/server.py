@@ -74,6 +74,7 @@ class BaseServer(Broadcaster):
         self._namespaces = Namespaces(self)
         self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
         self._started_in = 0  # the process
+        self.engine.add_stats(self._stats)
         self.configure(options)
 
     def configure(self, options: dict[str, Any]) -> None:
@@ -271,6 +272,11 @@ class BaseServer(Broadcaster):
     def _close(self) -> None:
         self._namespaces.close()
         self.engine.close()
+
+    def _stats(self) -> dict[str, float]:
+        adapter = self.sockets.adapter.stats()
+        found: dict[str, float] = {f"adapter_{name}": value for name, value in adapter.items()}
+        return {"handler_errors": self.runner.errors, **found}
 
     # What the engine and the clients report
 

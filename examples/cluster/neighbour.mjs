@@ -1,0 +1,58 @@
+// The Node server of the cluster; it does what server.py does.
+//
+// Start it alone with `node neighbour.mjs --port 5003 --redis redis://127.0.0.1:6379`.
+
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { parseArgs } from "node:util";
+
+import { createAdapter } from "@socket.io/redis-adapter";
+import { createClient } from "redis";
+import { Server } from "socket.io";
+
+const { values } = parseArgs({
+  options: {
+    port: { type: "string", default: "5003" },
+    redis: { type: "string", default: "redis://127.0.0.1:6379" },
+  },
+});
+const ROOM = "everybody";
+const NAME = `Node on port ${values.port}`;
+
+const publisher = createClient({ url: values.redis });
+const subscriber = publisher.duplicate();
+for (const client of [publisher, subscriber]) {
+  client.on("error", (error) => console.error(`Redis: ${error.message}`));
+}
+await Promise.all([publisher.connect(), subscriber.connect()]);
+
+const page = await readFile(new URL("page.html", import.meta.url));
+const http = createServer((request, response) => {
+  response.setHeader("Content-Type", "text/html; charset=utf-8").end(page);
+});
+const io = new Server(http, { adapter: createAdapter(publisher, subscriber) });
+
+io.on("connection", async (socket) => {
+  socket.join(ROOM);
+  socket.emit("welcome", NAME);
+  socket.on("say", (text, done) => {
+    if (typeof text !== "string" || text.length === 0 || text.length > 500) return done?.();
+    // To the clients of all servers, in whichever language those are written.
+    io.to(ROOM).emit("said", NAME, text);
+    done?.("delivered");
+  });
+  socket.on("disconnect", countPeople);
+  await countPeople();
+});
+
+// Tells everybody how many there are, on all servers together.
+async function countPeople() {
+  try {
+    io.to(ROOM).emit("people", (await io.in(ROOM).fetchSockets()).length);
+  } catch (error) {
+    console.error(`nobody was counted: ${error.message}`); // another server did not answer
+  }
+}
+
+http.listen(Number(values.port), "127.0.0.1", () => console.log(` * Running on ${NAME}`));
+process.on("SIGTERM", () => process.exit(0));
