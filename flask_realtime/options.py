@@ -11,17 +11,19 @@ from typing import Any
 
 from .functions import require_function
 
-__all__ = ["Options"]
+__all__ = ["MAX_WINDOW_BITS", "MIN_WINDOW_BITS", "DeflateSettings", "Options"]
 
 #: Options of later releases: only the value that switches them off is accepted until then.
 _NOT_YET = {
     "allow_eio3": False,
     "cleanup_empty_child_namespaces": False,
     "connection_state_recovery": None,
-    "per_message_deflate": False,
 }
 
 _COOKIE_KEYS = frozenset({"name", "path", "domain", "max_age", "secure", "httponly", "samesite"})
+
+#: The windows that RFC 7692 §7.1.2 knows, as powers of two.
+MIN_WINDOW_BITS, MAX_WINDOW_BITS = 8, 15
 
 _POSITIVE = (
     "ping_interval",
@@ -31,6 +33,70 @@ _POSITIVE = (
     "max_http_buffer_size",
     "max_buffered_bytes",
 )
+
+
+@dataclass(frozen=True)
+class DeflateSettings:
+    """What ``per_message_deflate`` can be told (``ws`` documentation, "WebSocket compression").
+
+    The defaults keep nothing between two messages: a context in both directions takes 15 times
+    the memory of an idle connection, and lets an attacker who hears the length of one message
+    learn about those before it. See ``docs/compression.md``.
+    """
+
+    #: Bytes from which a message is compressed.
+    threshold: int = 1024
+    #: Whether each message of the server is compressed on its own.
+    server_no_context_takeover: bool = True
+    #: Whether clients have to do the same.
+    client_no_context_takeover: bool = True
+    #: The window of the server, and the largest one of clients, as powers of two.
+    server_max_window_bits: int = MAX_WINDOW_BITS
+    client_max_window_bits: int = MAX_WINDOW_BITS
+    #: zlib's compression level, 0 to 9; -1 is zlib's choice.
+    level: int = -1
+    #: zlib's memory for compression, 1 to 9.
+    mem_level: int = 8
+
+    @classmethod
+    def build(cls, option: bool | Mapping[str, Any] | None) -> DeflateSettings | None:
+        """Check the option and return the settings; ``None`` when it is off.
+
+        Raises:
+            TypeError: It is neither a boolean nor a mapping, or a key is unknown.
+            ValueError: A value is out of range.
+        """
+        if not isinstance(option, (bool, Mapping, type(None))):
+            raise TypeError(f"per_message_deflate must be a boolean or a mapping, not {option!r}")
+        if option is None or option is False:
+            return None
+        given = {} if option is True else option
+        known = frozenset(field.name for field in dataclasses.fields(cls))
+        _check_keys("per_message_deflate", given, known)
+        settings = cls(**given)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise ``ValueError`` for a value that is out of range."""
+        for name in ("server_no_context_takeover", "client_no_context_takeover"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"per_message_deflate: {name} must be True or False")
+        for name, (low, high) in _DEFLATE_RANGES.items():
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ValueError(
+                    f"per_message_deflate: {name} must be from {low} to {high}, not {value!r}"
+                )
+
+
+_DEFLATE_RANGES: dict[str, tuple[int, float]] = {
+    "threshold": (0, math.inf),
+    "server_max_window_bits": (MIN_WINDOW_BITS, MAX_WINDOW_BITS),
+    "client_max_window_bits": (MIN_WINDOW_BITS, MAX_WINDOW_BITS),
+    "level": (-1, 9),
+    "mem_level": (1, 9),
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +137,9 @@ class Options:
     cookie: bool | str | Mapping[str, Any] | None = None
     #: Compression of polling responses: ``True``, ``False`` or ``{"threshold": bytes}``.
     http_compression: bool | Mapping[str, Any] = True
+    #: Compression of WebSocket messages: ``True``, ``False`` or a mapping of
+    #: :class:`DeflateSettings`.
+    per_message_deflate: bool | Mapping[str, Any] | None = False
     #: A message that follows the handshake in the same response.
     initial_packet: str | bytes | None = None
     #: Whether, or from which directory, the JavaScript client is served.
@@ -144,6 +213,7 @@ class Options:
             raise TypeError("initial_packet must be text or bytes")
         _check_keys("cookie", self.cookie, _COOKIE_KEYS)
         _check_keys("http_compression", self.http_compression, frozenset({"threshold"}))
+        DeflateSettings.build(self.per_message_deflate)
 
 
 def _check_keys(option: str, value: Any, known: frozenset[str]) -> None:
