@@ -278,6 +278,14 @@ def test_messages_from_the_threshold_on_are_compressed(takeover: bool) -> None:
 
 
 @pytest.mark.parametrize("takeover", [True, False])
+def test_nothing_is_sent_as_it_is(takeover: bool) -> None:
+    """zlib has no block for it after a flush (RFC 7692 §7.2.3.6)."""
+    deflater = compression(takeover=takeover, threshold=0).deflater
+    deflater.frames(Message(b"before"))
+    assert deflater.frames(Message(None, [b""])) == b"\x82\x00"
+
+
+@pytest.mark.parametrize("takeover", [True, False])
 def test_a_message_can_opt_out(takeover: bool) -> None:
     made = compression(takeover=takeover)
     message = Message(rows(5000), compress=False)
