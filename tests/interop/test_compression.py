@@ -48,6 +48,14 @@ def test_with_everything_compressed_the_client(
     official_client.run(name, "upgrade", url)
 
 
+@pytest.mark.parametrize("mode", ["websocket", "upgrade"])
+@pytest.mark.parametrize("name", scenarios("uncompressed"), ids=sentence)
+def test_by_default_the_client(
+    official_client: Runner, server: ServerProcess, name: str, mode: str
+) -> None:
+    official_client.run(name, mode, server.url)
+
+
 def test_a_raw_client_with_the_offer_of_a_browser(servers: Servers, tag: str) -> None:
     server = servers.get(per_message_deflate=True)
     client = Compressor()
