@@ -27,9 +27,8 @@ CLIENT_FILES = frozenset(f"{name}.js{suffix}" for name in _NAMES for suffix in (
 _RELEASE = "4.8.1"
 _CDN = "https://cdn.socket.io"
 
-#: Bytes from which a file is compressed, and how hard: it is done once.
+#: Bytes from which a file is compressed.
 _THRESHOLD = 1024
-_LEVEL = 9
 _JAVASCRIPT = "application/javascript"
 
 
@@ -84,7 +83,7 @@ class ClientFiles:
     def _encoded(self, path: Path, encoding: str, state: tuple[int, int]) -> bytes:
         kept, body = self._kept.get((path.name, encoding), (None, b""))
         if kept != state:
-            body = encode(path.read_bytes(), encoding, _LEVEL)
+            body = encode(path.read_bytes(), encoding)
             self._kept[path.name, encoding] = (state, body)
         return body
 

@@ -39,9 +39,9 @@ _POSITIVE = (
 class DeflateSettings:
     """What ``per_message_deflate`` can be told (``ws`` documentation, "WebSocket compression").
 
-    The defaults keep nothing between two messages: a context in both directions takes 15 times
-    the memory of an idle connection, and lets an attacker who hears the length of one message
-    learn about those before it. See ``docs/compression.md``.
+    The defaults keep nothing between two messages: contexts take a quarter of a megabyte for each
+    connection, a broadcast would have to be compressed for each member, and the length of a
+    message would tell something about those before it. See ``docs/compression.md``.
     """
 
     #: Bytes from which a message is compressed.

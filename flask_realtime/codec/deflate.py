@@ -79,7 +79,8 @@ class SharedDeflater:
 
     def __init__(self, settings: DeflateSettings, bits: int) -> None:
         self._threshold = max(settings.threshold, _LEAST)
-        self._compressor = _compressor(settings, bits)
+        # A full flush forgets what came before: no message can be told from another's length.
+        self._stream = _Stream(settings, bits, zlib.Z_FULL_FLUSH)
 
     def frames(self, message: Message) -> bytes:
         """Return the frames of a message: the same bytes for every connection."""
@@ -93,12 +94,11 @@ class SharedDeflater:
     def _frame(self, opcode: int, payload: bytes) -> bytes:
         if len(payload) < self._threshold:
             return encode_frame(opcode, payload)
-        # A full flush forgets what came before: no message can be told from another's length.
-        data = self._compressor.compress(payload) + self._compressor.flush(zlib.Z_FULL_FLUSH)
-        if len(data) - len(_TRAILER) >= len(payload):
+        data = self._stream.deflate(payload)
+        if len(data) >= len(payload):
             # An image, for example; nobody has to inflate it.
             return encode_frame(opcode, payload)
-        return encode_frame(opcode | RSV1, data[: -len(_TRAILER)])
+        return encode_frame(opcode | RSV1, data)
 
 
 class OwnDeflater:
@@ -109,14 +109,11 @@ class OwnDeflater:
         bits: The window, as a power of two.
     """
 
-    __slots__ = ("_bits", "_compressor", "_settings", "_threshold")
+    __slots__ = ("_stream", "_threshold")
 
     def __init__(self, settings: DeflateSettings, bits: int) -> None:
-        self._settings = settings
-        self._bits = bits
         self._threshold = max(settings.threshold, _LEAST)
-        # A quarter of a megabyte: not before there is something to compress.
-        self._compressor: Any = None
+        self._stream = _Stream(settings, bits, zlib.Z_SYNC_FLUSH)
 
     def frames(self, message: Message) -> bytes:
         """Return the frames of a message; they have to be sent, in the order of the calls."""
@@ -127,12 +124,8 @@ class OwnDeflater:
     def _frame(self, opcode: int, payload: bytes) -> bytes:
         if len(payload) < self._threshold:
             return encode_frame(opcode, payload)
-        compressor = self._compressor
-        if compressor is None:
-            compressor = self._compressor = _compressor(self._settings, self._bits)
-        # Longer than the payload or not: the client's window has to move on with this one.
-        data = compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)
-        return encode_frame(opcode | RSV1, data[: -len(_TRAILER)])
+        # Also when it gets longer: the client's window has to move on with this one.
+        return encode_frame(opcode | RSV1, self._stream.deflate(payload))
 
 
 def _frames(message: Message, frame: Callable[[int, bytes], bytes]) -> bytes:
@@ -141,9 +134,30 @@ def _frames(message: Message, frame: Callable[[int, bytes], bytes]) -> bytes:
     return b"".join(frames)
 
 
-def _compressor(settings: DeflateSettings, bits: int) -> Any:
-    window = -max(bits, _MIN_COMPRESSOR_BITS)
-    return zlib.compressobj(settings.level, zlib.DEFLATED, window, settings.mem_level)
+class _Stream:
+    """A compressor, made when it is first needed: it takes a quarter of a megabyte."""
+
+    __slots__ = ("_bits", "_compressor", "_flush", "_settings")
+
+    def __init__(self, settings: DeflateSettings, bits: int, flush: int) -> None:
+        self._settings = settings
+        self._bits = max(bits, _MIN_COMPRESSOR_BITS)
+        self._flush = flush
+        self._compressor: Any = None
+
+    def deflate(self, payload: bytes) -> bytes:
+        """Return the payload of a compressed frame."""
+        # It is put back when it is done. After an exception there may be half a message in it,
+        # and nothing prevents a new one from going on, because it refers to nothing.
+        compressor, self._compressor = self._compressor, None
+        if compressor is None:
+            settings = self._settings
+            compressor = zlib.compressobj(
+                settings.level, zlib.DEFLATED, -self._bits, settings.mem_level
+            )
+        data: bytes = compressor.compress(payload) + compressor.flush(self._flush)
+        self._compressor = compressor
+        return data[: -len(_TRAILER)]
 
 
 class _Inflater:

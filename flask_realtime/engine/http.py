@@ -145,11 +145,11 @@ def choose_encoding(environ: Environ) -> str | None:
     return "deflate" if accepted["deflate"] else None
 
 
-def encode(body: bytes, encoding: str, level: int = 6) -> bytes:
+def encode(body: bytes, encoding: str) -> bytes:
     """Return the body in one of the encodings of :func:`choose_encoding`."""
     if encoding == "gzip":
-        return gzip.compress(body, compresslevel=level, mtime=0)
-    return zlib.compress(body, level)
+        return gzip.compress(body, compresslevel=6, mtime=0)
+    return zlib.compress(body, 6)
 
 
 def affinity_cookie(option: Any, sid: str) -> str:

@@ -344,6 +344,18 @@ def test_what_does_not_get_shorter_is_sent_as_it_is() -> None:
         assert read(own.frames(Message(None, [noise])), client) == ([(BINARY, noise)], 1)
 
 
+@pytest.mark.parametrize("takeover", [True, False])
+def test_a_message_that_fails_leaves_nothing_in_those_behind_it(takeover: bool) -> None:
+    """What was compressed of it has not been sent: the client's window does not have it."""
+    deflater = compression(takeover=takeover).deflater
+    client = Compressor(takeover=takeover)
+    read(deflater.frames(Message(rows(3000))), client)
+    broken: Any = "not bytes" * 500
+    with pytest.raises(TypeError):
+        deflater.frames(Message(rows(9000), [broken]))
+    assert read(deflater.frames(Message(rows(9000))), client) == ([(TEXT, b"4" + rows(9000))], 1)
+
+
 def test_level_and_memory_are_given_to_zlib() -> None:
     text = rows(50_000)
     sizes = [

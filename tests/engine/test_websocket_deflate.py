@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import zlib
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
+from flask_realtime.codec.deflate import OwnDeflater
 from flask_realtime.codec.message import Message
 from flask_realtime.engine.session import Session
 from flask_realtime.engine.websocket_deflate import DeflateTransport
@@ -261,3 +263,24 @@ def test_the_bound_of_a_slow_client_counts_compressed_bytes(make_engine: MakeEng
     assert line.receive() == "4" + "x" * 400_000
     gevent.sleep(0)
     assert session.ready_state == "open"
+
+
+def contexts() -> int:
+    gc.collect()
+    return sum(isinstance(item, (DeflateTransport, OwnDeflater)) for item in gc.get_objects())
+
+
+def test_the_contexts_of_a_client_go_with_it(make_engine: MakeEngine) -> None:
+    engine = make_engine(per_message_deflate=TAKEOVER)
+    before = contexts()
+    for _ in range(5):
+        line, session = dial(engine, takeover=True)
+        line.send("4" + text(5000))
+        session.send(Message(text(5000).encode()))
+        line.receive()
+        assert contexts() == before + 2
+        line.line.leave()
+        line.line.ended()
+        engine.handler.sessions.clear()
+        del line, session
+    wait_until(lambda: contexts() == before, "the contexts to be collected")
