@@ -11,14 +11,18 @@ from typing import Any
 
 from .functions import require_function
 
-__all__ = ["Options", "RecoveryOptions"]
-
-#: Options of later releases: only the value that switches them off is accepted until then.
-_NOT_YET = {
-    "per_message_deflate": False,
-}
+__all__ = [
+    "MAX_WINDOW_BITS",
+    "MIN_WINDOW_BITS",
+    "DeflateSettings",
+    "Options",
+    "RecoveryOptions",
+]
 
 _COOKIE_KEYS = frozenset({"name", "path", "domain", "max_age", "secure", "httponly", "samesite"})
+
+#: The windows that RFC 7692 §7.1.2 knows, as powers of two.
+MIN_WINDOW_BITS, MAX_WINDOW_BITS = 8, 15
 
 _POSITIVE = (
     "ping_interval",
@@ -63,6 +67,70 @@ class RecoveryOptions:
 
 
 @dataclass(frozen=True)
+class DeflateSettings:
+    """What ``per_message_deflate`` can be told (``ws`` documentation, "WebSocket compression").
+
+    The defaults keep nothing between two messages: contexts take a quarter of a megabyte for each
+    connection, a broadcast would have to be compressed for each member, and the length of a
+    message would tell something about those before it. See ``docs/compression.md``.
+    """
+
+    #: Bytes from which a message is compressed.
+    threshold: int = 1024
+    #: Whether each message of the server is compressed on its own.
+    server_no_context_takeover: bool = True
+    #: Whether clients have to do the same.
+    client_no_context_takeover: bool = True
+    #: The window of the server, and the largest one of clients, as powers of two.
+    server_max_window_bits: int = MAX_WINDOW_BITS
+    client_max_window_bits: int = MAX_WINDOW_BITS
+    #: zlib's compression level, 0 to 9; -1 is zlib's choice.
+    level: int = -1
+    #: zlib's memory for compression, 1 to 9.
+    mem_level: int = 8
+
+    @classmethod
+    def build(cls, option: bool | Mapping[str, Any] | None) -> DeflateSettings | None:
+        """Check the option and return the settings; ``None`` when it is off.
+
+        Raises:
+            TypeError: It is neither a boolean nor a mapping, or a key is unknown.
+            ValueError: A value is out of range.
+        """
+        if not isinstance(option, (bool, Mapping, type(None))):
+            raise TypeError(f"per_message_deflate must be a boolean or a mapping, not {option!r}")
+        if option is None or option is False:
+            return None
+        given = {} if option is True else option
+        known = frozenset(field.name for field in dataclasses.fields(cls))
+        _check_keys("per_message_deflate", given, known)
+        settings = cls(**given)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Raise ``ValueError`` for a value that is out of range."""
+        for name in ("server_no_context_takeover", "client_no_context_takeover"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"per_message_deflate: {name} must be True or False")
+        for name, (low, high) in _DEFLATE_RANGES.items():
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
+                raise ValueError(
+                    f"per_message_deflate: {name} must be from {low} to {high}, not {value!r}"
+                )
+
+
+_DEFLATE_RANGES: dict[str, tuple[int, float]] = {
+    "threshold": (0, math.inf),
+    "server_max_window_bits": (MIN_WINDOW_BITS, MAX_WINDOW_BITS),
+    "client_max_window_bits": (MIN_WINDOW_BITS, MAX_WINDOW_BITS),
+    "level": (-1, 9),
+    "mem_level": (1, 9),
+}
+
+
+@dataclass(frozen=True)
 class Options:
     """What a server can be told (Socket.IO documentation, "Server options").
 
@@ -103,6 +171,9 @@ class Options:
     cookie: bool | str | Mapping[str, Any] | None = None
     #: Compression of polling responses: ``True``, ``False`` or ``{"threshold": bytes}``.
     http_compression: bool | Mapping[str, Any] = True
+    #: Compression of WebSocket messages: ``True``, ``False`` or a mapping of
+    #: :class:`DeflateSettings`.
+    per_message_deflate: bool | Mapping[str, Any] | None = False
     #: A message that follows the handshake in the same response.
     initial_packet: str | bytes | None = None
     #: Whether, or from which directory, the JavaScript client is served.
@@ -129,7 +200,7 @@ class Options:
     @classmethod
     def names(cls) -> frozenset[str]:
         """Return the names of all options."""
-        return frozenset(field.name for field in dataclasses.fields(cls)) | _NOT_YET.keys()
+        return frozenset(field.name for field in dataclasses.fields(cls))
 
     @classmethod
     def build(cls, given: Mapping[str, Any]) -> Options:
@@ -138,15 +209,11 @@ class Options:
         Raises:
             TypeError: An option is unknown; the message names the nearest one.
             ValueError: A value is out of range.
-            NotImplementedError: An option of a later release is switched on.
         """
         values = dict(given)
         for name in values:
             if name not in cls.names():
                 raise TypeError(unknown_option(name, cls.names()))
-        for name, off in _NOT_YET.items():
-            if values.pop(name, off) not in (off, None):
-                raise NotImplementedError(f"{name} is not part of this release yet")
         options = cls(**values)
         options.check()
         return options
@@ -185,6 +252,7 @@ class Options:
         RecoveryOptions.build(self.connection_state_recovery)
         _check_keys("cookie", self.cookie, _COOKIE_KEYS)
         _check_keys("http_compression", self.http_compression, frozenset({"threshold"}))
+        DeflateSettings.build(self.per_message_deflate)
 
 
 def _check_positive(name: str, value: Any) -> None:

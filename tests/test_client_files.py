@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +65,120 @@ def test_a_head_request_has_no_body(dist: Path) -> None:
     answer = found(ClientFiles(str(dist), []), "socket.io.js", "HEAD")
     assert answer.status == 200
     assert answer.headers["Content-Length"] == str(len("content of socket.io.js"))
+
+
+# --- compression
+
+SCRIPT = "".join(f"export const name{number} = {number};\n" for number in range(500))
+BIG = "socket.io.esm.min.js"
+DECODE: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.decompress, "deflate": zlib.decompress}
+ENCODINGS = pytest.mark.parametrize("encoding", DECODE)
+
+
+@pytest.fixture
+def big(dist: Path) -> ClientFiles:
+    (dist / BIG).write_text(SCRIPT)
+    return ClientFiles(str(dist), [])
+
+
+@ENCODINGS
+def test_a_file_is_compressed_for_who_accepts_it(big: ClientFiles, encoding: str) -> None:
+    answer = found(big, BIG, **{"Accept-Encoding": encoding})
+    assert answer.headers["Content-Encoding"] == encoding
+    assert DECODE[encoding](answer.body).decode() == SCRIPT
+    assert len(answer.body) == int(answer.headers["Content-Length"]) < len(SCRIPT) / 3
+    assert answer.headers["Content-Type"].startswith("application/javascript")
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert answer.headers["Cache-Control"] == "public, max-age=0"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "gzip"),
+        ("deflate;q=1, gzip;q=0.5", "deflate"),
+        ("gzip;q=0, deflate", "deflate"),
+        ("*", "gzip"),
+        ("br", None),
+        ("identity", None),
+        ("gzip;q=0", None),
+        ("", None),
+    ],
+)
+def test_the_client_chooses_the_encoding(
+    big: ClientFiles, accepted: str, encoding: str | None
+) -> None:
+    answer = found(big, BIG, **{"Accept-Encoding": accepted})
+    assert answer.headers.get("Content-Encoding") == encoding
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert (answer.text == SCRIPT) if encoding is None else answer.body
+
+
+def test_a_small_file_is_sent_as_it_is(big: ClientFiles) -> None:
+    answer = found(big, "socket.io.js", **{"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in answer.headers
+    assert answer.text == "content of socket.io.js"
+
+
+def test_the_tag_of_a_compressed_file_is_weak(big: ClientFiles) -> None:
+    """RFC 9110 §8.8.1: the bytes are others, the script is the same."""
+    assert found(big, BIG).headers["ETag"] == f'"{VERSION}"'
+    assert found(big, BIG, **{"Accept-Encoding": "gzip"}).headers["ETag"] == f'W/"{VERSION}"'
+
+
+@pytest.mark.parametrize("known", [f'"{VERSION}"', f'W/"{VERSION}"', f'"0", W/"{VERSION}"', "*"])
+@pytest.mark.parametrize("accepted", ["gzip", "deflate", ""])
+def test_a_304_has_the_headers_of_the_file_and_none_of_its_body(
+    big: ClientFiles, known: str, accepted: str
+) -> None:
+    """RFC 9110 §15.4.5."""
+    asked = {"If-None-Match": known, "Accept-Encoding": accepted}
+    full = found(big, BIG, **{"Accept-Encoding": accepted}).headers
+    answer = found(big, BIG, **asked)
+    assert (answer.status, answer.body) == (304, b"")
+    for name in ("ETag", "Vary", "Cache-Control"):
+        assert answer.headers[name] == full[name]
+    assert not {"Content-Encoding", "Content-Length", "Content-Type"} & {*answer.headers.keys()}
+    other = found(big, BIG, **{**asked, "If-None-Match": '"0.0.0"'})
+    assert other.status == 200
+
+
+@ENCODINGS
+def test_a_head_request_has_the_headers_of_the_compressed_file(
+    big: ClientFiles, encoding: str
+) -> None:
+    full = found(big, BIG, **{"Accept-Encoding": encoding})
+    answer = found(big, BIG, "HEAD", **{"Accept-Encoding": encoding})
+    assert (answer.status, answer.body) == (200, b"")
+    for name in ("Content-Encoding", "Content-Length", "ETag", "Vary"):
+        assert answer.headers[name] == full.headers[name]
+
+
+def test_a_file_is_compressed_once_and_again_when_it_has_changed(
+    big: ClientFiles, dist: Path
+) -> None:
+    path, other = dist / BIG, SCRIPT.replace("const", "const".upper())
+
+    def get_each() -> list[str]:
+        answers = [(d, found(big, BIG, **{"Accept-Encoding": e})) for e, d in DECODE.items()]
+        return [decode(answer.body).decode() for decode, answer in answers]
+
+    assert get_each() == [SCRIPT] * 2
+    stat = path.stat()
+    path.write_text(other)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    # Nothing tells that the file is another one: it is not read.
+    assert get_each() == [SCRIPT] * 2
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+    assert get_each() == [other] * 2
+    path.write_text(SCRIPT * 2)
+    assert get_each() == [SCRIPT * 2] * 2
+
+
+def test_a_part_of_a_compressed_file_is_not_cut_out_of_it(big: ClientFiles) -> None:
+    answer = found(big, BIG, **{"Accept-Encoding": "gzip", "Range": "bytes=0-9"})
+    assert answer.status == 200
+    assert gzip.decompress(answer.body).decode() == SCRIPT
 
 
 def test_without_a_client_there_is_a_redirect_to_its_release(tmp_path: Path) -> None:

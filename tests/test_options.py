@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.options import Options, RecoveryOptions, unknown_option
+from flask_realtime.options import DeflateSettings, Options, RecoveryOptions, unknown_option
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -157,19 +157,6 @@ def test_json_belongs_to_the_default_parser() -> None:
         assert getattr(Options.build({name: given}), name) is given
 
 
-LATER: list[tuple[str, Any, Any]] = [
-    ("per_message_deflate", False, {"threshold": 1024}),
-]
-
-
-@pytest.mark.parametrize(("name", "off", "on"), LATER)
-def test_what_is_not_there_yet_cannot_be_switched_on(name: str, off: Any, on: Any) -> None:
-    for value in (off, None):
-        assert Options.build({name: value}) == Options()
-    with pytest.raises(NotImplementedError, match=name):
-        Options.build({name: on})
-
-
 def test_recovery_is_off_or_complete() -> None:
     for off in (None, False):
         assert Options.build({"connection_state_recovery": off}).recovery is None
@@ -194,3 +181,69 @@ def test_recovery_is_off_or_complete() -> None:
 def test_recovery_that_cannot_work_is_refused(given: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="connection_state_recovery"):
         Options.build({"connection_state_recovery": given})
+
+
+@pytest.mark.parametrize("value", [False, None])
+def test_compression_of_websockets_is_off_unless_it_is_asked_for(value: Any) -> None:
+    assert DeflateSettings.build(Options().per_message_deflate) is None
+    assert (
+        DeflateSettings.build(Options.build({"per_message_deflate": value}).per_message_deflate)
+        is None
+    )
+
+
+@pytest.mark.parametrize("value", [True, {}])
+def test_compression_of_websockets_keeps_nothing_between_messages_by_default(value: Any) -> None:
+    settings = DeflateSettings.build(value)
+    assert settings == DeflateSettings()
+    assert settings.threshold == 1024
+    assert settings.server_no_context_takeover
+    assert settings.client_no_context_takeover
+
+
+def test_compression_of_websockets_can_be_tuned() -> None:
+    given = {
+        "threshold": 0,
+        "server_no_context_takeover": False,
+        "client_no_context_takeover": False,
+        "server_max_window_bits": 8,
+        "client_max_window_bits": 12,
+        "level": 9,
+        "mem_level": 1,
+    }
+    assert DeflateSettings.build(given) == DeflateSettings(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"treshold": 1}, "per_message_deflate: .*did you mean 'threshold'"),
+        ({"serverNoContextTakeover": True}, "'server_no_context_takeover'"),
+        ({"concurrency_limit": 10}, "'concurrency_limit'"),
+        ("yes", "a boolean or a mapping"),
+        (1, "a boolean or a mapping"),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_of_the_compression_is_answered_with_the_nearest(
+    given: Any, words: str
+) -> None:
+    with pytest.raises(TypeError, match=words):
+        Options.build({"per_message_deflate": given})
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("threshold", [-1, 1.5, "1024", None, True]),
+        ("server_max_window_bits", [7, 16, None, True, "15"]),
+        ("client_max_window_bits", [7, 16, None, True, False]),
+        ("level", [-2, 10, 6.0]),
+        ("mem_level", [0, 10, None]),
+        ("server_no_context_takeover", [None, 1, "yes"]),
+        ("client_no_context_takeover", [None, 0]),
+    ],
+)
+def test_a_value_of_the_compression_has_a_range(name: str, values: list[Any]) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=f"per_message_deflate: {name}"):
+            Options.build({"per_message_deflate": {name: value}})

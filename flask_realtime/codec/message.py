@@ -6,7 +6,7 @@ frames are built once and every polling client gets the same encoded packets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .payload import encode_binary
 from .websocket import BINARY, TEXT, encode_frame, message_frame
@@ -23,10 +23,18 @@ class Message:
     Args:
         text: UTF-8 without Engine.IO's type digit; ``None`` when the message is binary only.
         attachments: Binary messages that follow the text without anything between them.
-        compress: Whether a polling response with this message may be compressed.
+        compress: Whether it may be compressed, in a polling response or as frames.
     """
 
-    __slots__ = ("_packets", "_revision3", "attachments", "compress", "framed", "text")
+    __slots__ = (
+        "_packets",
+        "_revision3",
+        "_variants",
+        "attachments",
+        "compress",
+        "framed",
+        "text",
+    )
 
     # Set by the first who asks: messages without clients of protocol 3 do not pay for it.
     _revision3: Message
@@ -40,6 +48,8 @@ class Message:
         #: What :meth:`frames` returned; ``None`` before its first call.
         self.framed: bytes | None = None
         self._packets: tuple[bytes, ...] | None = None
+        # Frames in other forms; not set before there is one, which most messages never see.
+        self._variants: dict[object, bytes]
 
     def frames(self) -> bytes:
         """Return the WebSocket frames, contiguous, ready for the socket."""
@@ -49,6 +59,30 @@ class Message:
             if self.attachments:
                 frames += b"".join([encode_frame(BINARY, data) for data in self.attachments])
             self.framed = frames
+        return frames
+
+    @property
+    def largest(self) -> int:
+        """Bytes of its largest WebSocket message."""
+        sizes = [len(data) for data in self.attachments]
+        if self.text is not None:
+            sizes.append(len(self.text) + 1)
+        return max(sizes, default=0)
+
+    def variant(self, key: object, make: Callable[[Message], bytes]) -> bytes:
+        """Return its frames in another form.
+
+        Args:
+            key: The form.
+            make: Makes the frames, when nobody has asked for this form before.
+        """
+        try:
+            variants = self._variants
+        except AttributeError:
+            variants = self._variants = {}
+        frames = variants.get(key)
+        if frames is None:
+            frames = variants[key] = make(self)
         return frames
 
     def packets(self) -> tuple[bytes, ...]:

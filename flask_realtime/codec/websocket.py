@@ -7,6 +7,7 @@ that comes out, after the messages that were complete before it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import FrameError
@@ -16,9 +17,11 @@ __all__ = [
     "CLOSE",
     "PING",
     "PONG",
+    "RSV1",
     "TEXT",
     "Control",
     "FrameDecoder",
+    "Inflate",
     "encode_close",
     "encode_frame",
     "message_frame",
@@ -30,6 +33,8 @@ BINARY: Final = 0x2
 CLOSE: Final = 0x8
 PING: Final = 0x9
 PONG: Final = 0xA
+#: With the opcode of a data message: it is compressed (RFC 7692 §6).
+RSV1: Final = 0x40
 
 _FIN = 0x80
 _MASKED = 0x80
@@ -55,6 +60,8 @@ class Control(NamedTuple):
 
 
 Incoming = str | bytes | Control | FrameError
+#: Inflates the payload of a compressed message; raises :exc:`FrameError`.
+Inflate = Callable[[bytes | bytearray], bytes]
 
 
 def encode_frame(opcode: int, payload: bytes) -> bytes:
@@ -105,12 +112,14 @@ class FrameDecoder:
 
     Args:
         max_size: The largest message in bytes, over all its fragments.
+        inflate: Reads compressed messages; ``None`` when the extension has not been agreed on.
     """
 
-    __slots__ = ("_buffer", "_failed", "_fragments", "_max_size", "_opcode", "_short")
+    __slots__ = ("_buffer", "_failed", "_fragments", "_inflate", "_max_size", "_opcode", "_short")
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, max_size: int, inflate: Inflate | None = None) -> None:
         self._max_size = max_size
+        self._inflate = inflate
         self._short = min(max_size, 125)
         # Both stay None while nothing is unfinished: an idle connection holds no buffer.
         self._buffer: bytearray | None = None
@@ -194,7 +203,7 @@ class FrameDecoder:
     def _check_header(self, first: int, second: int) -> None:
         opcode = first & 0x0F
         if first & 0x70:
-            raise FrameError(1002, "a reserved bit is set")
+            self._check_reserved(first)
         if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
             raise FrameError(1002, f"opcode {opcode:#x} is reserved")
         if not second & _MASKED:
@@ -205,8 +214,15 @@ class FrameDecoder:
         elif (opcode == CONTINUATION) != (self._fragments is not None):
             raise FrameError(1002, "a fragment is out of order")
 
+    def _check_reserved(self, first: int) -> None:
+        # RSV1 is for the first frame of a data message (RFC 7692 §6.1).
+        data = first & 0x0F in (TEXT, BINARY)
+        if self._inflate is None or first & 0x70 != RSV1 or not data:
+            raise FrameError(1002, "a reserved bit is set")
+
     def _take(self, first: int, payload: bytes | bytearray) -> Incoming | None:
-        opcode = first & 0x0F
+        # With RSV1, so that a message is remembered as compressed over its fragments.
+        opcode = first & 0x4F
         if opcode & _CONTROL:
             return self._control(opcode, bytes(payload))
         if opcode == CONTINUATION:
@@ -218,12 +234,15 @@ class FrameDecoder:
         elif not first & _FIN:
             self._opcode, self._fragments = opcode, bytearray(payload)
             return None
+        if opcode == TEXT:
+            try:
+                return payload.decode()
+            except UnicodeDecodeError:
+                raise FrameError(1007, "invalid UTF-8") from None
         if opcode == BINARY:
             return bytes(payload)
-        try:
-            return payload.decode()
-        except UnicodeDecodeError:
-            raise FrameError(1007, "invalid UTF-8") from None
+        assert self._inflate is not None
+        return self._take(_FIN | opcode & ~RSV1, self._inflate(payload))
 
     def _control(self, opcode: int, payload: bytes) -> Control:
         if opcode != CLOSE or not payload:

@@ -18,7 +18,9 @@ __all__ = [
     "BodyTooLarge",
     "BrokenBody",
     "affinity_cookie",
+    "choose_encoding",
     "compress",
+    "encode",
     "error_body",
     "read_body",
     "reply",
@@ -127,15 +129,27 @@ def _read(stream: Any, size: int) -> bytes:
 
 def compress(body: bytes, environ: Environ, headers: list[tuple[str, str]]) -> bytes:
     """Return the body in an encoding that the client accepts, and say so in the headers."""
-    accepted = parse_accept_header(environ.get("HTTP_ACCEPT_ENCODING"))
     headers.append(("Vary", "Accept-Encoding"))
+    encoding = choose_encoding(environ)
+    if encoding is None:
+        return body
+    headers.append(("Content-Encoding", encoding))
+    return encode(body, encoding)
+
+
+def choose_encoding(environ: Environ) -> str | None:
+    """Return the encoding that the client likes best, ``None`` for none of ours."""
+    accepted = parse_accept_header(environ.get("HTTP_ACCEPT_ENCODING"))
     if accepted["gzip"] and accepted["gzip"] >= accepted["deflate"]:
-        headers.append(("Content-Encoding", "gzip"))
+        return "gzip"
+    return "deflate" if accepted["deflate"] else None
+
+
+def encode(body: bytes, encoding: str) -> bytes:
+    """Return the body in one of the encodings of :func:`choose_encoding`."""
+    if encoding == "gzip":
         return gzip.compress(body, compresslevel=6, mtime=0)
-    if accepted["deflate"]:
-        headers.append(("Content-Encoding", "deflate"))
-        return zlib.compress(body, 6)
-    return body
+    return zlib.compress(body, 6)
 
 
 def affinity_cookie(option: Any, sid: str) -> str:

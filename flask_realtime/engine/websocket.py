@@ -28,6 +28,7 @@ from ..codec.websocket import (
     TEXT,
     Control,
     FrameDecoder,
+    Inflate,
     encode_close,
     encode_frame,
 )
@@ -54,6 +55,7 @@ class WebSocketTransport:
         sock: A gevent socket, plain or TLS; it is switched to non-blocking here.
         max_size: Bytes of the largest message that is accepted.
         max_buffered: Bytes that may wait for the client.
+        inflate: Reads compressed messages; ``None`` refuses them.
     """
 
     __slots__ = (
@@ -73,7 +75,9 @@ class WebSocketTransport:
 
     name = "websocket"
 
-    def __init__(self, sock: Any, max_size: int, max_buffered: int) -> None:
+    def __init__(
+        self, sock: Any, max_size: int, max_buffered: int, inflate: Inflate | None = None
+    ) -> None:
         sock.settimeout(0)
         self._socket = sock
         self._recv: Callable[[int], bytes]
@@ -86,7 +90,7 @@ class WebSocketTransport:
             # The descriptor itself: gevent's methods would only add a frame around each call.
             self._recv = partial(os.read, sock.fileno())
             self._send = partial(os.write, sock.fileno())
-        self._decoder = FrameDecoder(max_size)
+        self._decoder = FrameDecoder(max_size, inflate)
         self._max_buffered = max_buffered
         self._outbox: deque[bytes | memoryview] | None = None
         self._size = 0

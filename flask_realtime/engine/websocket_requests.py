@@ -11,10 +11,12 @@ from collections.abc import Callable
 from gevent.event import Event
 from werkzeug.datastructures import Headers
 
+from ..codec.deflate import Compression, PerMessageDeflate
+from ..codec.deflate_agreement import agree
 from ..codec.websocket import encode_close
 from ..codec.websocket_handshake import accept_key, handshake_problem
 from ..errors import BadRequest, RequestError
-from ..options import Options
+from ..options import DeflateSettings, Options
 from ..reasons import Reason
 from .host import Environ, HostSocket
 from .revision import framed
@@ -24,6 +26,7 @@ from .state import SessionState, UpgradeState
 from .transport import SocketTransport
 from .upgrade import Probe
 from .websocket import WebSocketTransport
+from .websocket_deflate import DeflateTransport
 
 __all__ = ["WebSocketRequests", "refuse_upgraded", "require_socket"]
 
@@ -34,7 +37,7 @@ class WebSocketRequests:
     """Takes sockets over and serves them.
 
     Args:
-        options: Limits.
+        options: Limits and compression.
         extra_headers: Returns what CORS and listeners add to an answer.
         scheduler: Runs the deadline of upgrades.
     """
@@ -51,6 +54,10 @@ class WebSocketRequests:
         self._extra_headers = extra_headers
         self._scheduler = scheduler
         self._upgrades = scheduler.queue(options.upgrade_timeout, _upgrade_timed_out)
+        settings = DeflateSettings.build(options.per_message_deflate)
+        self._deflate: PerMessageDeflate | None = None
+        if settings is not None:
+            self._deflate = PerMessageDeflate(settings, self._max_size)
 
     def switch_protocols(
         self,
@@ -68,14 +75,38 @@ class WebSocketRequests:
             headers: Headers of the answer; those of the protocol are added.
             first: Frames that follow the answer.
             protocol: The revision of the Engine.IO protocol.
+
+        Raises:
+            BadRequest: The offers of extensions cannot be read; nothing has been answered.
         """
+        compression = self._negotiate(environ, host_socket, headers)
         headers.extend(self._extra_headers(environ) or ())
         headers["Upgrade"] = "websocket"
         headers["Connection"] = "Upgrade"
         headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
         leftover = host_socket.switch_protocols(headers.to_wsgi_list(), first)
-        transport = WebSocketTransport(host_socket.socket, self._max_size, self._max_buffered)
+        limits = (self._max_size, self._max_buffered)
+        if compression is None:
+            transport = WebSocketTransport(host_socket.socket, *limits)
+        else:
+            transport = DeflateTransport(host_socket.socket, *limits, compression)
         return framed(transport, protocol, environ), leftover
+
+    def _negotiate(
+        self, environ: Environ, host_socket: HostSocket, headers: Headers
+    ) -> Compression | None:
+        offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS")
+        if self._deflate is None or not offers or host_socket.is_upgraded:
+            return None
+        try:
+            agreement = agree(offers, self._deflate.settings)
+        except ValueError as error:
+            problem = {"name": "TRANSPORT_HANDSHAKE_ERROR", "error": str(error)}
+            raise BadRequest(problem) from error
+        if agreement is None:
+            return None
+        headers["Sec-WebSocket-Extensions"] = agreement.answer
+        return self._deflate.compression(agreement)
 
     def upgrade(
         self, session: Session, transport_name: str, environ: Environ, host_socket: HostSocket

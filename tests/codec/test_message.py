@@ -42,6 +42,33 @@ def test_each_form_is_made_once_for_all_recipients() -> None:
     assert message.packets() is message.packets()
 
 
+def test_other_forms_are_made_once_for_each_key() -> None:
+    message, made = Message(b"2"), []
+
+    def make(given: Message) -> bytes:
+        made.append(given)
+        return b"form %d" % len(made)
+
+    assert [message.variant(key, make) for key in "abab"] == [b"form 1", b"form 2"] * 2
+    assert made == [message, message]
+
+
+@pytest.mark.parametrize(
+    ("text", "attachments", "largest"),
+    [
+        (b"", [], 1),
+        (b"abc", [b"a"], 4),
+        (b"5", [b"", b"a" * 9], 9),
+        (None, [b""], 0),
+        (None, [], 0),
+    ],
+)
+def test_the_largest_part_counts_as_it_is_framed(
+    text: bytes | None, attachments: list[bytes], largest: int
+) -> None:
+    assert Message(text, attachments).largest == largest
+
+
 def test_a_message_may_be_compressed_unless_it_says_otherwise() -> None:
     assert Message(b"").compress
     assert not Message(b"", compress=False).compress

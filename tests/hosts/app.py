@@ -8,7 +8,7 @@ from tests.interop.journal import Journal
 from tests.interop.server import control, flask_app, plain_app
 
 journal = Journal()
-io = Realtime()
+io = Realtime(per_message_deflate=True)
 app = flask_app(control(io, journal))
 io.init_app(app)
 install(io, journal)
@@ -16,7 +16,7 @@ install(io, journal)
 
 def plain() -> Middleware:
     """The middleware around a WSGI function, without Flask."""
-    server = Server()
+    server = Server(per_message_deflate=True)
     notes = Journal()
     install(server, notes)
     return Middleware(server, plain_app(control(server, notes)))

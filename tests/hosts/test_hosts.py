@@ -7,6 +7,7 @@ import ssl
 import statistics
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import requests
@@ -30,12 +31,13 @@ def http(certificate: Certificate) -> requests.Session:
 
 
 def open_websocket(
-    server: ServerProcess, certificate: Certificate, origin: str
+    server: ServerProcess, certificate: Certificate, origin: str, **options: Any
 ) -> websocket.WebSocket:
     return websocket.create_connection(
         f"{server.ws_url}/socket.io/?{QUERY}websocket",
         origin=origin,
         timeout=5,
+        **options,
         sslopt={"ca_certs": str(certificate.certificate), "cert_reqs": ssl.CERT_REQUIRED},
     )
 
@@ -87,6 +89,18 @@ def test_a_websocket_from_the_own_origin_is_welcome(
     ws = open_websocket(server, certificate, server.url)
     assert str(ws.recv()).startswith('0{"sid":"')
     ws.close()
+
+
+def test_compression_is_agreed_on_where_the_app_answers_the_handshake(
+    host: Host, server: ServerProcess, certificate: Certificate, official_client: Runner
+) -> None:
+    offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"
+    ws = open_websocket(server, certificate, server.url, header=[offer])
+    agreed = (ws.getheaders() or {}).get("sec-websocket-extensions", "")
+    ws.close()
+    assert agreed.startswith("permessage-deflate;") is not host.late
+    name = "staysPlainAlthoughItOffersCompression" if host.late else "compressesLongTextBothWays"
+    official_client.run(name, "upgrade", server.url)
 
 
 def test_requests_on_a_kept_connection_are_not_delayed(

@@ -63,3 +63,18 @@ def test_it_can_be_switched_off(servers: Servers) -> None:
     answer = requests.get(f"{url}/socket.io/socket.io.js", timeout=5)
     assert answer.status_code in (400, 404)
     assert "function" not in answer.text
+
+
+@pytest.mark.parametrize("kind", ["bare", "flask"])
+def test_scripts_travel_compressed(servers: Servers, package: Path, kind: str) -> None:
+    url = f"{servers.get(kind).url}/socket.io/socket.io.js"
+    plain = (package / "dist" / "socket.io.js").read_bytes()
+    for accepted in ("gzip", "deflate", "identity"):
+        answer = requests.get(url, headers={"Accept-Encoding": accepted}, timeout=5)
+        assert answer.content == plain
+        assert answer.headers.get("Content-Encoding", "identity") == accepted
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        length = int(answer.headers["Content-Length"])
+        assert length == len(plain) if accepted == "identity" else length < len(plain) / 3
+        head = requests.head(url, headers={"Accept-Encoding": accepted}, timeout=5)
+        assert int(head.headers["Content-Length"]) == length
