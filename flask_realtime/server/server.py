@@ -235,10 +235,14 @@ class BaseServer(Broadcaster):
         """Refuse new clients, tell the present ones, and give back what adapters hold.
 
         Sockets get the reason ``server shutting down``; what is buffered is delivered first.
+        New handshakes are answered with 503. It may be called from anywhere and does not
+        block; calling it again is harmless.
         """
         self.hub.run(self._close)
 
     def _close(self) -> None:
+        if self.engine.is_closed:
+            return
         for namespace in list(self._namespaces.values()):
             for socket in list(namespace.sockets.values()):
                 socket.on_close(Reason.SERVER_SHUTTING_DOWN)
