@@ -77,7 +77,7 @@ class Options:
     serve_client: bool | str = True
     #: Makes the adapter of a namespace: ``fn(namespace)``; in memory by default.
     adapter: Callable[[Any], Any] | None = None
-    #: A parser object; the format of ``socket.io-parser`` by default.
+    #: A parser, or its class; the format of ``socket.io-parser`` by default.
     parser: Any = None
     #: A module with ``dumps`` and ``loads`` for the default parser.
     json: Any = None

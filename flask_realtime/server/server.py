@@ -72,9 +72,10 @@ class BaseServer(Broadcaster):
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
         self.options = Options.build(options)
-        self.parser: Parser = self.options.parser or DefaultParser(
-            self.options.json, self.options.max_attachments
-        )
+        parser = self.options.parser or DefaultParser
+        if parser is DefaultParser:
+            parser = DefaultParser(self.options.json, self.options.max_attachments)
+        self.parser: Parser = parser() if isinstance(parser, type) else parser
         scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start

@@ -5,7 +5,10 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 
-const { io, Manager } = createRequire(import.meta.url)("socket.io-client");
+const require = createRequire(import.meta.url);
+const { io, Manager } = require("socket.io-client");
+// Another parser than that of the client, by the name of its package.
+const PARSER = process.env.PARSER ? { parser: require(process.env.PARSER) } : {};
 export { assert, io, Manager };
 
 const TRANSPORTS = {
@@ -79,7 +82,7 @@ export class Context {
   }
 
   options({ auth = {}, ...rest } = {}) {
-    const base = { transports: this.transports, forceNew: true, reconnection: false };
+    const base = { transports: this.transports, forceNew: true, reconnection: false, ...PARSER };
     const own = typeof auth === "function" ? auth : { tag: this.tag, ...auth };
     return { ...base, ...rest, auth: own };
   }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgpack
 import pytest
 
 from flask_realtime import MemoryAdapter, Namespace
-from flask_realtime.codec.parser import DefaultParser
+from flask_realtime.parsers import DefaultParser, MsgpackParser
 from flask_realtime.server.server import BaseServer
 from tests.clients import Closed
 from tests.fakes import settle, wait_until
@@ -188,6 +189,33 @@ def test_a_server_that_closes_tells_its_sockets_and_delivers_the_rest(
     assert server.io.sockets.sockets == {}
     answer = server.network.request("GET", "EIO=4&transport=polling")
     assert answer.status == 503
+
+
+@pytest.mark.parametrize("parser", [MsgpackParser, MsgpackParser()])
+def test_a_parser_may_be_given_as_its_class(make_server: MakeServer, parser: Any) -> None:
+    assert isinstance(make_server(parser=parser).io.parser, MsgpackParser)
+
+
+def test_the_class_of_the_default_parser_keeps_the_options(make_server: MakeServer) -> None:
+    server = make_server(parser=DefaultParser, max_attachments=1)
+    client = server.network.joined()
+    client.send('52-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')
+    with pytest.raises(Closed):
+        client.receive()
+
+
+def test_a_message_that_is_no_packet_of_the_parser_closes_its_connection_only(
+    make_server: MakeServer,
+) -> None:
+    server = make_server(parser=MsgpackParser())
+    good = server.network.client()
+    for data in (b"\xc1", "0"):
+        bad = server.network.client()
+        bad.line.send(data if isinstance(data, bytes) else "4" + data)
+        with pytest.raises(Closed):
+            bad.receive()
+    good.line.send(msgpack.packb({"type": 0, "nsp": "/"}))
+    assert msgpack.unpackb(good.receive())["data"]["sid"] in server.io.sockets.sockets
 
 
 def test_adapters_are_closed_with_the_server(make_server: MakeServer) -> None:
