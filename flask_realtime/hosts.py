@@ -12,22 +12,25 @@ Only public names of the hosts are used.
 from __future__ import annotations
 
 import logging
+import os
 import socket as socket_module
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gevent.monkey import get_original
 from gevent.pywsgi import WSGIHandler
 
 from .engine.host import StartResponse
 
-__all__ = ["HANDLER_KEY", "SocketFinder", "set_nodelay"]
+__all__ = ["HANDLER_KEY", "SocketFinder", "read_no_more", "set_nodelay"]
 
 logger = logging.getLogger(__name__)
 
 #: Where the embedded server's handler puts itself.
 HANDLER_KEY = "flask_realtime.handler"
 
+_Socket = get_original("socket", "socket")
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError)
 
 
@@ -106,6 +109,19 @@ class _GunicornSocket:
         response: Any = getattr(self._start_response, "__self__", None)
         if response is not None and hasattr(response, "force_close"):
             response.force_close()
+
+
+def read_no_more(sock: Any) -> None:
+    """Let a connection end: what has arrived is read, then its reader sees the end.
+
+    An answer under way is not disturbed.
+    """
+    try:
+        # On a duplicate: gevent's own `shutdown` would raise an error in the reader.
+        with _Socket(fileno=os.dup(sock.fileno())) as duplicate:
+            duplicate.shutdown(socket_module.SHUT_RD)
+    except OSError:
+        logger.debug("the connection was closed already")
 
 
 def set_nodelay(sock: Any) -> None:

@@ -183,7 +183,7 @@ class Options:
     #: Makes the adapter of a namespace: ``fn(namespace)``, or the URL of a Redis server; in
     #: memory by default.
     adapter: Callable[[Any], Any] | str | None = None
-    #: A parser object; the format of ``socket.io-parser`` by default.
+    #: A parser, or its class; the format of ``socket.io-parser`` by default.
     parser: Any = None
     #: A module with ``dumps`` and ``loads`` for the default parser.
     json: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .codec.msgpack_parser import MsgpackParser
 from .codec.parser import DefaultParser, Parser
 
-__all__ = ["DefaultParser", "Parser"]
+__all__ = ["DefaultParser", "MsgpackParser", "Parser"]

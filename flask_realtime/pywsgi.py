@@ -17,9 +17,10 @@ from typing import Any
 from urllib.parse import unquote
 
 import gevent
+from gevent.pool import Pool
 from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 
-from .hosts import HANDLER_KEY, set_nodelay
+from .hosts import HANDLER_KEY, read_no_more, set_nodelay
 
 __all__ = ["EmbeddedServer", "QuietHandler", "RealtimeHandler", "RequestHead"]
 
@@ -266,6 +267,8 @@ class EmbeddedServer(WSGIServer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # With a pool, `stop` waits for the connections.
+        kwargs.setdefault("spawn", Pool())
         super().__init__(*args, **kwargs)
         #: The handlers of the open connections.
         self.connections: set[RealtimeHandler] = set()
@@ -278,7 +281,14 @@ class EmbeddedServer(WSGIServer):
             self._sweeper = gevent.spawn(self._sweep)
 
     def stop(self, timeout: float | None = None) -> None:
-        """Stop, and wait for the connections at most ``timeout`` seconds."""
+        """Stop, and wait for the connections at most ``timeout`` seconds.
+
+        Those that only wait for a next request are closed at once, the others after theirs.
+        """
+        for handler in self.connections:
+            handler.close_connection = True
+            if handler.waiting_since is not None:
+                read_no_more(handler.socket)
         if self._sweeper is not None:
             self._sweeper.kill(block=False)
             self._sweeper = None

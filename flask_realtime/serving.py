@@ -6,13 +6,15 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import click
-import gevent
+from gevent import get_hub
 from gevent.event import Event
 
 from .engine.scheduler import Scheduler
+from .engine.shutdown import GRACE
 from .hosts import SocketFinder
 from .pywsgi import EmbeddedServer, QuietHandler, RealtimeHandler
 from .server.server import BaseServer
@@ -21,9 +23,6 @@ from .wsgi import Middleware, WSGIApp
 __all__ = ["Server"]
 
 logger = logging.getLogger(__name__)
-
-#: Seconds that connections have to end after SIGTERM or SIGINT.
-GRACE = 5.0
 
 
 class Server(BaseServer):
@@ -52,6 +51,8 @@ class Server(BaseServer):
     ) -> None:
         """Serve with gevent's ``pywsgi`` until SIGTERM or SIGINT, then close gracefully.
 
+        Another SIGINT ends the process at once.
+
         Args:
             wsgi_app: What answers all other requests.
             host: The address to listen on.
@@ -69,7 +70,7 @@ class Server(BaseServer):
         http_server.start()
         self.start()
         stop = Event()
-        handlers = _on_signals(stop.set)
+        restore_signals = _on_signals(stop)
         scheme = "https" if {"keyfile", "ssl_context"} & options.keys() else "http"
         click.echo(f" * Running on {scheme}://{host}:{http_server.server_port}", err=True)
         try:
@@ -77,20 +78,40 @@ class Server(BaseServer):
         except KeyboardInterrupt:
             pass
         finally:
-            for handler in handlers:
-                handler.cancel()
-            self._shut_down(http_server)
+            try:
+                self._shut_down(http_server)
+            finally:
+                restore_signals()
 
-    def _shut_down(self, http_server: Any) -> None:
+    def _shut_down(self, http_server: EmbeddedServer) -> None:
         logger.info("= shutting down")
-        http_server.stop_accepting()
+        deadline = monotonic() + GRACE
         self.close()
-        self.engine.wait_until_empty(GRACE)
-        http_server.stop(timeout=1)
+        # It goes on accepting meanwhile: a client that polls may need a new connection for
+        # what is left to it, and a handshake gets an answer.
+        self.engine.see_off(GRACE)
+        http_server.stop(timeout=max(deadline - monotonic(), 0.0))
+        self.engine.wait_for_handlers(deadline - monotonic())
 
 
-def _on_signals(stop: Callable[[], Any]) -> list[Any]:
+def _on_signals(stop: Event) -> Callable[[], None]:
+    """Set ``stop`` on SIGTERM and SIGINT; return what restores the handlers before."""
     # Only the main thread may have signal handlers; elsewhere whoever started it stops it.
     if threading.current_thread() is not threading.main_thread():
-        return []
-    return [gevent.signal_handler(number, stop) for number in (signal.SIGTERM, signal.SIGINT)]
+        return lambda: None
+    loop = get_hub().loop
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def on_signal(number: int, frame: Any) -> None:
+        # The next SIGINT ends the process at once, also while a handler blocks the hub. One
+        # more SIGTERM changes nothing: process managers send it to a group and to each member.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        loop.run_callback_threadsafe(stop.set)
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    for number in before:
+        signal.signal(number, on_signal)
+    return restore

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from .client_files import ClientFiles
 from .server.server import BaseServer
+from .workers import WorkerWatch, find_worker
 
 __all__ = ["Middleware"]
 
@@ -42,10 +43,28 @@ class Middleware:
         self._prefix = path + "/"
         self._files = ClientFiles(options.serve_client, [root] if root else _program_folders())
         self._told = False
+        self._is_watched = False
+        self._watch: WorkerWatch | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
         self.server.start()
+        if not self._is_watched:
+            self._look_for_worker()
+        if self._watch is None:
+            return self._answer(environ, start_response)
+        found: Iterable[bytes] = self._watch.call(self._answer, environ, start_response)
+        return found
+
+    def _look_for_worker(self) -> None:
+        # Not before the first request: an application may be loaded before its workers are.
+        self._is_watched = True
+        worker = find_worker()
+        if worker is not None:
+            self._watch = WorkerWatch(worker, self.server)
+            self._watch.start()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(self._prefix) and path != self._exact:
             return self.wsgi_app(environ, start_response)

@@ -34,6 +34,7 @@ LAYERS = {
     "hosts": SHELL,
     "pywsgi": SHELL,
     "serving": SHELL,
+    "workers": SHELL,
     "wsgi": SHELL,
     "__init__": FACADE,
 }

@@ -156,8 +156,12 @@ class Process:
 
     def request_end(self) -> None:
         """SIGTERM."""
+        self.signal(signal.SIGTERM)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless the process has ended."""
         if self._popen.poll() is None:
-            self._popen.send_signal(signal.SIGTERM)
+            self._popen.send_signal(number)
 
     def terminate(self, within: float = 8.0) -> int:
         """SIGTERM; the process has to be gone within the deadline."""

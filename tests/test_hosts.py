@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import gevent.socket
 import pytest
 from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler
 
 from flask_realtime import Middleware, Server
-from flask_realtime.hosts import SocketFinder
+from flask_realtime.hosts import SocketFinder, read_no_more
 from tests.fakes import Answer, request, wait_until
 from tests.frames import text_frame
 from tests.test_pywsgi import HELLO, Connection, Serve, serve
@@ -109,6 +110,18 @@ def test_a_body_of_gunicorn_that_says_nothing_is_no_leftover() -> None:
     environ = request(wsgi={"gunicorn.socket": FakeSocket()})
     found = SocketFinder().find(environ, Answer().start_response)
     assert found.switch_protocols([]) == b""
+
+
+def test_a_connection_that_reads_no_more_keeps_what_has_arrived_and_answers() -> None:
+    one, other = gevent.socket.socketpair()
+    with one, other:
+        waiting = gevent.spawn(one.recv, 100)
+        gevent.sleep(0)
+        read_no_more(one)
+        assert waiting.get(timeout=1) == b""
+        one.sendall(b"the answer")
+        assert other.recv(100) == b"the answer"
+    read_no_more(one)
 
 
 def test_http_2_has_no_socket_for_a_request() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
-from flask_realtime import AckTimeout, ConnectError
+from flask_realtime import AckTimeout, ConnectError, Server
 from flask_realtime.engine.session import Session
 from tests.clients import Network
 from tests.fakes import settle, wait_until
@@ -226,10 +226,11 @@ def test_questions_without_an_answer_are_forgotten(server: ServerWorld) -> None:
 
 
 def test_the_counters_can_see_a_leak() -> None:
+    owner = Server().engine
     before, objects = (greenlets(), descriptors()), objects_of_the_package()
     end, other = os.pipe()
     hanging = gevent.spawn(gevent.sleep, 60)
-    session = Session("a", None, {}, 1)  # type: ignore[arg-type]
+    session = Session("a", owner, {}, 1)
     gevent.sleep(0)
     assert (greenlets(), descriptors()) == (before[0] + 1, before[1] + 2)
     assert objects_of_the_package() > objects

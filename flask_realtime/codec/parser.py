@@ -5,6 +5,9 @@ A parser is a seam: :class:`Parser` is all that the server knows of it.
 
 from __future__ import annotations
 
+import json as standard_json
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 from ..errors import PacketError
@@ -67,9 +70,26 @@ class DefaultParser:
     Args:
         json: A module with ``dumps`` and ``loads``; orjson or the standard library by default.
         max_attachments: How many attachments a received packet may have.
+        dumps: ``fn(value)`` returns JSON, in place of that of ``json``.
+        loads: ``fn(text)`` returns the value of a JSON text, in place of that of ``json``.
+
+    Raises:
+        TypeError: One of the two functions is missing or no function.
     """
 
-    def __init__(self, json: Any = None, max_attachments: int = 10) -> None:
+    def __init__(
+        self,
+        json: Any = None,
+        max_attachments: int = 10,
+        *,
+        dumps: Callable[[Any], str | bytes] | None = None,
+        loads: Callable[[str], Any] | None = None,
+    ) -> None:
+        if dumps is not None or loads is not None:
+            json = SimpleNamespace(
+                dumps=dumps or getattr(json, "dumps", standard_json.dumps),
+                loads=loads or getattr(json, "loads", standard_json.loads),
+            )
         self._codec: JSONCodec = best_codec() if json is None else wrap_module(json)
         self._encode = self._codec.encode
         self._max_attachments = max_attachments

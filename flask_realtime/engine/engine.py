@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import gevent
+from gevent.pool import Group
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as HTTPResponse
 
@@ -33,6 +33,7 @@ from .polling import PollingTransport
 from .revision import heartbeats, payload_codec
 from .scheduler import Scheduler
 from .session import Receiver, Session
+from .shutdown import see_off, wait_for_handlers
 from .state import SessionState
 from .traffic import Traffic
 from .verify import (
@@ -111,9 +112,12 @@ class Engine(EventEmitter):
         self._sessions: dict[str, Session] = {}
         self._middlewares: list[EngineMiddleware] = []
         self._warned = False
-        self._is_closed = False
         self.traffic = Traffic()
         self._sources: list[Callable[[], Mapping[str, float]]] = []
+        self._greenlets = Group()
+        self.is_closed = False
+        #: Whether new sessions are refused.
+        self.is_refusing = False
 
     def configure(self, options: Options, scheduler: Scheduler) -> None:
         """Apply the options; before the first request only.
@@ -192,15 +196,26 @@ class Engine(EventEmitter):
 
     def close(self) -> None:
         """Refuse new sessions and close the present ones; what is buffered is delivered."""
-        self._is_closed = True
+        self.is_closed = self.is_refusing = True
         for session in list(self._sessions.values()):
             session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
 
-    def wait_until_empty(self, timeout: float) -> None:
-        """Block until the last session is over, at most ``timeout`` seconds."""
-        deadline = self._scheduler.clock() + timeout
-        while self._sessions and self._scheduler.clock() < deadline:
-            gevent.sleep(0.02)
+    def see_off(self, grace: float) -> None:
+        """Block until the sessions of a closed engine are over; cut those that take too long.
+
+        Args:
+            grace: Seconds for clients that are still taking what was sent to them; the others
+                get a moment.
+        """
+        see_off(self._sessions, grace, self._scheduler.clock)
+
+    def wait_for_handlers(self, timeout: float) -> None:
+        """Block until the handlers of polling sessions have returned; stop the others.
+
+        Args:
+            timeout: Seconds. The handlers of WebSockets run on greenlets of the host.
+        """
+        wait_for_handlers(self._greenlets, timeout, self._scheduler.clock)
 
     # Requests
 
@@ -241,8 +256,8 @@ class Engine(EventEmitter):
         protocol = verify_handshake(
             query, transport, environ, self._cors, options.allow_request, options.allow_eio3
         )
-        if self._is_closed:
-            return reply(environ, start_response, 503, [("Retry-After", "1")])
+        if self.is_refusing:
+            return self._turn_away(environ, host_socket, start_response)
         if transport == "websocket":
             return self._open_websocket(environ, host_socket, protocol)
         return self._open_polling(environ, host_socket, start_response, protocol)
@@ -257,10 +272,26 @@ class Engine(EventEmitter):
         )
         host_socket = self._host.find(environ, start_response)
         if host_socket is not None and host_socket.is_upgraded:
-            return refuse_upgraded(host_socket, error)
+            return refuse_upgraded(host_socket, error.message)
         headers = Headers() if self._cors is None else self._cors.headers(environ)
         headers["Content-Type"] = "application/json"
         return reply(environ, start_response, error.status, headers, error_body(error))
+
+    def _turn_away(
+        self, environ: Environ, host_socket: HostSocket | None, start_response: StartResponse
+    ) -> list[bytes]:
+        # Clients come again after any error: to the server that takes the place of this one.
+        logger.info("! refused: %s", Reason.SERVER_SHUTTING_DOWN)
+        if host_socket is not None and host_socket.is_upgraded:
+            # The official client that sees a WebSocket end before its handshake waits for its
+            # timeout of 20 s; after the handshake it comes again at once.
+            first = text_packet(OPEN + self._open_data(random_id(environ), []))
+            return refuse_upgraded(host_socket, Reason.SERVER_SHUTTING_DOWN, 1001, first)
+        headers = Headers() if self._cors is None else self._cors.headers(environ)
+        headers["Retry-After"] = "1"
+        headers["Content-Type"] = "text/plain"
+        body = Reason.SERVER_SHUTTING_DOWN.encode()
+        return reply(environ, start_response, 503, headers, body, close=True)
 
     def _headers(self, environ: Environ) -> Headers | None:
         if self._cors is None and not self._listeners:
@@ -376,6 +407,10 @@ class Engine(EventEmitter):
         self._heartbeats[session.protocol].stop(session)
         self._goodbyes.discard(session)
         self._sessions.pop(session.id, None)
+
+    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a handler of a session beside its transport."""
+        return self._greenlets.spawn(function, *args)
 
 
 def _goodbye_timed_out(session: Session) -> None:

@@ -38,6 +38,7 @@ class Inbox:
         limit: Bytes that may wait.
         on_full: Called when the limit is passed.
         on_room: Called when half of it is free again.
+        spawn: Starts a greenlet; its owner sees to it that they end.
     """
 
     __slots__ = (
@@ -53,15 +54,21 @@ class Inbox:
         "_queue",
         "_room",
         "_size",
+        "_spawn",
         "_waking",
     )
 
     def __init__(
-        self, limit: int, on_full: Callable[[], None], on_room: Callable[[], None]
+        self,
+        limit: int,
+        on_full: Callable[[], None],
+        on_room: Callable[[], None],
+        spawn: Callable[..., gevent.Greenlet[..., Any]] = gevent.spawn,
     ) -> None:
         self._limit = limit
         self._on_full = on_full
         self._on_room = on_room
+        self._spawn = spawn
         self._queue: deque[tuple[Task, int]] | None = None
         self._size = 0
         self._full = False
@@ -115,12 +122,12 @@ class Inbox:
         if self.is_idle:
             self.put(function, args)
         else:
-            gevent.spawn(_run, (function, args))
+            self._spawn(_run, (function, args))
 
     def spawn(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
         """Run ``function(*args)`` in a greenlet of its own, counted like a waiting task."""
         self._grow(size)
-        greenlet = gevent.spawn(_run, (function, args))
+        greenlet = self._spawn(_run, (function, args))
         greenlet.rawlink(lambda _: self._shrink(size))
 
     def wait_for_room(self, timeout: float) -> bool:
@@ -176,7 +183,7 @@ class Inbox:
             self._waking = True
             get_hub().loop.run_callback(self._switch_in)
         elif self._host is None and self._queue:
-            self._drainer = gevent.spawn(self._drain)
+            self._drainer = self._spawn(self._drain)
 
     def _switch_in(self) -> None:
         self._waking = False

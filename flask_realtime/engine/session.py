@@ -7,7 +7,7 @@ where either hears of the end. It is what applications see as ``socket.conn``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..codec.engine_packet import CLOSE, PING, PONG
@@ -58,6 +58,9 @@ class SessionOwner(Protocol):
     def closed(self, session: Session) -> None:
         """The session is over: forget it."""
 
+    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run ``function(*args)`` in a greenlet that the end of the server waits for."""
+
 
 class Session(EventEmitter):
     """One Engine.IO connection (Engine.IO protocol, "Session").
@@ -88,7 +91,7 @@ class Session(EventEmitter):
         self.remote_address: str = request.get("REMOTE_ADDR", "")
         self.state = SessionState.OPEN
         self.upgrade_state = UpgradeState.NONE
-        self.inbox = Inbox(inbox_limit, self._pause, self._resume)
+        self.inbox = Inbox(inbox_limit, self._pause, self._resume, owner.spawn)
         self.transport: Transport
         #: Whether reading is paused because handlers are behind.
         self.is_paused = False

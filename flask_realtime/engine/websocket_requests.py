@@ -15,7 +15,7 @@ from ..codec.deflate import Compression, PerMessageDeflate
 from ..codec.deflate_agreement import agree
 from ..codec.websocket import encode_close
 from ..codec.websocket_handshake import accept_key, handshake_problem
-from ..errors import BadRequest, RequestError
+from ..errors import BadRequest
 from ..options import DeflateSettings, Options
 from ..reasons import Reason
 from .host import Environ, HostSocket
@@ -129,7 +129,14 @@ class WebSocketRequests:
             host_socket.give_back()
             return []
         ended = Event()
-        probe = Probe(session, transport, lambda probe: self._probe_ended(probe, ended))
+
+        def on_end(probe: Probe) -> None:
+            # At once: the end of the session shall not undo an upgrade that is done.
+            session.off("close", on_close)
+            self._upgrades.discard(probe)
+            ended.set()
+
+        probe = Probe(session, transport, on_end)
         self._scheduler.start(self._upgrades, probe)
         on_close = session.once("close", lambda *_: probe.give_up("the session is over"))
         transport.start(probe, leftover)
@@ -145,10 +152,6 @@ class WebSocketRequests:
                 probe.give_up("its request is over")
                 host_socket.give_back()
         return []
-
-    def _probe_ended(self, probe: Probe, ended: Event) -> None:
-        self._upgrades.discard(probe)
-        ended.set()
 
     def serve(self, session: Session, transport: SocketTransport, host_socket: HostSocket) -> None:
         """Lend this greenlet to the session until its WebSocket is over."""
@@ -182,11 +185,20 @@ def require_socket(environ: Environ, host_socket: HostSocket | None) -> HostSock
     return host_socket
 
 
-def refuse_upgraded(host_socket: HostSocket, error: RequestError) -> list[bytes]:
-    """Refuse a request that its host has answered with 101 already: by a close frame."""
-    host_socket.switch_protocols(())
+def refuse_upgraded(
+    host_socket: HostSocket, message: str, code: int = 1008, first: bytes = b""
+) -> list[bytes]:
+    """Refuse a request that its host has answered with 101 already: by a close frame.
+
+    Args:
+        host_socket: Its socket.
+        message: What the close frame says.
+        code: Its status.
+        first: Frames in front of it.
+    """
+    host_socket.switch_protocols((), first)
     try:
-        host_socket.socket.send(encode_close(1008, error.message))
+        host_socket.socket.send(encode_close(code, message))
     except OSError:
         logger.debug("the peer was gone before it could be refused")
     host_socket.give_back()

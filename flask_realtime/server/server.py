@@ -80,9 +80,10 @@ class BaseServer(Broadcaster):
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
         self.options = Options.build(options)
-        self.parser: Parser = self.options.parser or DefaultParser(
-            self.options.json, self.options.max_attachments
-        )
+        parser = self.options.parser or DefaultParser
+        if parser is DefaultParser:
+            parser = DefaultParser(self.options.json, self.options.max_attachments)
+        self.parser: Parser = parser() if isinstance(parser, type) else parser
         scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
@@ -266,10 +267,14 @@ class BaseServer(Broadcaster):
         """Refuse new clients, tell the present ones, and give back what adapters hold.
 
         Sockets get the reason ``server shutting down``; what is buffered is delivered first.
+        New handshakes are answered with 503. It may be called from anywhere and does not
+        block; calling it again is harmless.
         """
         self.hub.run(self._close)
 
     def _close(self) -> None:
+        if self.engine.is_closed:
+            return
         self._namespaces.close()
         self.engine.close()
 

@@ -150,6 +150,32 @@ def test_a_parser_uses_the_json_module_it_was_given() -> None:
         assert packet.data == ["hey"]
 
 
+@pytest.mark.parametrize(
+    "parser",
+    [
+        DefaultParser(dumps=Shouting().dumps, loads=Shouting().loads),
+        DefaultParser(Shouting(), dumps=Shouting().dumps),
+        DefaultParser(Shouting(), loads=Shouting().loads),
+    ],
+)
+def test_a_parser_uses_the_functions_it_was_given(parser: DefaultParser) -> None:
+    assert parts(parser.encode(Packet(EVENT, "/", ["hey"]))) == ['2["HEY"]']
+    packet = parser.decoder(MAX_SIZE).add('2["HEY"]')
+    assert packet is not None
+    assert packet.data == ["hey"]
+
+
+def test_one_function_is_enough() -> None:
+    parser = DefaultParser(dumps=Shouting().dumps)
+    assert parts(parser.encode(Packet(EVENT, "/", ["hey"]))) == ['2["HEY"]']
+    assert parser.decoder(MAX_SIZE).add('2["hey"]') == Packet(EVENT, "/", ["hey"])
+
+
+def test_what_is_no_function_is_an_error_at_once() -> None:
+    with pytest.raises(TypeError, match="dumps"):
+        DefaultParser(dumps="json")  # type: ignore[arg-type]
+
+
 # --- round trips -------------------------------------------------------------
 
 namespaces = st.one_of(

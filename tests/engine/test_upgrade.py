@@ -268,6 +268,17 @@ def test_an_upgraded_session_ends_once_with_its_websocket(engine: EngineWorld) -
     assert engine.engine.clients_count == 0
 
 
+def test_the_server_closes_an_upgraded_session_like_any_other(engine: EngineWorld) -> None:
+    _, ws, session = probe(engine)
+    ws.send("5")
+    wait_until(lambda: session.upgraded)
+    assert not session.listeners("close")
+    session.close(code=1001)
+    assert ws.wait_closed() == 1001
+    ws.leave()
+    wait_until(lambda: session.ready_state == "closed")
+
+
 def test_packets_in_one_segment_with_the_upgrade_are_kept(engine: EngineWorld) -> None:
     _, ws, _ = begin(engine)
     ws.send("2probe", "5", "4a", "4b")

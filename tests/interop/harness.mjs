@@ -8,6 +8,8 @@ import { createRequire } from "node:module";
 
 const require = createRequire(import.meta.url);
 const { io, Manager } = require("socket.io-client");
+// Another parser than that of the client, by the name of its package.
+const PARSER = process.env.PARSER ? { parser: require(process.env.PARSER) } : {};
 export { assert, io, Manager };
 
 const TRANSPORTS = {
@@ -101,7 +103,7 @@ export class Context {
   }
 
   options({ auth = {}, ...rest } = {}) {
-    const base = { transports: this.transports, forceNew: true, reconnection: false };
+    const base = { transports: this.transports, forceNew: true, reconnection: false, ...PARSER };
     if (this.isOld) return { ...base, query: { tag: this.tag, ...auth }, ...rest };
     const own = typeof auth === "function" ? auth : { tag: this.tag, ...auth };
     return { ...base, ...rest, auth: own };

@@ -20,10 +20,22 @@ from gevent.socket import create_connection
 from gevent.ssl import PROTOCOL_TLS_CLIENT, SSLContext
 
 from flask_realtime import Realtime, Server
+from flask_realtime.parsers import DefaultParser, MsgpackParser
 from tests.interop.handlers import install
 from tests.interop.journal import Journal
 from tests.processes import free_port
 
+
+def indented_json() -> DefaultParser:
+    """The default parser with JSON functions of the application."""
+    return DefaultParser(dumps=lambda value: json.dumps(value, indent=1), loads=json.loads)
+
+
+PARSERS: dict[str, Callable[[], Any]] = {
+    "default": DefaultParser,
+    "msgpack": MsgpackParser,
+    "own json": indented_json,
+}
 Control = Callable[[str, dict[str, str]], Any]
 
 
@@ -97,6 +109,7 @@ def main(kind: str, options: str = "{}", port: str = "0") -> None:
     settings = json.loads(options)
     if settings.get("allow_request") == "without X-Refuse":
         settings["allow_request"] = lambda environ: "HTTP_X_REFUSE" not in environ
+    settings["parser"] = PARSERS[settings.get("parser", "default")]()
     journal = Journal()
     number = int(port) or free_port()
     if kind == "flask":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgpack
 import pytest
 
 from flask_realtime import MemoryAdapter, Namespace
-from flask_realtime.codec.parser import DefaultParser
+from flask_realtime.parsers import DefaultParser, MsgpackParser
 from flask_realtime.server.server import BaseServer
 from tests.clients import Closed
 from tests.fakes import settle, wait_until
@@ -190,6 +191,33 @@ def test_a_server_that_closes_tells_its_sockets_and_delivers_the_rest(
     assert answer.status == 503
 
 
+@pytest.mark.parametrize("parser", [MsgpackParser, MsgpackParser()])
+def test_a_parser_may_be_given_as_its_class(make_server: MakeServer, parser: Any) -> None:
+    assert isinstance(make_server(parser=parser).io.parser, MsgpackParser)
+
+
+def test_the_class_of_the_default_parser_keeps_the_options(make_server: MakeServer) -> None:
+    server = make_server(parser=DefaultParser, max_attachments=1)
+    client = server.network.joined()
+    client.send('52-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]')
+    with pytest.raises(Closed):
+        client.receive()
+
+
+def test_a_message_that_is_no_packet_of_the_parser_closes_its_connection_only(
+    make_server: MakeServer,
+) -> None:
+    server = make_server(parser=MsgpackParser())
+    good = server.network.client()
+    for data in (b"\xc1", "0"):
+        bad = server.network.client()
+        bad.line.send(data if isinstance(data, bytes) else "4" + data)
+        with pytest.raises(Closed):
+            bad.receive()
+    good.line.send(msgpack.packb({"type": 0, "nsp": "/"}))
+    assert msgpack.unpackb(good.receive())["data"]["sid"] in server.io.sockets.sockets
+
+
 def test_adapters_are_closed_with_the_server(make_server: MakeServer) -> None:
     closed: list[str] = []
 
@@ -200,7 +228,63 @@ def test_adapters_are_closed_with_the_server(make_server: MakeServer) -> None:
     server = make_server(adapter=Closing)
     server.io.of("/chat")
     server.io.close()
+    server.io.close()
     assert closed == ["/", "/chat"]
+
+
+def refuses(server: ServerWorld) -> None:
+    answer = server.network.request("GET", "EIO=4&transport=polling")
+    assert (answer.status, answer.text) == (503, "server shutting down")
+    line = server.network.dial()
+    line.ended()
+    assert line.answer.status == 503
+
+
+def test_a_server_may_be_closed_before_its_first_client(server: ServerWorld) -> None:
+    server.io.close()
+    refuses(server)
+
+
+def test_a_host_that_has_sent_the_101_refuses_by_a_close_frame(server: ServerWorld) -> None:
+    server.host.upgrades_first = True
+    server.io.close()
+    line = server.network.dial().open()
+    assert line.wait_closed() == 1001
+    assert server.io.engine.clients_count == 0
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_handler_may_close_the_server(server: ServerWorld, transport: str) -> None:
+    seen: list[str] = []
+
+    @server.io.event("close")
+    def close(socket: Any) -> None:
+        socket.emit("last words")
+        server.io.close()
+        seen.append(f"connected: {socket.connected}")
+
+    server.io.event("disconnect")(lambda socket, reason: seen.append(reason))
+    client = server.network.joined(transport)
+    client.emit("close")
+    assert client.event() == ["last words"]
+    with pytest.raises(Closed):
+        client.receive()
+    assert seen == ["server shutting down", "connected: False"]
+    refuses(server)
+
+
+def test_another_thread_may_close_the_server(server: ServerWorld) -> None:
+    from gevent.monkey import get_original
+
+    seen: list[str] = []
+    server.io.event("disconnect")(lambda socket, reason: seen.append(reason))
+    client = server.network.joined()
+    for _ in range(2):
+        get_original("_thread", "start_new_thread")(server.io.close, ())
+    with pytest.raises(Closed):
+        client.receive()
+    wait_until(lambda: seen == ["server shutting down"])
+    refuses(server)
 
 
 def test_a_client_in_the_middle_of_joining_is_closed_with_the_server(

@@ -1,0 +1,72 @@
+"""The end of an engine: clients take what is theirs, handlers return, all in bounded time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import gevent
+from gevent.pool import Group
+
+from ..reasons import Reason
+from .scheduler import Clock
+from .session import Session
+
+__all__ = ["GRACE", "MOMENT", "patience", "see_off", "wait_for_handlers"]
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that connections and handlers have to end when the server is told to stop.
+GRACE = 5.0
+#: Seconds that a closed session has for its next poll, or to answer the close frame.
+MOMENT = 1.0
+_STEP = 0.02
+
+
+def patience(session: Session, grace: float) -> float:
+    """Return for how many seconds after the close a session is waited for.
+
+    Args:
+        session: A session that is being closed.
+        grace: What a client gets that is still taking what was sent to it.
+    """
+    # A poll that does not come and a close frame without an answer are a sign that nobody is
+    # there. What the kernel of a slow client has not taken yet is on its way.
+    is_taking = session.transport_name == "websocket" and session.buffered_bytes > 0
+    return grace if is_taking else min(MOMENT, grace)
+
+
+def see_off(sessions: Mapping[str, Session], grace: float, clock: Clock) -> None:
+    """Block until closed sessions are over; cut those that are not in time.
+
+    Args:
+        sessions: They leave this mapping by themselves.
+        grace: Seconds that the slowest client has.
+        clock: Monotonic seconds.
+    """
+    began = clock()
+    while sessions:
+        elapsed = clock() - began
+        for session in list(sessions.values()):
+            if elapsed >= patience(session, grace):
+                session.close(Reason.SERVER_SHUTTING_DOWN, flush=False)
+        if sessions:
+            gevent.sleep(_STEP)
+
+
+def wait_for_handlers(greenlets: Group, timeout: float, clock: Clock) -> None:
+    """Block until the greenlets of handlers have ended; stop those that are not in time.
+
+    Args:
+        greenlets: They leave this group by themselves.
+        timeout: Seconds.
+        clock: Monotonic seconds.
+    """
+    deadline = clock() + timeout
+    while len(greenlets) and clock() < deadline:
+        gevent.sleep(_STEP)
+    late: list[Any] = list(greenlets)
+    if late:
+        logger.warning("! %d handlers did not return in time and are stopped", len(late))
+        gevent.killall(late, timeout=MOMENT)
