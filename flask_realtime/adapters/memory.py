@@ -41,12 +41,17 @@ class MemoryAdapter(Adapter):
                 self._memory.join(sid, room)
             members = self.rooms.get(room)
             if members is None:
-                members = self.rooms[room] = set()
-                if self._listeners:
-                    self.trigger("create-room", room)
-            members.add(sid)
+                self.rooms[room] = {sid}
+            else:
+                members.add(sid)
             if self._listeners:
-                self.trigger("join-room", room, sid)
+                if members is None:
+                    self.trigger("create-room", room)
+                if self.sids.get(sid) is own:
+                    self.trigger("join-room", room, sid)
+                if self.sids.get(sid) is not own:
+                    # A listener has thrown the socket out.
+                    return
 
     def remove(self, sid: str, room: str) -> None:
         """Take a socket out of a room; silent when it is not in it."""
@@ -183,16 +188,12 @@ class MemoryAdapter(Adapter):
 
     def readmit(self, session: SavedSession) -> None:
         """Put a socket back into the rooms of its session."""
-        self.add_all(session.sid, session.rooms)
         self._remembered.rejoin(session)
+        self.add_all(session.sid, session.rooms)
 
     def prune(self) -> bool:
         """Forget what is too old; return whether something is left."""
-        memory = self._remembered
-        now = memory.clock()
-        memory.log.prune(now)
-        memory.sessions.prune(now)
-        return bool(memory.log or memory.sessions)
+        return self._remembered.prune()
 
     @property
     def _remembered(self) -> _Memory:
@@ -231,13 +232,24 @@ class _Memory:
         self.log = PacketLog(options.max_disconnection_duration, options.max_log_bytes)
         self._joined: dict[str, dict[str, int]] = {}
 
+    def prune(self) -> bool:
+        """Forget what is too old; return whether something is left."""
+        now = self.clock()
+        self.log.prune(now)
+        self.sessions.prune(now)
+        if self.log or self.sessions:
+            return True
+        if not self._joined:
+            self.log.forget()
+        return False
+
     def join(self, sid: str, room: str) -> None:
         """A socket has joined a room."""
-        self._joined.setdefault(sid, {})[room] = self.log.last
+        self._joined.setdefault(sid, {}).setdefault(room, self.log.last)
 
     def leave(self, sid: str, room: str) -> None:
         """A socket has left a room."""
-        self._joined[sid].pop(room, None)
+        self._joined.get(sid, {}).pop(room, None)
 
     def leave_all(self, sid: str) -> None:
         """A socket has left all its rooms."""
@@ -249,8 +261,8 @@ class _Memory:
         return session if joined is None else session._replace(joined=dict(joined))
 
     def rejoin(self, session: SavedSession) -> None:
-        """A socket is back in its rooms, as if it had never left them."""
-        self._joined[session.sid].update(session.joined)
+        """A socket is about to join its rooms again, as if it had never left them."""
+        self._joined[session.sid] = dict(session.joined)
 
     def encode(self, namespace: LocalSockets, packet: Packet, target: Target) -> Message:
         """Return the packet with its offset as a message that the log holds as well."""

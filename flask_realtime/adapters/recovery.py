@@ -23,8 +23,6 @@ __all__ = ["PacketLog", "Rooms", "SavedSession", "SessionStore", "is_for"]
 #: Bytes that an entry of the log costs beside its text and attachments, and for each room of
 #: its target (measured with CPython 3.11).
 _OVERHEAD, _ROOM = 350, 250
-#: Rooms of which a log knows what it has dropped for them last.
-_MAX_ROOMS = 50_000
 _NO_ROOMS: Final[Mapping[str, int]] = MappingProxyType({})
 _OFFSET = re.compile(r"([\w-]{6})\.(\d{1,18})", re.ASCII)
 
@@ -72,11 +70,13 @@ class PacketLog:
     Args:
         max_age: Seconds.
         max_bytes: Bytes of all packets, with what their bookkeeping costs.
+        max_rooms: For how many rooms it remembers what was dropped.
     """
 
-    def __init__(self, max_age: float, max_bytes: int) -> None:
+    def __init__(self, max_age: float, max_bytes: int, max_rooms: int = 50_000) -> None:
         self._max_age = max_age
         self._max_bytes = max_bytes
+        self._max_rooms = max_rooms
         self._entries: deque[_Entry] = deque()
         self._size = 0
         # The number of the first entry. Numbers alone could be guessed, or be meant for the
@@ -135,10 +135,15 @@ class PacketLog:
         for room in rooms:
             self._dropped.pop(room, None)
             self._dropped[room] = number
-        while len(self._dropped) > _MAX_ROOMS:
+        while len(self._dropped) > self._max_rooms:
             # Which room it was is forgotten: it may be anyone's.
             _, number = self._dropped.popitem(last=False)
             self._dropped_for_all = max(self._dropped_for_all, number)
+
+    def forget(self) -> None:
+        """Nobody is left who could ask for what was dropped: forget for whom that was."""
+        self._dropped.clear()
+        self._dropped_for_all = self._first - 1
 
     def position(self, known: str, told: str | None) -> str | None:
         """Return the offset that a client has reached.

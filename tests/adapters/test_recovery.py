@@ -163,9 +163,8 @@ def test_what_was_dropped_before_a_client_joined_is_not_missing() -> None:
     assert log.since(start, rooms("red", since=since - 1)) is None
 
 
-def test_beyond_many_rooms_the_log_forgets_which_they_were(monkeypatch: Any) -> None:
-    monkeypatch.setattr("flask_realtime.adapters.recovery._MAX_ROOMS", 2)
-    log = PacketLog(max_age=10, max_bytes=MUCH)
+def test_beyond_many_rooms_the_log_forgets_which_they_were() -> None:
+    log = PacketLog(max_age=10, max_bytes=MUCH, max_rooms=2)
     start = log.end
     offsets = []
     for room in ("a", "b", "a", "c"):
@@ -177,6 +176,17 @@ def test_beyond_many_rooms_the_log_forgets_which_they_were(monkeypatch: Any) -> 
     assert log.has(offsets[1], rooms("quiet"))
     assert not log.has(offsets[1], rooms("a"))
     assert log.has(offsets[2], rooms("a"))
+
+
+def test_when_nobody_is_left_it_is_forgotten_for_whom_something_was_dropped() -> None:
+    log = PacketLog(max_age=10, max_bytes=MUCH)
+    start = log.end
+    log.append(0, to("busy"), message())
+    log.prune(11)
+    assert log.has(start, rooms("quiet"))
+    log.forget()
+    assert not log.has(start, rooms("quiet"))
+    assert log.has(log.end, rooms("quiet", "busy"))
 
 
 # --- whom a packet was for ---------------------------------------------------
