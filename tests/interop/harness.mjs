@@ -85,15 +85,15 @@ export class Context {
   }
 
   // A socket on a connection of its own, as yet without waiting for anything.
-  open(nsp = "/", options = {}) {
-    const socket = io(this.url + nsp, this.options(options));
+  open(nsp = "/", options = {}, url = this.url) {
+    const socket = io(url + nsp, this.options(options));
     this.managers.add(socket.io);
     return socket;
   }
 
   // The same, connected; in mode "upgrade" it is on WebSocket by then.
-  async connect(nsp = "/", options = {}) {
-    const socket = this.open(nsp, options);
+  async connect(nsp = "/", options = {}, url = this.url) {
+    const socket = this.open(nsp, options, url);
     await connected(socket);
     if (this.mode === "upgrade") await upgraded(socket);
     return socket;
