@@ -262,7 +262,7 @@ class _Memory:
 
     def rejoin(self, session: SavedSession) -> None:
         """A socket is about to join its rooms again, as if it had never left them."""
-        self._joined[session.sid] = dict(session.joined)
+        self._joined.setdefault(session.sid, {}).update(session.joined)
 
     def encode(self, namespace: LocalSockets, packet: Packet, target: Target) -> Message:
         """Return the packet with its offset as a message that the log holds as well."""

@@ -180,6 +180,24 @@ def test_who_comes_back_has_been_in_its_rooms_all_the_time(world: World) -> None
         assert world.adapter.socket_rooms("a") == {"a", "red"}
 
 
+def test_a_room_that_was_joined_before_the_others_counts_from_then(world: World) -> None:
+    """A middleware may let the socket join something."""
+    joined = world.adapter.current_offset()
+    world.connect("a", "red")
+    world.lose("a", joined)
+    session = world.adapter.restore_session("A", None)
+    assert session is not None
+    world.adapter.broadcast(event("secret"), to("blue"))
+    world.namespace.sockets["a"] = FakeSocket("a", world.namespace)
+    world.adapter.add_all("a", ["blue"])
+    world.adapter.broadcast(event("for all in blue"), to("blue"))
+    world.adapter.readmit(session)
+    world.lose("a", joined)
+    (text,) = world.missed("A") or []
+    assert text is not None
+    assert text.startswith(b'2["for all in blue",')
+
+
 def test_a_session_that_was_not_used_can_be_kept_once_more(world: World) -> None:
     joined = world.adapter.current_offset()
     world.connect("a")

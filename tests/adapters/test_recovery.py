@@ -124,10 +124,11 @@ def test_attachments_and_rooms_count_as_well() -> None:
     assert log.size > size_of_one("51-[]") + 2500
 
 
-def test_what_is_sent_again_is_what_was_sent() -> None:
+@pytest.mark.parametrize("text", [b"51-[]", None], ids=["text", "binary only"])
+def test_what_is_sent_again_is_what_was_sent(text: bytes | None) -> None:
     log = PacketLog(10, MUCH)
     start = log.end
-    sent = Message(b"51-[]", [b"bytes"], compress=False)
+    sent = Message(text, [b"bytes"], compress=False)
     sent.frames()
     log.append(0, EVERYONE, sent)
     again, later = (found[0] for _ in range(2) if (found := log.since(start, {})))

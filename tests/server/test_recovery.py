@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from typing import Any
 
@@ -228,6 +229,67 @@ def test_flask_code_gets_the_request_of_the_new_connection(make_flask: MakeFlask
     visitor.lose()
     visitor.come_back()
     assert seen == [(False, True), (True, True)]
+
+
+class Story:
+    """A client to which everything happens by chance, and what it was meant to receive."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world = world
+        self.choose = random.Random(seed)
+        self.visitor = world.visitor(self.choose.choice(TRANSPORTS))
+        self.sid = self.visitor.sid
+        self.rooms = {"", self.sid}
+        self.meant: list[Any] = []
+        self.seen: list[Any] = []
+        self.is_there = True
+
+    def emit(self) -> None:
+        event = ["news", len(self.meant), *self.choose.choice([[], [], [b"bytes"]])]
+        room = self.choose.choice(["red", "blue", "green", self.sid, ""])
+        if room == self.sid and self.choose.random() < 0.5:
+            self.world.sockets[-1].emit(*event)
+        else:
+            (self.world.io.to(room) if room else self.world.io).emit(*event)
+        if room in self.rooms:
+            self.meant.append(event)
+
+    def join(self) -> None:
+        if self.is_there:
+            room = self.choose.choice(["red", "blue", "green"])
+            self.rooms.add(room)
+            self.world.sockets[-1].join(room)
+
+    def read(self) -> None:
+        if self.is_there:
+            for _ in range(min(self.choose.randrange(4), len(self.meant) - len(self.seen))):
+                self.seen.append(self.visitor.read_event())
+
+    def lose(self) -> None:
+        if self.is_there:
+            self.visitor.lose()
+            self.is_there = False
+
+    def come_back(self) -> None:
+        """Also when its end has not been noticed."""
+        self.visitor.transport = self.choose.choice(TRANSPORTS)
+        self.visitor.come_back()
+        assert (self.visitor.recovered, self.visitor.sid) == (True, self.sid)
+        self.seen += self.visitor.received
+        self.is_there = True
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whenever_a_client_is_lost_it_gets_everything_once_and_in_order(
+    world: World, seed: int
+) -> None:
+    story = Story(world, seed)
+    steps = [story.emit] * 8 + [story.join, story.read, story.read, story.lose, story.come_back]
+    for _ in range(80):
+        story.choose.choice(steps)()
+    story.come_back()
+    assert story.seen == story.meant
+    assert len(story.meant) > 10
 
 
 # --- what is not sent again --------------------------------------------------

@@ -275,6 +275,24 @@ def test_a_goodbye_whose_handlers_block_does_not_cost_the_connection(world: Worl
     assert set(world.io.sockets.sockets) == {answer["sid"]}
 
 
+def test_a_return_waits_for_handlers_of_the_end_but_not_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_realtime.server.recovery._TAKE_OVER", 0.05)
+    visitor = world.visitor()
+    before = visitor.sid
+    go = Event()
+    world.sockets[0].on("disconnecting", lambda reason: go.wait(5))
+    visitor.come_back()
+    assert not visitor.recovered
+    go.set()
+    settle()
+    assert set(world.io.sockets.sockets) == {visitor.sid} != {before}
+    assert world.io.sockets.adapter.sids == {visitor.sid: {visitor.sid}}
+    world.io.emit("news")
+    assert visitor.read_event() == ["news"]
+
+
 # --- leaving meanwhile -------------------------------------------------------
 
 
