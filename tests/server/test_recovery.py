@@ -245,7 +245,7 @@ class Story:
         self.is_there = True
 
     def emit(self) -> None:
-        event = ["news", len(self.meant), *self.choose.choice([[], [], [b"bytes"]])]
+        event: list[Any] = ["news", len(self.meant), *self.choose.choice([[], [], [b"bytes"]])]
         room = self.choose.choice(["red", "blue", "green", self.sid, ""])
         if room == self.sid and self.choose.random() < 0.5:
             self.world.sockets[-1].emit(*event)
