@@ -98,6 +98,7 @@ export async function isRecoveredAfterTheServerClosedItsTransport(context) {
   await connected(socket);
   assert.equal(socket.recovered, true);
   assert.equal(socket.id, id);
+  if (context.mode === "upgrade") await upgraded(socket);
   await settle(socket); // it may have been back before the event was sent
   assert.deepEqual(plain(news), [[1]]);
 }
@@ -144,6 +145,8 @@ export async function isRecoveredWhileTheServerThinksItIsStillThere(context) {
     assert.deepEqual(plain(news), [[1], [2]]);
     await context.serverSaw("disconnect", { id, reason: "transport close" });
     await settle(socket);
+    socket.disconnect(); // while the proxy is there
+    await until(async () => (await context.records("disconnect")).length === 2, "the second end");
   } finally {
     await proxy.close();
   }
