@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from flask_realtime.engine.session import Session
 from tests.clients import Network
 from tests.fakes import settle, wait_until
 from tests.old_clients import old_polling, old_upgrade, old_websocket
+from tests.server.visitor import Visitor
 from tests.worlds import MakeServer, ServerWorld
 
 TIMES, AT_ONCE = 300, 30
@@ -169,7 +171,8 @@ def test_hundreds_of_clients_leave_nothing_behind(server: ServerWorld, way: Any)
 def objects_of_the_package() -> int:
     gc.collect()
     names = {"Session", "Client", "Socket", "Inbox", "WebSocketTransport", "PollingTransport"}
-    names |= {"WebSocketTransport3", "WaitingAck", "CallbackAck", "BroadcastAcks", "Probe"}
+    names |= {"DeflateTransport", "WebSocketTransport3", "WaitingAck", "CallbackAck"}
+    names |= {"BroadcastAcks", "Probe", "SavedSession", "_Entry"}
     return sum(
         type(item).__name__ in names and type(item).__module__.startswith("flask_realtime")
         for item in gc.get_objects()
@@ -207,6 +210,66 @@ def test_a_goodbye_that_was_heard_is_not_remembered(server: ServerWorld) -> None
     del client
     # No time goes by: the deadline of the goodbye must not keep the session until then.
     wait_until(lambda: objects_of_the_package() <= before, "the objects to be collected")
+
+
+def reachable(*roots: Any) -> int:
+    """How many objects hang on these, classes and functions left out."""
+    gc.collect()
+    seen: dict[int, Any] = {}
+    found = list(roots)
+    while found:
+        item = found.pop()
+        if id(item) not in seen and not isinstance(item, CODE):
+            seen[id(item)] = item
+            found.extend(gc.get_referents(item))
+    return len(seen)
+
+
+CODE = (type, types.ModuleType, types.FunctionType, types.CodeType, types.FrameType)
+
+
+@pytest.mark.parametrize("how", ["never", "once", "too late", "while it was still there"])
+def test_clients_that_could_come_back_are_forgotten(make_server: MakeServer, how: str) -> None:
+    server = make_server(connection_state_recovery={"max_log_bytes": 100_000})
+    server.io.on("connection", lambda socket: socket.join(["room", f"of {socket.id}"]))
+
+    def visit() -> None:
+        network = Network(server.io.handle)
+        visitors = [Visitor(network, "polling" if n % 2 else "websocket") for n in range(AT_ONCE)]
+        if how != "while it was still there":
+            for visitor in visitors:
+                visitor.lose()
+        server.io.to("room").emit("news", "x" * 1000)
+        for visitor in visitors:
+            server.io.to(visitor.sid).emit("news")
+        if how == "too late":
+            server.time.advance(200)
+        if how != "never":
+            for visitor in visitors:
+                visitor.come_back()
+                assert visitor.recovered is (how != "too late")
+                visitor.lose()
+        server.time.advance(46)
+        wait_until(lambda: server.io.engine.clients_count == 0, "the last session to end")
+        network.close()
+        settle()
+
+    def rest() -> None:
+        server.time.advance(1_000)
+        assert not server.io.sockets.adapter.prune()
+
+    visit()
+    rest()
+    before = reachable(server.io.sockets), objects_of_the_package(), greenlets()
+    for _ in range(3):
+        visit()
+    during = reachable(server.io.sockets)
+    assert during > before[0] + AT_ONCE  # they are remembered for a while, and that is seen
+    rest()
+    after = reachable(server.io.sockets), objects_of_the_package(), greenlets()
+    assert [now <= then for now, then in zip(after, before, strict=True)] == [True] * 3
+    assert server.io.sockets.sockets == {}
+    assert server.io.sockets.adapter.rooms == {}
 
 
 def test_questions_without_an_answer_are_forgotten(server: ServerWorld) -> None:

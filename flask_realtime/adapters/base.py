@@ -59,6 +59,12 @@ class Target(NamedTuple):
     except_: Rooms = frozenset()
     flags: Flags = Flags()
 
+    def includes(self, rooms: Rooms) -> bool:
+        """Whether a socket in these rooms is meant."""
+        if not self.except_.isdisjoint(rooms):
+            return False
+        return not self.rooms or not self.rooms.isdisjoint(rooms)
+
 
 class RemoteState(NamedTuple):
     """What another server tells about one of its sockets.
@@ -260,12 +266,18 @@ class Adapter(EventEmitter):
         """
         return False
 
+    def disable_recovery(self) -> None:
+        """Remember nothing any more."""
+
     def current_offset(self) -> str:
         """Return the offset of the newest packet: a client that joins now misses nothing yet."""
         raise NotImplementedError
 
     def persist_session(self, session: SavedSession) -> None:
-        """Keep the state of a socket whose client may come back."""
+        """Keep the state of a socket whose client may come back; its rooms are still known.
+
+        It may be called in the hub and must not block.
+        """
         raise NotImplementedError
 
     def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
@@ -273,8 +285,8 @@ class Adapter(EventEmitter):
 
         Args:
             pid: The private id.
-            offset: The position that the client has reached, if it has received anything; it
-                is the offset of the session that is returned.
+            offset: The position that the client says it has reached, if any. The offset of
+                the session that is returned is the one to go on from.
 
         Returns:
             ``None`` when there is none, or when packets after the offset are lost.
@@ -284,12 +296,16 @@ class Adapter(EventEmitter):
     def missed_packets(self, session: SavedSession) -> list[Message] | None:
         """Return what the client has missed; may block.
 
-        Nothing is lost when the socket joins its rooms as soon as this returns.
+        Nothing is lost when the socket is readmitted as soon as this returns.
 
         Returns:
             ``None`` when packets after the offset are lost.
         """
         raise NotImplementedError
+
+    def readmit(self, session: SavedSession) -> None:
+        """Put a socket back into the rooms of its session."""
+        self.add_all(session.sid, session.rooms)
 
     def prune(self) -> bool:
         """Forget what is too old; return whether something is left."""

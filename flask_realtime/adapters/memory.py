@@ -44,24 +44,35 @@ class MemoryAdapter(Adapter):
             if room in own:
                 continue
             own.add(room)
+            if self._memory is not None:
+                self._memory.join(sid, room)
             members = self.rooms.get(room)
             if members is None:
-                members = self.rooms[room] = set()
-                if self._events.has_listeners:
-                    self._events.trigger("create-room", room)
-            members.add(sid)
+                self.rooms[room] = {sid}
+            else:
+                members.add(sid)
             if self._events.has_listeners:
-                self._events.trigger("join-room", room, sid)
+                if members is None:
+                    self._events.trigger("create-room", room)
+                if self.sids.get(sid) is own:
+                    self._events.trigger("join-room", room, sid)
+                if self.sids.get(sid) is not own:
+                    # A listener has thrown the socket out.
+                    return
 
     def remove(self, sid: str, room: str) -> None:
         """Take a socket out of a room; silent when it is not in it."""
         own = self.sids.get(sid)
         if own is not None and room in own:
             own.discard(room)
+            if self._memory is not None:
+                self._memory.leave(sid, room)
             self._leave(sid, room)
 
     def remove_all(self, sid: str) -> None:
         """Take a socket out of all its rooms."""
+        if self._memory is not None:
+            self._memory.leave_all(sid)
         for room in self.sids.pop(sid, ()):
             self._leave(sid, room)
 
@@ -156,6 +167,10 @@ class MemoryAdapter(Adapter):
         self._memory = _Memory(options, clock)
         return True
 
+    def disable_recovery(self) -> None:
+        """Keep nothing any more."""
+        self._memory = None
+
     def current_offset(self) -> str:
         """Return the offset of the newest packet."""
         return self._remembered.log.end
@@ -163,27 +178,29 @@ class MemoryAdapter(Adapter):
     def persist_session(self, session: SavedSession) -> None:
         """Keep the state of a socket."""
         memory = self._remembered
-        memory.sessions.save(memory.clock(), session)
+        memory.sessions.save(memory.clock(), memory.with_joined(session))
 
     def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
         """Return the state that was kept under ``pid`` and forget it."""
         memory = self._remembered
         session = memory.sessions.take(memory.clock(), pid)
-        if session is not None and offset is not None:
-            session = session._replace(offset=offset)
-        return session if session is not None and memory.log.has(session.offset) else None
+        position = None if session is None else memory.log.position(session.offset, offset)
+        if session is None or position is None or not memory.log.has(position, session.joined):
+            return None
+        return session._replace(offset=position)
 
     def missed_packets(self, session: SavedSession) -> list[Message] | None:
         """Return what the client has missed."""
-        return self._remembered.log.since(session.offset, session.rooms)
+        return self._remembered.log.since(session.offset, session.joined)
+
+    def readmit(self, session: SavedSession) -> None:
+        """Put a socket back into the rooms of its session."""
+        self._remembered.rejoin(session)
+        self.add_all(session.sid, session.rooms)
 
     def prune(self) -> bool:
         """Forget what is too old; return whether something is left."""
-        memory = self._remembered
-        now = memory.clock()
-        memory.log.prune(now)
-        memory.sessions.prune(now)
-        return bool(memory.log or memory.sessions)
+        return self._remembered.prune()
 
     @property
     def _remembered(self) -> _Memory:
@@ -211,12 +228,48 @@ class MemoryAdapter(Adapter):
 
 
 class _Memory:
-    """What recovery keeps: the sessions that may come back, and the packets."""
+    """What recovery keeps: the sessions that may come back, and the packets.
+
+    Since when a socket is in a room is kept as well: what was sent there before is not for it.
+    """
 
     def __init__(self, options: RecoveryOptions, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.sessions = SessionStore(options.max_disconnection_duration)
         self.log = PacketLog(options.max_disconnection_duration, options.max_log_bytes)
+        self._joined: dict[str, dict[str, int]] = {}
+
+    def prune(self) -> bool:
+        """Forget what is too old; return whether something is left."""
+        now = self.clock()
+        self.log.prune(now)
+        self.sessions.prune(now)
+        if self.log or self.sessions:
+            return True
+        if not self._joined:
+            self.log.forget()
+        return False
+
+    def join(self, sid: str, room: str) -> None:
+        """A socket has joined a room."""
+        self._joined.setdefault(sid, {}).setdefault(room, self.log.last)
+
+    def leave(self, sid: str, room: str) -> None:
+        """A socket has left a room."""
+        self._joined.get(sid, {}).pop(room, None)
+
+    def leave_all(self, sid: str) -> None:
+        """A socket has left all its rooms."""
+        self._joined.pop(sid, None)
+
+    def with_joined(self, session: SavedSession) -> SavedSession:
+        """Return the session of a socket with what is known of its rooms."""
+        joined = self._joined.get(session.sid)
+        return session if joined is None else session._replace(joined=dict(joined))
+
+    def rejoin(self, session: SavedSession) -> None:
+        """A socket is about to join its rooms again, as if it had never left them."""
+        self._joined.setdefault(session.sid, {}).update(session.joined)
 
     def encode(self, namespace: LocalSockets, packet: Packet, target: Target) -> Message:
         """Return the packet with its offset as a message that the log holds as well."""

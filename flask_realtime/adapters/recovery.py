@@ -7,17 +7,27 @@ offset is a position in it, so a client misses what lies between its offset and 
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import OrderedDict, deque
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from ..codec.message import Message
 from .base import Target
 
-__all__ = ["PacketLog", "SavedSession", "SessionStore", "is_for"]
+__all__ = ["PacketLog", "Rooms", "SavedSession", "SessionStore", "is_for"]
 
-#: Bytes that an entry of the log costs beside its message.
-_OVERHEAD = 400
+#: Bytes that an entry of the log costs beside its text and attachments, and for each room of
+#: its target (measured with CPython 3.11).
+_OVERHEAD, _ROOM = 350, 250
+_NO_ROOMS: Final[Mapping[str, int]] = MappingProxyType({})
+_OFFSET = re.compile(r"([\w-]{6})\.(\d{1,18})", re.ASCII)
+
+#: The rooms of a socket, with the number of the newest packet when it joined each of them.
+Rooms = Mapping[str, int]
 
 
 class SavedSession(NamedTuple):
@@ -29,6 +39,7 @@ class SavedSession(NamedTuple):
         rooms: Its rooms, its own id among them.
         data: What the application kept in ``socket.data``.
         offset: The last position in the log that the client is known to have reached.
+        joined: Since when it is in its rooms; an adapter's own.
     """
 
     pid: str
@@ -36,35 +47,46 @@ class SavedSession(NamedTuple):
     rooms: frozenset[str]
     data: dict[str, Any]
     offset: str
+    joined: Rooms = _NO_ROOMS
 
 
 class _Entry(NamedTuple):
+    # Not the message: it keeps the forms of both transports, and the log shall hold one.
     time: float
     target: Target
-    message: Message
+    text: bytes | None
+    attachments: Sequence[bytes]
+    compress: bool
     size: int
 
 
 class PacketLog:
     """The packets that were sent lately, oldest first.
 
-    What is older than ``max_age`` or beyond ``max_bytes`` is dropped from the front; a client
-    whose offset lies before the front cannot be recovered.
+    What is older than ``max_age`` or beyond ``max_bytes`` is dropped from the front. The log
+    remembers for which rooms that was: a client can be recovered as long as nothing was dropped
+    that it has missed.
 
     Args:
         max_age: Seconds.
-        max_bytes: Bytes of all messages, with what their bookkeeping costs.
+        max_bytes: Bytes of all packets, with what their bookkeeping costs.
+        max_rooms: For how many rooms it remembers what was dropped.
     """
 
-    def __init__(self, max_age: float, max_bytes: int) -> None:
+    def __init__(self, max_age: float, max_bytes: int, max_rooms: int = 50_000) -> None:
         self._max_age = max_age
         self._max_bytes = max_bytes
+        self._max_rooms = max_rooms
         self._entries: deque[_Entry] = deque()
         self._size = 0
         # The number of the first entry. Numbers alone could be guessed, or be meant for the
         # log of another server: a tag belongs to an offset.
         self._first = 1
         self._tag = secrets.token_urlsafe(4)
+        # The number of the newest packet that was dropped, for each room and for everyone; the
+        # room that was dropped from longest ago is first.
+        self._dropped: OrderedDict[str, int] = OrderedDict()
+        self._dropped_for_all = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -75,19 +97,26 @@ class PacketLog:
         return self._size
 
     @property
+    def last(self) -> int:
+        """The number of the newest packet."""
+        return self._first + len(self._entries) - 1
+
+    @property
     def end(self) -> str:
-        """The offset of the newest entry."""
-        return self._offset(self._first + len(self._entries) - 1)
+        """The offset of the newest packet."""
+        return self._offset(self.last)
 
     @property
     def next(self) -> str:
-        """The offset that the next entry will have."""
-        return self._offset(self._first + len(self._entries))
+        """The offset that the next packet will have."""
+        return self._offset(self.last + 1)
 
     def append(self, now: float, target: Target, message: Message) -> None:
-        """Add a message; its offset was :attr:`next`."""
-        size = _OVERHEAD + len(message.text or b"") + sum(map(len, message.attachments))
-        self._entries.append(_Entry(now, target, message, size))
+        """Add a packet; its offset was :attr:`next`."""
+        text, attachments = message.text, message.attachments
+        size = _OVERHEAD + _ROOM * (len(target.rooms) + len(target.except_))
+        size += len(text or b"") + sum(map(len, attachments))
+        self._entries.append(_Entry(now, target, text, attachments, message.compress, size))
         self._size += size
         self.prune(now)
 
@@ -95,43 +124,104 @@ class PacketLog:
         """Drop what is too old, or too much."""
         entries, oldest = self._entries, now - self._max_age
         while entries and (entries[0].time < oldest or self._size > self._max_bytes):
-            self._size -= entries.popleft().size
+            entry = entries.popleft()
+            self._size -= entry.size
+            self._note_dropped(self._first, entry.target.rooms)
             self._first += 1
 
-    def has(self, offset: str) -> bool:
-        """Whether everything after ``offset`` is still here."""
-        return self._number(offset) is not None
+    def _note_dropped(self, number: int, rooms: Iterable[str]) -> None:
+        if not rooms:
+            self._dropped_for_all = number
+        for room in rooms:
+            self._dropped.pop(room, None)
+            self._dropped[room] = number
+        while len(self._dropped) > self._max_rooms:
+            # Which room it was is forgotten: it may be anyone's.
+            _, number = self._dropped.popitem(last=False)
+            self._dropped_for_all = max(self._dropped_for_all, number)
 
-    def since(self, offset: str, rooms: frozenset[str]) -> list[Message] | None:
+    def forget(self) -> None:
+        """Nobody is left who could ask for what was dropped: forget for whom that was."""
+        self._dropped.clear()
+        self._dropped_for_all = self._first - 1
+
+    def position(self, known: str, told: str | None) -> str | None:
+        """Return the offset that a client has reached.
+
+        Args:
+            known: Where the log ended when the client joined, or what it said before.
+            told: What it says now. An offset of before, or of another server's log, says that
+                it has received nothing since it joined.
+
+        Returns:
+            ``None`` when what it says is no offset.
+        """
+        if told is None:
+            return known
+        match = _OFFSET.fullmatch(told)
+        if match is None:
+            return None
+        if match[1] != self._tag:
+            return known
+        number, least = self._number(told), self._number(known)
+        if number is None:
+            return None
+        return known if least is not None and number < least else told
+
+    def has(self, offset: str, rooms: Rooms) -> bool:
+        """Whether everything that was sent to ``rooms`` after ``offset`` is still here."""
+        number = self._number(offset)
+        if number is None or self._dropped_for_all > number:
+            return False
+        dropped = self._dropped
+        return all(dropped.get(room, 0) <= max(number, since) for room, since in rooms.items())
+
+    def since(self, offset: str, rooms: Rooms) -> list[Message] | None:
         """Return what was sent to ``rooms`` after ``offset``.
 
         Returns:
             ``None`` when some of it has been dropped, or when the offset is not of this log.
         """
         number = self._number(offset)
-        if number is None:
+        if number is None or not self.has(offset, rooms):
             return None
-        entries, start = self._entries, number + 1 - self._first
-        late = [entries[index] for index in range(start, len(entries))]
-        return [entry.message for entry in late if is_for(entry.target, rooms)]
+        # From the end: what a client misses is the newest.
+        late = islice(reversed(self._entries), self.last - number)
+        found = [
+            Message(entry.text, entry.attachments, entry.compress)
+            for age, entry in enumerate(late)
+            if is_for(entry.target, rooms, self.last - age)
+        ]
+        found.reverse()
+        return found
 
     def _offset(self, number: int) -> str:
         return f"{self._tag}.{number}"
 
     def _number(self, offset: str) -> int | None:
-        tag, _, digits = offset.partition(".")
-        if tag != self._tag or not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+        match = _OFFSET.fullmatch(offset)
+        if match is None or match[1] != self._tag:
             return None
-        number = int(digits)
-        last = self._first + len(self._entries) - 1
-        return number if self._first - 1 <= number <= last else None
+        number = int(match[2])
+        return number if number <= self.last else None
 
 
-def is_for(target: Target, rooms: frozenset[str]) -> bool:
-    """Whether a socket in ``rooms`` is meant by ``target``."""
-    if target.except_ and not target.except_.isdisjoint(rooms):
+def is_for(target: Target, rooms: Rooms, number: int) -> bool:
+    """Whether a socket in ``rooms`` was meant by ``target`` when the packet was sent.
+
+    Args:
+        target: Of the packet.
+        rooms: What the socket has joined: it was not meant before it did.
+        number: The packet's.
+    """
+    _, except_, _ = target
+    if except_ and _is_in(rooms, except_, number):
         return False
-    return not target.rooms or not target.rooms.isdisjoint(rooms)
+    return not target.rooms or _is_in(rooms, target.rooms, number)
+
+
+def _is_in(rooms: Rooms, names: Iterable[str], number: int) -> bool:
+    return any(rooms.get(name, number) < number for name in names)
 
 
 class SessionStore:

@@ -21,7 +21,7 @@ from ..options import RecoveryOptions
 from .base import Target
 from .memory import with_offset
 from .messages import Broadcast
-from .recovery import SavedSession, is_for
+from .recovery import SavedSession
 from .redis_link import RedisLink
 from .redis_publisher import Command, Publisher
 from .stream_format import decode_entry, id_after, is_offset, order_of
@@ -204,7 +204,7 @@ class StreamRecovery:
             for entry_id, fields in page:
                 last = entry_id
                 broadcast = self._broadcast_of(fields)
-                if broadcast is not None and is_for(broadcast.target, session.rooms):
+                if broadcast is not None and broadcast.target.includes(session.rooms):
                     found.append(encode(with_offset(broadcast.packet, entry_id)))
             if len(page) < _PAGE:
                 break
@@ -215,7 +215,7 @@ class StreamRecovery:
         for offset, packet, target in sorted(self._applied, key=lambda item: order_of(item[0])):
             if order_of(offset) > beyond:
                 beyond = order_of(offset)
-                if is_for(target, session.rooms):
+                if target.includes(session.rooms):
                     found.append(encode(with_offset(packet, offset)))
         self._recovered[session.sid] = (time.monotonic(), beyond)
         return found

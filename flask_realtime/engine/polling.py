@@ -128,6 +128,8 @@ class PollingTransport:
             return
         if self._size + len(packet) > self._max_buffered:
             error = SlowClient(f"{self._size} bytes wait for the client")
+            # Nothing may follow what was left out.
+            self._max_buffered = 0
             get_hub().loop.run_callback(self._lost, Reason.TRANSPORT_ERROR, error)
             return
         self._packets.append(packet)

@@ -15,7 +15,6 @@ from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, check_timeout
-from .recovery import Recovery
 
 __all__ = ["EmittingNamespace", "EmittingSocket", "SocketEmitter"]
 
@@ -26,7 +25,6 @@ class EmittingNamespace(Protocol):
     name: str
     parser: Parser
     hub: HubThread
-    recovery: Recovery | None
 
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
@@ -44,7 +42,7 @@ class EmittingSocket(Protocol):
 
     @property
     def pid(self) -> str:
-        """The private id, once the socket is connected and may be recovered."""
+        """The private id, once the socket has been let in and may be recovered."""
 
     @property
     def nsp(self) -> Any:
@@ -95,7 +93,7 @@ class SocketEmitter(RoomWords):
 
     def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
         """Send an event. After ``timeout()``, ``ack`` is ``fn(error, *args)``."""
-        if ack is None and self._nsp.recovery is not None and self._socket.pid:
+        if ack is None and self._socket.pid:
             # The packet is kept for a client that comes back, as a broadcast is.
             target = Target(frozenset((self._socket.id,)), flags=self._flags)
             BroadcastOperator(self._socket.nsp, target).emit(event, *args)

@@ -16,6 +16,7 @@ import gevent
 
 from ..adapters.base import Adapter, RemoteState, ServerAck
 from ..adapters.recovery import SavedSession
+from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
@@ -274,16 +275,15 @@ class Namespace(EventEmitter, Broadcaster):
 
     def admit(self, client: Client, auth: Any) -> None:
         """Ask the middlewares, then let the client in or refuse it; may block."""
-        recovery = self.recovery
-        session = None
-        if recovery is not None and client.dialect.can_return:
-            session = recovery.find(auth)
+        # Clients of the protocol before this one have no private id to come back with.
+        recovery = self.recovery if client.dialect.can_return else None
+        session = None if recovery is None else recovery.find(auth, client.conn)
         if recovery is None or session is None:
-            self._admit_new(client, auth)
+            self._admit_new(client, auth, recovery)
         else:
             self._admit_again(client, auth, recovery, session)
 
-    def _admit_new(self, client: Client, auth: Any) -> None:
+    def _admit_new(self, client: Client, auth: Any, recovery: Recovery | None) -> None:
         sid = client.dialect.socket_id(client.conn.id, self.name, self.sockets)
         socket = Socket(sid, self, client, auth)
         if self._middlewares and not self._is_welcome(socket, client):
@@ -292,6 +292,8 @@ class Namespace(EventEmitter, Broadcaster):
             # It left while the middlewares were at work: it was never here.
             socket.turn_away()
             return
+        if recovery is not None:
+            socket.pid, socket.known_offset = recovery.new_identity()
         self._let_in(socket, client)
 
     def _admit_again(
@@ -309,16 +311,20 @@ class Namespace(EventEmitter, Broadcaster):
             recovery.keep(session)
         elif missed is None:
             socket.turn_away()
-            self._admit_new(client, auth)
+            self._admit_new(client, auth, recovery)
         else:
-            self._let_in(socket, client, session.rooms, missed)
+            self._let_in(socket, client, session, missed)
 
     def _let_in(
-        self, socket: Socket, client: Client, rooms: Iterable[str] = (), missed: Any = ()
+        self,
+        socket: Socket,
+        client: Client,
+        session: SavedSession | None = None,
+        missed: Iterable[Message] = (),
     ) -> None:
         self.sockets[socket.id] = socket
         client.add(socket)
-        socket.welcome(rooms, missed)
+        socket.welcome(session, missed)
         logger.debug("+ socket %s joined %s", socket.id, self.name)
         handlers = self.take("connection")
         if handlers:

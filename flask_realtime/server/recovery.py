@@ -73,14 +73,20 @@ class Recovery:
     Args:
         adapter: Where their state and the packets are kept.
         options: See :class:`~flask_realtime.options.RecoveryOptions`.
+        max_replay: Bytes that a client can be sent at once.
         keep_clean: Called when there is something to forget later.
     """
 
     def __init__(
-        self, adapter: Adapter, options: RecoveryOptions, keep_clean: Callable[[Recovery], None]
+        self,
+        adapter: Adapter,
+        options: RecoveryOptions,
+        max_replay: int,
+        keep_clean: Callable[[Recovery], None],
     ) -> None:
         self.skip_middlewares = options.skip_middlewares
         self._adapter = adapter
+        self._max_replay = max_replay
         self._keep_clean = keep_clean
         # Sockets that are here, for clients that come back before their end was noticed.
         self._present: dict[str, RecoverableSocket] = {}
@@ -111,26 +117,33 @@ class Recovery:
             self._adapter.persist_session(session)
         except Exception:
             logger.exception("! the state of %s could not be kept", session.sid)
+        self._keep_clean(self)
 
-    def find(self, auth: Any) -> SavedSession | None:
-        """Return the state that a CONNECT asks for, if there is such a state; may block."""
+    def find(self, auth: Any, conn: Session) -> SavedSession | None:
+        """Return the state that a CONNECT asks for, if there is such a state; may block.
+
+        Args:
+            auth: What the client has sent.
+            conn: On which connection.
+        """
         if not isinstance(auth, Mapping):
             return None
         pid, offset = auth.get("pid"), auth.get("offset")
         if not isinstance(pid, str) or not isinstance(offset, (str, type(None))):
             return None
-        self._take_over(pid)
+        self._take_over(pid, conn)
         try:
             return self._adapter.restore_session(pid, offset)
         except Exception:
             logger.exception("! a state could not be restored")
             return None
 
-    def _take_over(self, pid: str) -> None:
+    def _take_over(self, pid: str, conn: Session) -> None:
         # Only its client knows the private id: who comes back with it has left the connection
-        # that is still open here, whose end nobody has noticed yet.
+        # that is still open here, whose end nobody has noticed yet. On the same connection it
+        # has left the namespace, and `disconnecting` handlers are at work.
         present = self._present.get(pid)
-        if present is not None:
+        if present is not None and present.conn is not conn:
             awaited = self._awaited.setdefault(pid, Event())
             present.conn.close(Reason.TRANSPORT_CLOSE, flush=False)
             awaited.wait(_TAKE_OVER)
@@ -143,12 +156,19 @@ class Recovery:
             ``None`` when that is not known any more.
         """
         try:
-            return self._adapter.missed_packets(session)
+            missed = self._adapter.missed_packets(session)
         except Exception:
             logger.exception("! the packets that %s has missed could not be read", session.sid)
             return None
+        # More than it may be sent would cost it the new connection as well, again and again.
+        return missed if sum(map(_size, missed or ())) <= self._max_replay else None
 
     def sweep(self) -> None:
         """Forget what is too old; go on as long as there is something."""
         if self._adapter.prune() or self._present:
             self._keep_clean(self)
+
+
+def _size(message: Message) -> int:
+    # As polling would send it, whose attachments are in base64.
+    return len(message.text or b"") + sum(len(data) * 4 // 3 for data in message.attachments)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar, overload
 
 from ..adapters.base import Adapter, ServerAck
@@ -148,11 +147,17 @@ class BaseServer(Broadcaster):
         """Return the connection state recovery of a namespace, if it is on."""
         options = self.options.recovery
         if options is None:
+            adapter.disable_recovery()
             return None
         if not adapter.enable_recovery(options, self._clock):
             logger.warning("! %s cannot recover connections", type(adapter).__name__)
             return None
-        return Recovery(adapter, options, partial(self._start_deadline, self._sweeps))
+        return Recovery(adapter, options, self.options.max_buffered_bytes, self._keep_clean)
+
+    def _keep_clean(self, recovery: Recovery) -> None:
+        # Not put off by each client that comes.
+        if recovery not in self._sweeps:
+            self._start_deadline(self._sweeps, recovery)
 
     # What applications register
 

@@ -69,8 +69,8 @@ class Socket(Listening, RoomWords):
         handshake: What the client sent when it connected.
         data: A dictionary for the application.
         recovered: Whether the state of an earlier connection was restored.
-        pid: The private id under which the state of the socket is kept; empty without
-            connection state recovery.
+        pid: The private id under which the state of the socket is kept, from the moment it is
+            let in; empty without connection state recovery.
         known_offset: What the client has received at least, of the packets that are kept.
     """
 
@@ -138,7 +138,7 @@ class Socket(Listening, RoomWords):
             TypeError: A value cannot be carried.
         """
         nsp = self._nsp
-        if ack is not None or nsp.recovery is not None or nsp.hub.is_foreign:
+        if ack is not None or self.pid or nsp.hub.is_foreign:
             SocketEmitter(self, _NO_FLAGS).emit(event, *args, ack=ack)
             return
         if event.__class__ is not str or event in RESERVED_EVENTS:
@@ -235,25 +235,28 @@ class Socket(Listening, RoomWords):
         self.pid, self.known_offset = session.pid, session.offset
         self.data = session.data
 
-    def welcome(self, rooms: Iterable[str] = (), missed: Iterable[Message] = ()) -> None:
+    def welcome(self, session: SavedSession | None = None, missed: Iterable[Message] = ()) -> None:
         """The namespace has let the client in: tell it.
 
         Args:
-            rooms: Those of a socket that is restored.
+            session: Of a socket that is restored.
             missed: What its client has missed; it gets that before it is connected.
         """
+        nsp = self._nsp
         self._enter(SocketState.CONNECTED)
-        self._nsp.adapter.add_all(self.id, (self.id, *rooms))
+        reply = {"sid": self.id}
+        if nsp.recovery is not None and self.pid:
+            # First of all: whatever ends the socket from now on has to be noticed.
+            nsp.recovery.joined(self)
+            reply["pid"] = self.pid
+        if session is None:
+            nsp.adapter.add_all(self.id, (self.id,))
+        else:
+            nsp.adapter.readmit(session)
         for message in missed:
             self.client.send(message)
-        reply = {"sid": self.id}
-        if self._nsp.recovery is not None and self.client.dialect.can_return:
-            if not self.pid:
-                self.pid, self.known_offset = self._nsp.recovery.new_identity()
-            self._nsp.recovery.joined(self)
-            reply["pid"] = self.pid
         payload = self.client.dialect.welcome(reply)
-        self.client.send_packet(Packet(PacketType.CONNECT, self._nsp.name, payload))
+        self.client.send_packet(Packet(PacketType.CONNECT, nsp.name, payload))
 
     def turn_away(self) -> None:
         """The namespace has not let the client in: leave no trace."""
@@ -385,7 +388,7 @@ class Socket(Listening, RoomWords):
 
     def _leave(self, reason: str) -> None:
         recovery = self._nsp.recovery
-        if recovery is not None and self.state is SocketState.DISCONNECTING:
+        if recovery is not None and self.state is SocketState.DISCONNECTING and self.pid:
             recovery.left(self, reason)
         self._enter(SocketState.DISCONNECTED)
         if not self._end[0]:

@@ -148,6 +148,14 @@ class AdapterContract:
         assert adapter.rooms["red"] == {"b"}
         assert ("delete-room", "red") not in told
 
+    @pytest.mark.parametrize("event", ["create-room", "join-room"])
+    def test_a_socket_that_a_listener_throws_out_stays_out(
+        self, adapter: Adapter, event: str
+    ) -> None:
+        adapter.once(event, lambda *args: adapter.remove_all("a"))
+        adapter.add_all("a", ["red", "blue"])
+        assert (adapter.rooms, adapter.sids) == ({}, {})
+
     @pytest.mark.parametrize("seed", range(5))
     def test_after_any_joining_and_leaving_both_maps_agree(
         self, adapter: Adapter, seed: int

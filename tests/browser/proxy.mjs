@@ -37,6 +37,17 @@ export class Proxy {
     }
   }
 
+  // Nobody gets through; new connections are refused.
+  refuse() {
+    this.port = this.server.address().port;
+    this.server.close();
+  }
+
+  async accept() {
+    this.server.listen(this.port, "127.0.0.1");
+    await once(this.server, "listening");
+  }
+
   async close() {
     this.cut();
     this.server.close();

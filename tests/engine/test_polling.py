@@ -165,6 +165,15 @@ def test_many_messages_above_the_bound_end_the_session_once(world: World) -> Non
     assert world.transport.buffered_bytes <= 1000
 
 
+def test_nothing_follows_what_a_slow_client_was_not_sent(world: World) -> None:
+    get = world.poll_later()
+    for text in (b"first", b"x" * 1000, b"last"):
+        world.transport.send(Message(text))
+    assert body(get) == [b"4first"]
+    settle()
+    assert body(world.transport.poll()) == [b"1"]
+
+
 def test_a_close_answers_the_waiting_get_with_a_noop_and_a_close(world: World) -> None:
     get = world.poll_later()
     world.transport.close()

@@ -110,16 +110,16 @@ export class Context {
   }
 
   // A socket on a connection of its own, as yet without waiting for anything.
-  open(nsp = "/", options = {}) {
+  open(nsp = "/", options = {}, url = this.url) {
     const dial = this.isOld ? require("socket.io-client-2") : io;
-    const socket = dial(this.url + nsp, this.options(options));
+    const socket = dial(url + nsp, this.options(options));
     this.managers.add(socket.io);
     return socket;
   }
 
   // The same, connected; in mode "upgrade" it is on WebSocket by then.
-  async connect(nsp = "/", options = {}) {
-    const socket = this.open(nsp, options);
+  async connect(nsp = "/", options = {}, url = this.url) {
+    const socket = this.open(nsp, options, url);
     await connected(socket);
     if (this.mode === "upgrade") await upgraded(socket);
     return socket;
