@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -101,6 +102,7 @@ def _on_signals(stop: Event) -> Callable[[], None]:
         return lambda: None
     loop = get_hub().loop
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    stop_waking = _wake_on_signals()
 
     def on_signal(number: int, frame: Any) -> None:
         # The next SIGINT ends the process at once, also while a handler blocks the hub. One
@@ -111,7 +113,31 @@ def _on_signals(stop: Event) -> Callable[[], None]:
     def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        stop_waking()
 
     for number in before:
         signal.signal(number, on_signal)
     return restore
+
+
+def _wake_on_signals() -> Callable[[], None]:
+    """Let signals wake the hub; return what ends that.
+
+    A signal that comes after the hub has looked for signals and before it waits for events
+    would lie there until the next event: an idle server may have none for a long time.
+    """
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    watcher = get_hub().loop.io(ours.fileno(), 1, ref=False)
+    watcher.start(ours.recv, 4096)
+
+    def stop() -> None:
+        signal.set_wakeup_fd(before)
+        watcher.stop()
+        watcher.close()
+        ours.close()
+        theirs.close()
+
+    return stop
