@@ -5,14 +5,16 @@ Start it alone with `python server.py --port 5001 --redis redis://127.0.0.1:6379
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from gevent import monkey
 
-from flask import Flask, Response, send_file
+monkey.patch_all()  # Redis is spoken to through gevent's sockets
 
-from flask_realtime import Realtime, Socket
+import argparse  # noqa: E402
+from pathlib import Path  # noqa: E402
 
-from flask_realtime import RedisAdapter  # isort: skip
+from flask import Flask, Response, send_file  # noqa: E402
+
+from flask_realtime import Realtime, RedisAdapter, Socket  # noqa: E402
 
 PAGE = Path(__file__).with_name("page.html")
 ROOM = "everybody"

@@ -104,6 +104,8 @@ PAIRS = ordered_pairs(MEMBERS)
 
 
 def emitters(family: Family) -> list[str]:
-    """The emitters that speak the format of an adapter; sharded pub/sub has none."""
-    kinds = {"classic": ("node", "python"), "streams": ("python",)}.get(family.adapter, ())
+    """The emitters that speak the format of an adapter."""
+    kinds = {"classic": ("node", "python"), "sharded": ("python",), "streams": ("python",)}.get(
+        family.adapter, ()
+    )
     return [kind for kind in kinds if kind in EMITTERS]

@@ -20,7 +20,8 @@ class OurEmitter:
 
     def __init__(self, settings: Order) -> None:
         emitter: Any = flask_realtime.Emitter
-        self.emitter = emitter(settings["redis"][0], **settings["options"])
+        adapter = {"classic": "redis"}.get(settings["adapter"], settings["adapter"])
+        self.emitter = emitter(settings["redis"][0], adapter=adapter, **settings["options"])
 
     def target(self, order: Order) -> Any:
         chosen = self.emitter.of(order["nsp"]) if order.get("nsp") else self.emitter
