@@ -180,7 +180,7 @@ class ClusterAdapter(Adapter):
 
     def _count(self, request: BroadcastRequest) -> None:
         try:
-            request.expect(self._bus.server_count() - 1)
+            request.expect(self.server_count() - 1)
         except OSError as error:
             # Nobody knows how many clients were asked: the timeout tells.
             logger.warning("! the servers could not be counted: %s", error)
@@ -203,7 +203,7 @@ class ClusterAdapter(Adapter):
 
     def _ask(self, make: Callable[[str], Request], timeout: float, found: list[Any]) -> list[Any]:
         try:
-            others = self._bus.server_count() - 1
+            others = self.server_count() - 1
         except OSError as error:
             raise ClusterTimeout(f"the other servers are out of reach: {error}", found) from None
         if others <= 0:
@@ -296,14 +296,23 @@ class ClusterAdapter(Adapter):
             self._deliver(self._encodable(packet), target, offset)
 
     def _encodable(self, packet: Packet) -> Packet:
-        # MessagePack knows what packets to clients do not: NaN, which is null to JavaScript.
+        """Return a packet from elsewhere as clients can have it.
+
+        MessagePack knows what packets to clients do not: NaN, which is null to JavaScript.
+
+        Raises:
+            ValueError: There is no such packet.
+        """
         try:
             self.namespace.parser.encode(packet)
             return packet
         except (TypeError, ValueError):
             pass
-        packet = packet._replace(data=plain(packet.data))
-        self.namespace.parser.encode(packet)
+        try:
+            packet = packet._replace(data=plain(packet.data))
+            self.namespace.parser.encode(packet)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"no packet to clients can carry it: {error}") from None
         return packet
 
     def _on_join(self, request: JoinRooms, origin: str) -> None:
