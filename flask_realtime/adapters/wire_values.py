@@ -134,7 +134,7 @@ def plain(value: Any, finite: bool = False) -> Any:
             raise ValueError(_NOT_A_NUMBER)
         return None
     if isinstance(value, dict):
-        return {_key(key): plain(item, finite) for key, item in value.items()}
+        return {_key(key, finite): plain(item, finite) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item, finite) for item in value]
     if isinstance(value, (bytearray, memoryview)):
@@ -142,11 +142,11 @@ def plain(value: Any, finite: bool = False) -> Any:
     return plain(plain_default(value), finite)
 
 
-def _key(key: Any) -> str:
+def _key(key: Any, finite: bool) -> str:
     if isinstance(key, str):
         return key
     if key is None or isinstance(key, (int, float)):
-        return json.dumps(key)
+        return json.dumps(key, allow_nan=not finite)
     raise TypeError(f"keys must be text or numbers, not {type(key).__name__}")
 
 
@@ -258,12 +258,9 @@ def _room(value: Any) -> str:
 # Packets and sockets
 
 
-def packet_map(packet: Packet, namespace: bool = True) -> dict[str, Any]:
+def packet_map(packet: Packet) -> dict[str, Any]:
     """Return a packet as the map that Node's adapters send: binary or not, it is an event."""
-    found: dict[str, Any] = {"type": _EVENT, "data": list(packet.data)}
-    if namespace:
-        found["nsp"] = packet.namespace
-    return found
+    return {"type": _EVENT, "data": list(packet.data), "nsp": packet.namespace}
 
 
 def packet_from(value: Any, namespace: str) -> Packet:
