@@ -61,6 +61,7 @@ class Namespaces:
             namespace.parser = parser
         for namespace in self._by_name.values():
             if new_adapters:
+                namespace.adapter.close()
                 namespace.adapter = self._server.make_adapter(namespace)
             namespace.recovery = self._server.make_recovery(namespace.adapter)
         if not self._by_name:
@@ -147,7 +148,12 @@ class Namespaces:
                 namespace.adapter.close()
             if parent is not None:
                 parent.adopt(namespace)
+            replaced = self._by_name.get(name)
             self._by_name[name] = namespace
+            if replaced is not None:
+                # Before the new one listens, maybe to the same channels.
+                replaced.adapter.close()
+            self._server.start_adapter(namespace.adapter)
             logger.debug("+ namespace %s", name)
             if name != "/":
                 for listener in self.main.take("new_namespace"):

@@ -138,10 +138,12 @@ class BaseServer(Broadcaster):
 
     def make_adapter(self, namespace: Namespace) -> Adapter:
         """Return the adapter of a new namespace."""
-        adapter = self._make_adapter(namespace)
-        if self._started_in == os.getpid():
+        return self._make_adapter(namespace)
+
+    def start_adapter(self, adapter: Adapter) -> None:
+        """Let a new adapter listen to other servers, if this one does."""
+        if self._started_in == os.getpid() and not self.engine.is_closed:
             adapter.start()
-        return adapter
 
     def make_recovery(self, adapter: Adapter) -> Recovery | None:
         """Return the connection state recovery of a namespace, if it is on."""

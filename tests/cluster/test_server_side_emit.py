@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster.member import Member, Refused
 from tests.cluster.scene import Scene
+from tests.processes import eventually
 
 VALUES: list[Any] = [1, 0.5, "grün", None, True, [1, [2]], {"a": {"b": None}}]
 
@@ -36,7 +37,9 @@ def test_the_other_servers_hear_it(scene: Scene) -> None:
     # The answer of another server shows that everything before it has been handled.
     ask(scene, event, "again")
     assert scene.acting.reports("server_side", event=event) == []
-    assert len(scene.observing.reports("server_side", event=event)) == 2
+    eventually(
+        lambda: len(scene.observing.reports("server_side", event=event)) == 2, what="two reports"
+    )
 
 
 def test_clients_do_not_hear_it(scene: Scene) -> None:
