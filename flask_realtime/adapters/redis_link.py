@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -51,6 +52,20 @@ def error_code(error: object) -> str:
     # Versions of redis-py differ in which of them have classes, and lose their code.
     found = _CODES.get(type(error).__name__)
     return found or str(error).partition(" ")[0]
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    # redis-py, which takes a TimeoutError for its own, closes the connection at this one.
+    timer = gevent.Timeout.start_new(seconds)
+    try:
+        yield
+    except gevent.Timeout as error:
+        if error is not timer:
+            raise
+        raise TimeoutError(f"no answer from Redis within {seconds} s") from None
+    finally:
+        timer.close()
 
 
 class RedisLink:
@@ -160,8 +175,7 @@ class RedisLink:
         Raises:
             redis.RedisError, OSError: Redis is out of reach, or refuses.
         """
-        late = TimeoutError(f"no answer from Redis within {timeout} s")
-        with gevent.Timeout(timeout, late):
+        with _deadline(timeout):
             try:
                 return self._client(self.node_of(words[1])).execute_command(*words)
             except self._redis.ResponseError as error:
@@ -192,8 +206,7 @@ class RedisLink:
         """
         word = "SHARDNUMSUB" if sharded else "NUMSUB"
         nodes = [node.name for node in self._given.get_primaries()] if self.is_cluster else [None]
-        late = TimeoutError(f"no answer from Redis within {timeout} s")
-        with gevent.Timeout(timeout, late):
+        with _deadline(timeout):
             answers = [
                 self._client(node).execute_command("PUBSUB", word, channel) for node in nodes
             ]

@@ -56,15 +56,15 @@ class StreamHistory:
     def note(self, command: Command, answer: Any) -> None:
         """Redis has answered: an entry is accounted for."""
         if command.words[0] == "XADD":
-            self._seen = answer if isinstance(answer, str) else answer.decode()
+            self._seen = answer.decode()
 
-    def _entries(self) -> Iterator[tuple[str, dict[bytes, bytes]]]:
+    def _entries(self) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
         last = self._seen
         while True:
             page = self._link.ask("XRANGE", self._stream, id_after(last), "+", "COUNT", _PAGE)
             for entry_id, values in page:
                 last = entry_id.decode()
-                yield last, fields_of(values)
+                yield entry_id, fields_of(values)
             if len(page) < _PAGE:
                 return
 

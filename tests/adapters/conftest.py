@@ -18,11 +18,11 @@ def shared_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def redis_server(shared_redis: RedisServer) -> Iterator[RedisServer]:
+def redis_server(shared_redis: RedisServer) -> RedisServer:
     """An empty Redis that runs; a test may stop, restart and pause it."""
     if not shared_redis.is_running:
         shared_redis.start()
     shared_redis.resume()
     shared_redis.client.flushall()
     shared_redis.client.config_set("maxmemory", 0)
-    yield shared_redis
+    return shared_redis
