@@ -87,7 +87,7 @@ class RedisChannels:
             OSError: Redis is out of reach.
         """
         for subscriber in list(self._subscribers.values()):
-            if subscriber.is_lost or not subscriber.ready.wait(_READY):
+            if not subscriber.wait_ready(_READY):
                 raise OSError("this server is not connected to Redis")
         try:
             return self._link.count_subscribers(channel, self._sharded, _COUNT)

@@ -139,7 +139,8 @@ class Publisher:
         if self._closed:
             return
         if self._greenlet is not None and self._pid == os.getpid():
-            self._idle.wait(FLUSH)
+            if self._queue:
+                self._idle.wait(FLUSH)
             self._greenlet.kill()
         self._closed = True
         self._drop("the adapter is closed")

@@ -234,8 +234,12 @@ class StreamsBus:
 
     def on_entry(self, entry_id: str, fields: Fields) -> None:
         """Take an entry of the stream."""
+        if fields.get(b"uid") == self.uid.encode():
+            if self._recovery is not None:
+                self._recovery.own_entry(entry_id, fields.get(b"data", b""))
+            return
         found = decode_entry(fields, self._namespace.name)
-        if found is None or found[0] == self.uid or self._receiver is None:
+        if found is None or self._receiver is None:
             return
         origin, message = found
         if self._recovery is not None and isinstance(message, Broadcast):

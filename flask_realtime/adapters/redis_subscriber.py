@@ -84,6 +84,7 @@ class Subscriber:
         self._greenlet: gevent.Greenlet[..., Any] | None = None
         self._connections = 0
         self._is_connected = False
+        self._known = Event()
         self.ready = Event()
         self.is_lost = False
         self.received = 0
@@ -116,8 +117,19 @@ class Subscriber:
                 self._wanted[topic] = None
                 self._unconfirmed.add(topic)
                 self.ready.clear()
+                if not self.is_lost:
+                    self._known.clear()
                 self._changed[topic] = None
         self._wake.set()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Block until everything is subscribed, or cannot be now, and say which.
+
+        Args:
+            timeout: Seconds.
+        """
+        self._known.wait(timeout)
+        return self.ready.is_set()
 
     def unsubscribe(self, word: str, *channels: str) -> None:
         """Listen to channels no longer; never blocks."""
@@ -141,6 +153,7 @@ class Subscriber:
                 logger.exception("! listening to Redis failed")
             self.ready.clear()
             self.is_lost = True
+            self._known.set()
             gevent.sleep(self._backoff.wait())
 
     def _listen(self) -> None:
@@ -208,6 +221,7 @@ class Subscriber:
             self._backoff.reset()
             self.is_lost = False
             self.ready.set()
+            self._known.set()
 
     def _take(self, channel: bytes, payload: bytes) -> None:
         self.received += 1

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import gevent
 from gevent.event import AsyncResult, Event
-from gevent.timeout import Timeout
 
 from ..codec.message import Message
 from ..codec.socket_packet import Packet
@@ -44,6 +44,18 @@ _REMEMBERED = 60.0
 
 
 Order = tuple[int, int]
+
+
+class _Own(NamedTuple):
+    """A broadcast of this server, and whoever waits for its offset."""
+
+    data: bytes
+    offset: AsyncResult[Any]
+
+    def answered(self, answer: Any) -> None:
+        if answer is None:
+            # It will never be an entry.
+            self.offset.set(None)
 
 
 class _Applied(NamedTuple):
@@ -96,8 +108,9 @@ class StreamRecovery:
         self._key_prefix = key_prefix
         self._command_for = command_for
         self._expiry = round(options.max_disconnection_duration * 1000)
-        self._last_own = "0-0"
         self._is_late = False
+        # Broadcasts of this server that have not had their turn.
+        self._waiting: list[_Own] = []
         # Sessions on their way to Redis.
         self._saving: dict[str, Event] = {}
         # While packets are read for somebody, what is delivered meanwhile is noted for him.
@@ -109,28 +122,36 @@ class StreamRecovery:
     # Emitting
 
     def publish(self, request: Broadcast) -> str | None:
-        """Add a broadcast to the stream and return its id; blocks until Redis has answered."""
-        answer: AsyncResult[Any] = AsyncResult()
+        """Add a broadcast to the stream and return its id when its turn has come; blocks.
 
-        def on_answer(entry_id: Any) -> None:
-            self._is_late = False
-            answer.set(entry_id)
-
-        self._publisher.send(Command(self._command_for(request), on_answer))
-        if self._is_late or not self._publisher.is_up:
-            return None
-        try:
-            entry_id = answer.get(timeout=_OFFSET_TIMEOUT)
-        except Timeout:
+        All servers deliver in the order of the stream, this one as well: a client that has
+        received an entry has received those before it.
+        """
+        words = self._command_for(request)
+        if self._is_late or not self._publisher.is_up or not self._reader.position:
             # Whoever emits next does not wait as well.
-            self._is_late = True
+            self._publisher.send(Command(words))
             return None
-        if entry_id is None:
-            return None
-        offset: str = entry_id.decode()
-        if order_of(offset) > order_of(self._last_own):
-            self._last_own = offset
+        own = _Own(words[-1], AsyncResult())
+        self._waiting.append(own)
+        try:
+            self._publisher.send(Command(words, own.answered))
+            own.offset.wait(_OFFSET_TIMEOUT)
+        finally:
+            self._waiting.remove(own)
+        self._is_late = not own.offset.ready()
+        offset: str | None = own.offset.value
         return offset
+
+    def own_entry(self, entry_id: str, data: bytes) -> None:
+        """An entry of this server has its turn: whoever emitted it delivers it."""
+        self._is_late = False
+        for own in self._waiting:
+            if own.data == data and not own.offset.ready():
+                own.offset.set(entry_id)
+                # It runs now; what comes after the entry is not read before.
+                gevent.sleep(0)
+                return
 
     def applying(self, offset: str, packet: Packet, target: Target) -> Target:
         """Note that a broadcast is delivered now; return whom it is for.
@@ -153,9 +174,8 @@ class StreamRecovery:
 
     def current_offset(self) -> str:
         """Return the id of the newest entry that this server knows of."""
-        known = self._reader.position
         # Before it is known, nothing can be promised to a client that receives nothing.
-        return max(known, self._last_own, key=order_of) if known else ""
+        return self._reader.position
 
     # Sessions
 
