@@ -52,7 +52,9 @@ class _Classic:
         if isinstance(request, Broadcast):
             payload = encode_broadcast(_UID, request.packet, request.target)
             return ("PUBLISH", channels.of_target(request.target), payload)
-        return ("PUBLISH", channels.request, encode_request(_UID, request))
+        # As @socket.io/redis-emitter: what is done to sockets does not say by whom.
+        uid = _UID if isinstance(request, ServerSideEmit) else ""
+        return ("PUBLISH", channels.request, encode_request(uid, request))
 
 
 class _Sharded:
@@ -73,6 +75,13 @@ class _Streams:
         fields = entry_fields(_UID, namespace, request, self._options.only_plaintext)
         stream = stream_of(self._options, namespace)
         return entry_command(stream, self._options.max_len, fields)
+
+
+def _check_name(event: Any, reserved: frozenset[str]) -> None:
+    if not isinstance(event, str):
+        raise TypeError(f"an event name must be a string, not {type(event).__name__}")
+    if event in reserved:
+        raise ValueError(f'"{event}" is a reserved event name')
 
 
 class EmitterOperator:
@@ -127,10 +136,7 @@ class EmitterOperator:
             TypeError: A value cannot be carried.
             redis.RedisError: Nothing was published.
         """
-        if not isinstance(event, str):
-            raise TypeError(f"an event name must be a string, not {type(event).__name__}")
-        if event in RESERVED_EVENTS:
-            raise ValueError(f'"{event}" is a reserved event name')
+        _check_name(event, RESERVED_EVENTS)
         packet = Packet(PacketType.EVENT, self._namespace, (event, *args))
         self._publish(Broadcast(packet, self._target))
 
@@ -160,10 +166,11 @@ class EmitterOperator:
         """Send an event to the servers of the cluster; they cannot answer.
 
         Raises:
-            ValueError: The name belongs to the server.
+            ValueError: The name belongs to the server, or a value is NaN or infinite.
+            TypeError: A value cannot be carried.
+            redis.RedisError: Nothing was published.
         """
-        if event in _NOT_FOR_SERVERS:
-            raise ValueError(f'"{event}" is a reserved event name')
+        _check_name(event, _NOT_FOR_SERVERS)
         self._publish(ServerSideEmit([event, *args]))
 
     def _publish(self, request: Request) -> None:

@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..codec.message import Message
 from ..codec.socket_packet import Packet
 from ..options import RecoveryOptions
 from .base import Target
+from .cluster_format import decode, message_of
 from .messages import Broadcast, Request, Response
 from .recovery import SavedSession
+from .wire_values import plain
 
 __all__ = ["Bus", "BusRecovery", "LoopbackBus", "LoopbackHub", "Receiver", "RoomWatcher", "deliver"]
+
+logger = logging.getLogger(__name__)
 
 
 class RoomWatcher(Protocol):
@@ -105,7 +110,7 @@ class Bus(Protocol):
         """Send a response to the server that has asked; never blocks."""
 
     def server_count(self) -> int:
-        """Return how many servers listen, this one included; may block.
+        """Return how many servers listen, this one included if it does; may block.
 
         Raises:
             OSError: It cannot be known now.
@@ -136,19 +141,22 @@ def deliver(
 
 
 class LoopbackHub:
-    """Joins adapters of one process into a cluster."""
+    """Joins adapters of one process into a cluster.
+
+    What they say to each other arrives at once, and as it would from elsewhere: copied, and
+    refused where it could not be carried.
+    """
 
     def __init__(self) -> None:
         self._listening: dict[LoopbackBus, Receiver] = {}
 
-    def bus(self) -> LoopbackBus:
-        """Return the bus of one more server."""
-        return LoopbackBus(self)
+    def bus(self, namespace: str = "/") -> LoopbackBus:
+        """Return the bus of one more server for a namespace."""
+        return LoopbackBus(self, namespace)
 
-    @property
-    def count(self) -> int:
-        """How many servers listen."""
-        return len(self._listening)
+    def count(self, namespace: str) -> int:
+        """Return how many servers listen."""
+        return sum(bus.namespace == namespace for bus in self._listening)
 
     def join(self, bus: LoopbackBus, receiver: Receiver) -> None:
         """Begin to pass messages to a server."""
@@ -160,22 +168,46 @@ class LoopbackHub:
 
     def publish(self, sender: LoopbackBus, request: Request) -> None:
         """Pass a request to all servers but its sender."""
-        for bus, receiver in list(self._listening.items()):
+        kind, data = message_of(request)
+        data = plain(data, finite=True)
+        for bus in list(self._listening):
             if bus is not sender:
-                receiver.on_request(request, sender.uid)
+                self._pass(sender, bus, kind, data)
 
     def respond(self, sender: LoopbackBus, origin: str, response: Response) -> None:
         """Pass a response to the server that has asked."""
-        for bus, receiver in list(self._listening.items()):
+        kind, data = message_of(response)
+        data = plain(data, finite=True)
+        for bus in list(self._listening):
             if bus.uid == origin:
-                receiver.on_response(response, sender.uid)
+                self._pass(sender, bus, kind, data)
+
+    def _pass(self, sender: LoopbackBus, bus: LoopbackBus, kind: int, data: Any) -> None:
+        message = {
+            "uid": sender.uid,
+            "nsp": sender.namespace,
+            "type": kind,
+            "data": plain(data),
+        }
+        receiver = self._listening.get(bus)
+        if receiver is None:
+            return  # it has left meanwhile
+        try:
+            found = decode(message, bus.namespace)
+            if found is not None:
+                deliver(receiver, *found)
+        except ValueError as error:
+            bus.malformed += 1
+            logger.debug("! a malformed message: %s", error)
 
 
 class LoopbackBus:
     """See :class:`Bus`."""
 
-    def __init__(self, hub: LoopbackHub) -> None:
+    def __init__(self, hub: LoopbackHub, namespace: str) -> None:
         self.uid = secrets.token_hex(8)
+        self.namespace = namespace
+        self.malformed = 0
         self._hub = hub
 
     def start(self, receiver: Receiver) -> None:
@@ -188,11 +220,14 @@ class LoopbackBus:
 
     def respond(self, origin: str, response: Response) -> None:
         """Pass a response on, at once."""
-        self._hub.respond(self, origin, response)
+        try:
+            self._hub.respond(self, origin, response)
+        except (TypeError, ValueError) as error:
+            logger.error("! an answer to another server cannot be sent: %s", error)
 
     def server_count(self) -> int:
         """Return how many servers listen."""
-        return self._hub.count
+        return self._hub.count(self.namespace)
 
     def recover(self, options: RecoveryOptions) -> BusRecovery | None:
         """Return nothing: packets are not kept."""
@@ -203,8 +238,8 @@ class LoopbackBus:
         """Nobody."""
 
     def stats(self) -> dict[str, int]:
-        """Return nothing: nothing can go wrong."""
-        return {}
+        """Return counters."""
+        return {"malformed": self.malformed}
 
     def close(self) -> None:
         """Stop listening."""

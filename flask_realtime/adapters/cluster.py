@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any
 
 import gevent
@@ -24,8 +25,6 @@ from .messages import (
     AllRooms,
     AllSockets,
     Broadcast,
-    ClientAnswer,
-    ClientCount,
     DisconnectSockets,
     FetchSockets,
     IdsFound,
@@ -39,7 +38,9 @@ from .messages import (
     SocketsFound,
 )
 from .recovery import SavedSession
-from .requests import BroadcastRequest, Gathering, RequestTable
+from .remote_acks import RemoteAcks
+from .requests import BroadcastRequest, Gathering, Peers, RequestTable
+from .wire_values import plain
 
 __all__ = ["ClusterAdapter"]
 
@@ -47,8 +48,14 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that clients of other servers have to acknowledge when the request does not say.
 _ACK_TIMEOUT = 10.0
-#: Ids of servers that are remembered, to name those that do not answer.
-_MAX_PEERS = 1000
+
+
+class _Life(Enum):
+    """An adapter is made, listens, possibly again in a fork, and is closed for good."""
+
+    NEW = "new"
+    LISTENING = "listening"
+    CLOSED = "closed"
 
 
 class ClusterAdapter(Adapter):
@@ -67,7 +74,8 @@ class ClusterAdapter(Adapter):
         self._bus = bus
         self._timeout = timeout
         self._requests = RequestTable()
-        self._peers: dict[str, None] = {}
+        self._peers = Peers()
+        self._life = _Life.NEW
         self._recovery: BusRecovery | None = None
         watcher = bus.room_watcher
         if watcher is not None:
@@ -76,11 +84,15 @@ class ClusterAdapter(Adapter):
 
     def start(self) -> None:
         """Begin to listen to other servers."""
-        self._bus.start(self)
+        if self._life is not _Life.CLOSED:
+            self._life = _Life.LISTENING
+            self._bus.start(self)
 
     def close(self) -> None:
         """Stop listening."""
-        self._bus.close()
+        if self._life is not _Life.CLOSED:
+            self._life = _Life.CLOSED
+            self._bus.close()
 
     def stats(self) -> dict[str, int]:
         """Return the counters of the bus."""
@@ -92,7 +104,15 @@ class ClusterAdapter(Adapter):
         Raises:
             OSError: The bus is down.
         """
-        return self._bus.server_count()
+        # A server that does not listen is not counted by the bus.
+        return self._bus.server_count() + (self._life is not _Life.LISTENING)
+
+    def _must_listen(self) -> None:
+        if self._life is not _Life.LISTENING:
+            raise RuntimeError(
+                "no other server can answer: this one does not listen to them;"
+                " the first request or start() makes it do so"
+            )
 
     # Rooms
 
@@ -143,23 +163,24 @@ class ClusterAdapter(Adapter):
         self.local.deliver(packet, message, target)
 
     def broadcast_with_ack(self, packet: Packet, target: Target, collector: AckCollector) -> None:
-        """Send a packet to every socket of the target and collect their answers."""
+        """Send a packet to every socket of the target and collect their answers.
+
+        Raises:
+            RuntimeError: This server does not listen to the others yet.
+        """
         self.namespace.parser.encode(packet)
         if not target.flags.local:
+            self._must_listen()
             request = BroadcastRequest(collector)
             request_id = self._requests.add(request)
             collector.on_end(lambda: self._requests.discard(request_id))
-            try:
-                self._bus.publish(Broadcast(packet, target, request_id))
-            except Exception:
-                self._requests.discard(request_id)
-                raise
+            self._bus.publish(Broadcast(packet, target, request_id))
             gevent.spawn(self._count, request)
         self.local.broadcast_with_ack(packet, target, collector)
 
     def _count(self, request: BroadcastRequest) -> None:
         try:
-            request.expect(self._bus.server_count() - 1)
+            request.expect(self.server_count() - 1)
         except OSError as error:
             # Nobody knows how many clients were asked: the timeout tells.
             logger.warning("! the servers could not be counted: %s", error)
@@ -171,21 +192,23 @@ class ClusterAdapter(Adapter):
 
         Raises:
             ClusterTimeout: Another server did not answer; ``responses`` holds what there is.
+            RuntimeError: This server does not listen to the others yet.
         """
         found = self.local.fetch_sockets(target)
         if target.flags.local:
             return found
+        self._must_listen()
         timeout = self._timeout if target.flags.timeout is None else target.flags.timeout
         return self._ask(lambda request_id: FetchSockets(target, request_id), timeout, found)
 
     def _ask(self, make: Callable[[str], Request], timeout: float, found: list[Any]) -> list[Any]:
         try:
-            others = self._bus.server_count() - 1
+            others = self.server_count() - 1
         except OSError as error:
             raise ClusterTimeout(f"the other servers are out of reach: {error}", found) from None
         if others <= 0:
             return found
-        gathering = Gathering(others, frozenset(self._peers))
+        gathering = Gathering(others, self._peers)
         request_id = self._requests.add(gathering)
         try:
             self._bus.publish(make(request_id))
@@ -216,10 +239,15 @@ class ClusterAdapter(Adapter):
     def server_side_emit(
         self, args: list[Any], ack: ServerAck | None = None, timeout: float = 5
     ) -> None:
-        """Send an event to the other servers."""
+        """Send an event to the other servers.
+
+        Raises:
+            RuntimeError: With ``ack``: this server does not listen to the others yet.
+        """
         if ack is None:
             self._bus.publish(ServerSideEmit(args))
         else:
+            self._must_listen()
             gevent.spawn(self._emit_and_wait, args, ack, timeout)
 
     def _emit_and_wait(self, args: list[Any], ack: ServerAck, timeout: float) -> None:
@@ -240,7 +268,7 @@ class ClusterAdapter(Adapter):
 
     def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
         """Another server asks for something."""
-        self._heard(origin)
+        self._peers.heard(origin)
         if isinstance(request, Broadcast):
             self._on_broadcast(request, origin, offset)
         else:
@@ -248,24 +276,44 @@ class ClusterAdapter(Adapter):
 
     def on_response(self, response: Response, origin: str) -> None:
         """Another server has answered."""
-        self._heard(origin)
+        self._peers.heard(origin)
         self._requests.take(response, origin)
-
-    def _heard(self, origin: str) -> None:
-        if origin and origin not in self._peers and len(self._peers) < _MAX_PEERS:
-            self._peers[origin] = None
 
     def _on_broadcast(self, request: Broadcast, origin: str, offset: str | None) -> None:
         packet, target, request_id = request
         if request_id is not None:
-            acks = _RemoteAcks(self._bus, origin, request_id)
-            self.local.broadcast_with_ack(packet, target, acks)
-            timeout = _ACK_TIMEOUT if target.flags.timeout is None else target.flags.timeout
-            gevent.spawn_later(timeout, acks.end)
-        elif self._recovery is not None and _is_kept(packet, target):
+            acks = RemoteAcks(self._bus, origin, request_id)
+            self.local.broadcast_with_ack(self._encodable(packet), target, acks)
+            acks.start(_ACK_TIMEOUT if target.flags.timeout is None else target.flags.timeout)
+            return
+        if self._recovery is None or not _is_kept(packet, target):
+            offset = None
+        if not self.local.has_any(target):
+            return
+        try:
             self._deliver(packet, target, offset)
-        else:
-            self._deliver(packet, target, None)
+        except (TypeError, ValueError):
+            self._deliver(self._encodable(packet), target, offset)
+
+    def _encodable(self, packet: Packet) -> Packet:
+        """Return a packet from elsewhere as clients can have it.
+
+        MessagePack knows what packets to clients do not: NaN, which is null to JavaScript.
+
+        Raises:
+            ValueError: There is no such packet.
+        """
+        try:
+            self.namespace.parser.encode(packet)
+            return packet
+        except (TypeError, ValueError):
+            pass
+        try:
+            packet = packet._replace(data=plain(packet.data))
+            self.namespace.parser.encode(packet)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"no packet to clients can carry it: {error}") from None
+        return packet
 
     def _on_join(self, request: JoinRooms, origin: str) -> None:
         self.local.add_sockets(request.target, request.rooms)
@@ -285,9 +333,10 @@ class ClusterAdapter(Adapter):
         if request_id is None:
             self.namespace.on_server_side_emit(request.args)
             return
-        reply = lambda value: self._bus.respond(  # noqa: E731
-            origin, ServerAnswer(request_id, value)
-        )
+
+        def reply(value: Any) -> None:
+            self._bus.respond(origin, ServerAnswer(request_id, value))
+
         self.namespace.on_server_side_emit(request.args, reply)
 
     def _on_all_sockets(self, request: AllSockets, origin: str) -> None:
@@ -336,39 +385,6 @@ _ON_REQUEST: dict[type, Callable[[ClusterAdapter, Any, str], None]] = {
     AllSockets: ClusterAdapter._on_all_sockets,
     AllRooms: ClusterAdapter._on_all_rooms,
 }
-
-
-class _RemoteAcks:
-    """Passes the acknowledgements of this server's clients on to the server that asked."""
-
-    def __init__(self, bus: Bus, origin: str, request_id: str) -> None:
-        self._bus = bus
-        self._origin = origin
-        self._request_id = request_id
-        self._forget: list[Callable[[], None]] = []
-
-    def on_end(self, forget: Callable[[], None]) -> None:
-        self._forget.append(forget)
-
-    def end(self) -> None:
-        """The time is over."""
-        for forget in self._forget:
-            forget()
-
-    def hold(self) -> None:
-        """Nothing ends here."""
-
-    def release(self) -> None:
-        """Nothing ends here."""
-
-    def expect(self, count: int) -> None:
-        self._bus.respond(self._origin, ClientCount(self._request_id, count))
-
-    def respond(self, *args: Any) -> None:
-        self._bus.respond(self._origin, ClientAnswer(self._request_id, args[0] if args else None))
-
-    def lose(self, reason: str) -> None:
-        """The formats have no word for it: the server that asked waits until its timeout."""
 
 
 def _is_kept(packet: Packet, target: Target) -> bool:

@@ -86,6 +86,12 @@ class MemoryAdapter(Adapter):
             message = self._memory.encode(self.namespace, packet, target)
         self.deliver(packet, message, target)
 
+    def has_any(self, target: Target) -> bool:
+        """Say whether a socket may be meant; cheap, and not exact."""
+        if not target.rooms:
+            return bool(self.namespace.sockets)
+        return not self.rooms.keys().isdisjoint(target.rooms)
+
     def deliver(self, packet: Packet, message: Message, target: Target) -> None:
         """Send an encoded packet to every socket of the target."""
         volatile = target.flags.volatile

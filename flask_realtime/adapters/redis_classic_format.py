@@ -31,13 +31,16 @@ from .messages import (
     SocketsFound,
 )
 from .wire_values import (
+    count_from,
     dump_json,
+    event_args,
     load,
     options_of,
     pack,
     packet_from,
     packet_map,
     remote_state_from,
+    state_map,
     strings,
     target_from,
     unpack,
@@ -102,15 +105,19 @@ def decode_broadcast(data: bytes, namespace: str) -> tuple[str, Broadcast] | Non
     if found[1].get("nsp", "/") != namespace:
         return None
     options = found[2] if len(found) > 2 else None
-    target = target_from(options or {})
-    return str(found[0]), Broadcast(packet_from(found[1], namespace), target)
+    target = target_from({} if options is None else options)
+    return _uid(found[0]), Broadcast(packet_from(found[1], namespace), target)
+
+
+def _uid(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 # Requests
 
 
 def encode_request(uid: str, request: Request) -> bytes:
-    """Return a request.
+    """Return a request; ``uid`` may be empty for what nobody answers.
 
     Raises:
         TypeError, ValueError: It holds something that cannot be carried.
@@ -124,7 +131,8 @@ def encode_request(uid: str, request: Request) -> bytes:
             "opts": options_of(request.target),
         }
         return pack(message)
-    return dump_json({"uid": uid, **_request_fields(request)})
+    fields = _request_fields(request)
+    return dump_json({"uid": uid, **fields} if uid else fields)
 
 
 def _request_fields(request: Request) -> dict[str, Any]:
@@ -158,10 +166,11 @@ def decode_request(data: bytes, namespace: str) -> tuple[str, Request]:
     found = load(data)
     if not isinstance(found, Mapping):
         raise ValueError("a request must be a map")
-    decode = _REQUESTS.get(found.get("type"))
+    kind = found.get("type")
+    decode = _REQUESTS.get(kind) if isinstance(kind, (int, float)) else None
     if decode is None:
-        raise ValueError(f"unknown request {found.get('type')!r}")
-    return str(found.get("uid") or ""), decode(found, namespace)
+        raise ValueError("unknown request")
+    return _uid(found.get("uid")), decode(found, namespace)
 
 
 def _request_id(found: Mapping[str, Any]) -> str:
@@ -173,7 +182,7 @@ def _request_id(found: Mapping[str, Any]) -> str:
 
 def _target(found: Mapping[str, Any]) -> Target:
     # Older servers name a single socket.
-    if "opts" not in found and isinstance(found.get("sid"), str):
+    if found.get("opts") is None and isinstance(found.get("sid"), str):
         return Target(frozenset((found["sid"],)))
     return target_from(found.get("opts"))
 
@@ -183,10 +192,8 @@ def _rooms(found: Mapping[str, Any]) -> list[str]:
 
 
 def _server_side_emit(found: Mapping[str, Any], namespace: str) -> ServerSideEmit:
-    data = found.get("data")
-    if not isinstance(data, list) or not data or not isinstance(data[0], str):
-        raise ValueError("an event must have a name")
-    return ServerSideEmit(data, _request_id(found) if "requestId" in found else None)
+    args = event_args(found.get("data"))
+    return ServerSideEmit(args, None if found.get("requestId") is None else _request_id(found))
 
 
 _REQUESTS: dict[Any, Callable[[Mapping[str, Any], str], Request]] = {
@@ -214,7 +221,7 @@ def encode_response(response: Response) -> bytes:
     """
     match response:
         case SocketsFound(request_id, sockets):
-            states = [state._asdict() for state in sockets]
+            states = [state_map(state, binary=False) for state in sockets]
             return dump_json({"requestId": request_id, "sockets": states})
         case ServerAnswer(request_id, value):
             return dump_json({"type": _SERVER_SIDE_EMIT, "requestId": request_id, "data": value})
@@ -244,10 +251,7 @@ def decode_response(data: bytes) -> Response | None:
     if kind == _SERVER_SIDE_EMIT:
         return ServerAnswer(request_id, found.get("data"))
     if kind == _CLIENT_COUNT:
-        clients = found.get("clientCount")
-        if not isinstance(clients, int) or clients < 0:
-            raise ValueError("a count must be a number")
-        return ClientCount(request_id, clients)
+        return ClientCount(request_id, count_from(found.get("clientCount")))
     if kind == _CLIENT_ACK:
         return ClientAnswer(request_id, found.get("packet"))
     sockets = found.get("sockets")

@@ -7,6 +7,7 @@ nobody waits for it any more.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import gevent
@@ -16,7 +17,12 @@ from ..errors import ClusterTimeout
 from .base import AckCollector
 from .messages import ClientAnswer, ClientCount, Response, ServerAnswer, SocketsFound
 
-__all__ = ["BroadcastRequest", "Gathering", "Pending", "RequestTable"]
+__all__ = ["BroadcastRequest", "Gathering", "Peers", "Pending", "RequestTable"]
+
+#: Ids of servers that are remembered.
+_MAX_PEERS = 1000
+#: What senders call themselves that do not listen.
+_NO_SERVERS = frozenset({"emitter"})
 
 
 class Pending(Protocol):
@@ -52,17 +58,47 @@ class RequestTable:
             pending.take(response, origin)
 
 
+class Peers:
+    """The other servers that have been heard of, to name those that do not answer.
+
+    It remembers a bounded number of ids; those of servers that are gone leave it when all
+    that are left have answered.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def heard(self, uid: str) -> None:
+        """A server has said something."""
+        if not uid or uid in _NO_SERVERS:
+            return
+        self._ids.pop(uid, None)
+        self._ids[uid] = None
+        if len(self._ids) > _MAX_PEERS:
+            del self._ids[next(iter(self._ids))]
+
+    def only(self, uids: Iterable[str]) -> None:
+        """These are all that there are."""
+        wanted = set(uids)
+        self._ids = {uid: None for uid in self._ids if uid in wanted}
+
+    def silent(self, answered: Iterable[str], missing: int) -> list[str]:
+        """Return the ids of the servers that are missing: those last heard of, at most so many."""
+        left = [uid for uid in self._ids if uid not in set(answered)]
+        return sorted(left[-missing:])
+
+
 class Gathering:
     """One answer from each of the other servers, for a greenlet that waits.
 
     Args:
         expected: How many other servers there are.
-        known: The ids of those that have been heard of.
+        peers: Those that have been heard of.
     """
 
-    def __init__(self, expected: int, known: frozenset[str] = frozenset()) -> None:
+    def __init__(self, expected: int, peers: Peers) -> None:
         self._expected = expected
-        self._known = known
+        self._peers = peers
         self._answers: list[Any] = []
         self._count = 0
         self._heard: set[str] = set()
@@ -98,8 +134,10 @@ class Gathering:
         missing = self._expected - self._count
         if missing > 0:
             text = f"{missing} of {self._expected} servers did not answer within {timeout} s"
-            silent = sorted(self._known - self._heard)
+            silent = self._peers.silent(self._heard, missing)
             raise ClusterTimeout(text, answers, missing, silent)
+        if "" not in self._heard:
+            self._peers.only(self._heard)
         return answers
 
 
@@ -112,6 +150,7 @@ class BroadcastRequest:
     def __init__(self, collector: AckCollector) -> None:
         self._collector = collector
         self._counts = 0
+        self._counted: set[str] = set()
         self._expected: int | None = None
         collector.hold()
 
@@ -121,13 +160,15 @@ class BroadcastRequest:
         self._check()
 
     def take(self, response: Response, origin: str) -> None:
-        """A server has counted its clients, or one of them has answered."""
-        if isinstance(response, ClientCount):
+        """A server has counted its clients, once, or one of them has answered."""
+        if isinstance(response, ClientAnswer):
+            self._collector.respond(response.value)
+        elif isinstance(response, ClientCount) and origin not in self._counted:
+            if origin:
+                self._counted.add(origin)
             self._counts += 1
             self._collector.expect(response.clients)
             self._check()
-        elif isinstance(response, ClientAnswer):
-            self._collector.respond(response.value)
 
     def _check(self) -> None:
         if self._expected is not None and self._counts >= self._expected:

@@ -25,6 +25,11 @@ def channel_of(main: str, request: Request, mode: str) -> str:
         rooms = request.target.rooms
         if len(rooms) == 1:
             (room,) = rooms
-            if mode == "dynamic-private" or (mode == "dynamic" and len(room) != _ID_LENGTH):
+            if mode == "dynamic-private" or (mode == "dynamic" and not _looks_like_an_id(room)):
                 return f"{main}{room}#"
     return main
+
+
+def _looks_like_an_id(room: str) -> bool:
+    # JavaScript's length: the units of UTF-16.
+    return len(room.encode("utf-16-le", "surrogatepass")) == 2 * _ID_LENGTH

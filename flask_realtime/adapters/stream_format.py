@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .cluster_format import decode, may_hold_bytes, message_of
+from .cluster_format import decode, encode_as, message_of
 from .messages import Broadcast, FetchSockets, Request, Response, ServerSideEmit
-from .wire_values import dump_json, load, pack
+from .wire_values import dump_json, load, unpack
 
 __all__ = [
     "StreamOptions",
@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 _OFFSET = re.compile(r"[0-9]{1,20}-[0-9]{1,20}", re.ASCII)
+#: Both halves of an id are numbers of 64 bits; Redis refuses others.
+_LARGEST = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def hash_of(text: str) -> int:
     stream that nobody reads; :func:`stream_of` keeps it among those that are.
     """
     found = 0
-    encoded = text.encode("utf-16-le")
+    encoded = text.encode("utf-16-le", "surrogatepass")
     for place in range(0, len(encoded), 2):
         unit = int.from_bytes(encoded[place : place + 2], "little")
         found = (31 * found + unit) & 0xFFFFFFFF
@@ -96,10 +98,9 @@ def entry_fields(
         TypeError, ValueError: The request holds something that cannot be carried.
     """
     kind, data = message_of(request)
-    if may_hold_bytes({"type": kind, "data": data}) and not only_plaintext:
-        text = base64.b64encode(pack(data))
-    else:
-        text = dump_json(data)
+    text = dump_json(data) if only_plaintext else encode_as(kind, data)
+    if text[:1] != b"{":
+        text = base64.b64encode(text)
     return ["uid", uid, "nsp", namespace, "type", str(int(kind)), "data", text]
 
 
@@ -120,7 +121,7 @@ def decode_entry(
     data: Any = None
     if text:
         try:
-            data = load(text if text[:1] == b"{" else base64.b64decode(text, validate=True))
+            data = load(text) if text[:1] == b"{" else unpack(base64.b64decode(text, validate=True))
         except binascii.Error as error:
             raise ValueError(f"malformed base64: {error}") from None
     message = {
@@ -137,7 +138,7 @@ def decode_entry(
 
 def is_offset(text: str) -> bool:
     """Say whether a text has the form of the id of an entry."""
-    return _OFFSET.fullmatch(text) is not None
+    return _OFFSET.fullmatch(text) is not None and max(order_of(text)) <= _LARGEST
 
 
 def order_of(offset: str | bytes) -> tuple[int, int]:
@@ -150,4 +151,4 @@ def order_of(offset: str | bytes) -> tuple[int, int]:
 def id_after(offset: str) -> str:
     """Return the smallest id beyond another."""
     time, sequence = order_of(offset)
-    return f"{time}-{sequence + 1}"
+    return f"{time}-{sequence + 1}" if sequence < _LARGEST else f"{time + 1}-0"

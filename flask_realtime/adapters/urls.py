@@ -34,11 +34,13 @@ def adapter_factory(given: Any) -> Callable[[Any], Any]:
     if not isinstance(given, str):
         factory: Callable[[Any], Any] = given
         return factory
-    scheme, _, rest = given.partition("://")
+    # Never the whole of it in a message: there may be a password in it.
+    scheme, found, rest = given.partition("://")
     base, _, variant = scheme.partition("+")
-    if base not in _SCHEMES or variant not in _VARIANTS:
+    if not found or base not in _SCHEMES or variant not in _VARIANTS:
+        what = f"{scheme}://" if found else "an address without a scheme"
         raise ValueError(
-            f"no adapter for {scheme}://: use redis://, redis+sharded:// or redis+streams://"
+            f"no adapter for {what}: use redis://, redis+sharded:// or redis+streams://"
         )
     module, name = _VARIANTS[variant]
     kind = getattr(importlib.import_module(f".{module}", __package__), name)

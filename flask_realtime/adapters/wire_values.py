@@ -9,46 +9,65 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import Any, Final
 
-from ..codec.json_codec import plain_default
+from ..codec.json_codec import best_codec, plain_default
 from ..codec.socket_packet import Packet, PacketType
 from ..extras import optional
 from .base import Flags, RemoteState, Target
 
 __all__ = [
+    "count_from",
     "dump_json",
-    "has_binary",
+    "event_args",
     "load",
     "options_of",
     "pack",
     "packet_from",
     "packet_map",
+    "plain",
     "remote_state_from",
+    "state_map",
     "strings",
     "target_from",
+    "to_json",
     "unpack",
 ]
 
-_BYTES = (bytes, bytearray, memoryview)
 _EVENT = int(PacketType.EVENT)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_TOO_DEEP = "the value is nested too deeply"
+_NOT_A_NUMBER = "Out of range float values are not JSON compliant"
+#: Stateless: JSON as in packets to clients, with the same types beyond JSON's own.
+_JSON: Final = best_codec()
+#: Seconds that no other server can make this one wait beyond: the longest timer of Node.
+_LONGEST = (2**31 - 1) / 1000
 
 
 def pack(value: Any) -> bytes:
     """Return a value as MessagePack.
 
+    What JSON cannot carry is refused, but for bytes; keys become text, as in JSON.
+
     Raises:
         TypeError: It holds something that cannot be carried.
-        ValueError: A number is too large, NaN or infinite.
+        ValueError: It is nested too deeply, or a number is too large, NaN or infinite.
     """
     msgpack = optional("msgpack", "redis")
-    _check_numbers(value)
     try:
-        packed: bytes = msgpack.packb(value, default=plain_default, use_bin_type=True)
+        if not _is_plain(value):
+            value = plain(value, finite=True)
+        packed: bytes = msgpack.packb(value, default=_default, use_bin_type=True)
     except OverflowError as error:
         raise ValueError(f"a number is too large for MessagePack: {error}") from None
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
     return packed
+
+
+def _default(value: Any) -> Any:
+    return plain(value, finite=True)
 
 
 def unpack(data: bytes) -> Any:
@@ -67,27 +86,78 @@ def unpack(data: bytes) -> Any:
 
 
 def _extension(code: int, data: bytes) -> Any:
-    # notepack 2: undefined is type 0 with one zero byte, a date type 0 with milliseconds.
+    # notepack 2: undefined is type 0 with one byte, a date type 0 with milliseconds. Its
+    # ArrayBuffers are of type 0 as well: those of the same lengths cannot be told apart here.
     if code == 0 and len(data) == 1:
         return None
     if code == 0 and len(data) == 8:
-        milliseconds = int.from_bytes(data, "big", signed=True)
-        return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+        try:
+            return _EPOCH + timedelta(milliseconds=int.from_bytes(data, "big", signed=True))
+        except OverflowError:
+            return data
     if code == 0:
         return data
     raise ValueError(f"unknown extension {code}")
 
 
-def _check_numbers(value: Any) -> None:
+def _is_plain(value: Any) -> bool:
+    """Say whether MessagePack may have a value as it is; raise for numbers that are none."""
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError("Out of range float values are not JSON compliant")
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            _check_numbers(item)
+            raise ValueError(_NOT_A_NUMBER)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str) or not _is_plain(item):
+                return False
     elif isinstance(value, (list, tuple)):
-        for item in value:
-            _check_numbers(item)
+        return all(map(_is_plain, value))
+    return True
+
+
+def plain(value: Any, finite: bool = False) -> Any:
+    """Return a value as another server reads it: dictionaries, lists, bytes and scalars.
+
+    Args:
+        value: What JSON can carry, and bytes.
+        finite: Refuse NaN and infinities; otherwise they become ``None``, as in JavaScript.
+
+    Raises:
+        TypeError: It holds something else.
+        ValueError: A number is NaN or infinite.
+    """
+    if value is None or isinstance(value, (str, int, bytes)):
+        return value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        if finite:
+            raise ValueError(_NOT_A_NUMBER)
+        return None
+    if isinstance(value, dict):
+        return {_key(key, finite): plain(item, finite) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, finite) for item in value]
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    return plain(plain_default(value), finite)
+
+
+def _key(key: Any, finite: bool) -> str:
+    if isinstance(key, str):
+        return key
+    if key is None or isinstance(key, (int, float)):
+        return json.dumps(key, allow_nan=not finite)
+    raise TypeError(f"keys must be text or numbers, not {type(key).__name__}")
+
+
+def to_json(value: Any) -> bytes | None:
+    """Return a value as JSON; ``None`` when it holds bytes.
+
+    Raises:
+        TypeError, ValueError: It holds something else that JSON cannot carry.
+    """
+    text, attachments = _JSON.encode(value)
+    return None if attachments else text
 
 
 def dump_json(value: Any) -> bytes:
@@ -96,20 +166,10 @@ def dump_json(value: Any) -> bytes:
     Raises:
         TypeError, ValueError: It holds something that JSON cannot carry.
     """
-    text = json.dumps(
-        value,
-        default=_json_default,
-        ensure_ascii=False,
-        allow_nan=False,
-        separators=(",", ":"),
-    )
-    return text.encode()
-
-
-def _json_default(value: Any) -> Any:
-    if isinstance(value, _BYTES):
+    text = to_json(value)
+    if text is None:
         raise TypeError("bytes cannot be sent to other servers here")
-    return plain_default(value)
+    return text
 
 
 def load(data: bytes) -> Any:
@@ -118,21 +178,7 @@ def load(data: bytes) -> Any:
     Raises:
         ValueError: It is malformed.
     """
-    if data[:1] != b"{":
-        return unpack(data)
-    try:
-        return json.loads(data)
-    except RecursionError:
-        raise ValueError("the value is nested too deeply") from None
-
-
-def has_binary(value: Any) -> bool:
-    """Say whether there are bytes in a value."""
-    if isinstance(value, _BYTES):
-        return True
-    if isinstance(value, Mapping):
-        return any(map(has_binary, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(has_binary, value))
+    return _JSON.decode(data.decode()) if data[:1] == b"{" else unpack(data)
 
 
 # Targets
@@ -146,7 +192,8 @@ def options_of(target: Target) -> dict[str, Any]:
     if not target.flags.compress:
         flags["compress"] = False
     if target.flags.timeout is not None:
-        flags["timeout"] = round(target.flags.timeout * 1000)
+        # Not 0: no timeout at all.
+        flags["timeout"] = max(1, round(min(target.flags.timeout, _LONGEST) * 1000))
     return {"rooms": list(target.rooms), "except": list(target.except_), "flags": flags}
 
 
@@ -158,21 +205,33 @@ def target_from(options: Any) -> Target:
     """
     if not isinstance(options, Mapping):
         raise ValueError("opts must be a map")
-    flags = options.get("flags") or {}
+    flags = options.get("flags")
+    if flags is None:
+        flags = {}
     if not isinstance(flags, Mapping):
         raise ValueError("flags must be a map")
-    timeout = flags.get("timeout")
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
-        timeout = None
     return Target(
-        frozenset(strings(options.get("rooms", ()))),
-        frozenset(strings(options.get("except", ()))),
+        frozenset(_optional_strings(options.get("rooms"))),
+        frozenset(_optional_strings(options.get("except"))),
         Flags(
             volatile=bool(flags.get("volatile")),
             compress=flags.get("compress") is not False,
-            timeout=None if timeout is None else timeout / 1000,
+            timeout=_seconds(flags.get("timeout")),
         ),
     )
+
+
+def _seconds(milliseconds: Any) -> float | None:
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
+        return None
+    # Compared before it is divided: an integer may be too large for that.
+    if not milliseconds > 0:
+        return None
+    return min(milliseconds, _LONGEST * 1000) / 1000
+
+
+def _optional_strings(value: Any) -> list[str]:
+    return [] if value is None else strings(value)
 
 
 def strings(value: Any) -> list[str]:
@@ -189,6 +248,8 @@ def strings(value: Any) -> list[str]:
 def _room(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     raise ValueError("a room must be a string")
@@ -197,12 +258,9 @@ def _room(value: Any) -> str:
 # Packets and sockets
 
 
-def packet_map(packet: Packet, namespace: bool = True) -> dict[str, Any]:
+def packet_map(packet: Packet) -> dict[str, Any]:
     """Return a packet as the map that Node's adapters send: binary or not, it is an event."""
-    found: dict[str, Any] = {"type": _EVENT, "data": list(packet.data)}
-    if namespace:
-        found["nsp"] = packet.namespace
-    return found
+    return {"type": _EVENT, "data": list(packet.data), "nsp": packet.namespace}
 
 
 def packet_from(value: Any, namespace: str) -> Packet:
@@ -216,9 +274,52 @@ def packet_from(value: Any, namespace: str) -> Packet:
     data = value.get("data")
     if value.get("type") not in (_EVENT, int(PacketType.BINARY_EVENT)):
         raise ValueError("a packet must be an event")
-    if not isinstance(data, list) or not data or not isinstance(data[0], str):
+    return Packet(PacketType.EVENT, namespace, event_args(data))
+
+
+def event_args(value: Any) -> list[Any]:
+    """Return the name and the arguments of an event.
+
+    Raises:
+        ValueError: It is no list, or without a name.
+    """
+    if not isinstance(value, list) or not value or not isinstance(value[0], str):
         raise ValueError("an event must have a name")
-    return Packet(PacketType.EVENT, namespace, data)
+    return value
+
+
+def count_from(value: Any) -> int:
+    """Return a number of clients.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("a count must be a number")
+    return value
+
+
+def state_map(state: RemoteState, binary: bool) -> dict[str, Any]:
+    """Return what other servers are told of a socket.
+
+    Its data is the application's: what cannot be carried stays here, so that one socket
+    does not keep the others from being found.
+
+    Args:
+        state: The socket.
+        binary: Whether bytes can be carried.
+    """
+    data = state.data
+    if not _can_be_carried(data, binary):
+        data = {key: item for key, item in data.items() if _can_be_carried({key: item}, binary)}
+    return {**state._asdict(), "data": data}
+
+
+def _can_be_carried(value: Any, binary: bool) -> bool:
+    try:
+        return to_json(value) is not None or binary
+    except (TypeError, ValueError):
+        return False
 
 
 def remote_state_from(value: Any) -> RemoteState:
@@ -233,6 +334,6 @@ def remote_state_from(value: Any) -> RemoteState:
     return RemoteState(
         value["id"],
         dict(handshake) if isinstance(handshake, Mapping) else {},
-        strings(value.get("rooms", ())),
+        _optional_strings(value.get("rooms")),
         dict(data) if isinstance(data, Mapping) else {},
     )

@@ -202,8 +202,10 @@ class BroadcastAcks:
 
     def cancel(self) -> None:
         """Nobody could be asked: forget it."""
-        self._on_done = None
         self._timer.kill(block=False)
+        if self._on_done is not None:
+            self._on_done = None
+            self._forget_all()
 
     def respond(self, *args: Any) -> None:
         """A client has answered; its first argument counts."""
@@ -227,6 +229,9 @@ class BroadcastAcks:
     def _finish(self, error: Exception | None) -> None:
         on_done, self._on_done = self._on_done, None
         if on_done is not None:
-            for forget in self._forget:
-                forget()
+            self._forget_all()
             on_done(error, list(self._responses))
+
+    def _forget_all(self) -> None:
+        for forget in self._forget:
+            forget()

@@ -6,6 +6,7 @@ Each modifier returns a new operator, so that ``room = io.to("a")`` can be kept 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ __all__ = [
     "RoomWords",
     "check_event",
     "check_timeout",
+    "snapshot",
 ]
 
 Ack = Callable[..., Any]
@@ -205,15 +207,16 @@ class BroadcastOperator:
         # From another thread the packet is sent later: what cannot be encoded raises here, and
         # what the caller changes afterwards does not matter.
         self._namespace.parser.encode(packet)
-        return packet._replace(data=_copy(packet.data))
+        return packet._replace(data=snapshot(packet.data))
 
 
-def _copy(value: Any) -> Any:
+def snapshot(value: Any) -> Any:
+    """Return a copy that later changes of ``value`` do not reach."""
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: snapshot(item) for key, item in value.items()}
+    return [snapshot(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def check_timeout(seconds: Any) -> float:
@@ -222,9 +225,10 @@ def check_timeout(seconds: Any) -> float:
     Raises:
         ValueError: It is not a number above 0.
     """
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not number or not 0 < seconds < math.inf:
         raise ValueError(f"a timeout is a number of seconds above 0, not {seconds!r}")
-    return seconds
+    return seconds  # type: ignore[no-any-return]
 
 
 class RoomWords:

@@ -24,7 +24,7 @@ from ..errors import ClusterTimeout, ConnectError
 from ..events import EventEmitter
 from ..functions import require_function
 from .acks import Outcome
-from .broadcast import Broadcaster, BroadcastOperator, check_timeout
+from .broadcast import Broadcaster, BroadcastOperator, check_timeout, snapshot
 from .handlers import CAUGHT, FAILED, HandlerTable, Runner, describe
 from .recovery import Recovery
 from .remote_socket import RemoteSocket
@@ -168,16 +168,25 @@ class Namespace(EventEmitter, Broadcaster):
         Args:
             event: Its name.
             args: What JSON can carry.
-            ack: ``fn(error, responses)`` is called with what the others answered; at once,
-                with an empty list, where there is no other server.
+            ack: ``fn(error, responses)`` is called with what the others answered within 5 s;
+                with an empty list where there is no other server, and with
+                :exc:`ClusterTimeout` when some did not answer.
 
         Raises:
-            ValueError: The name belongs to the server.
+            ValueError: The name belongs to the server, or a value is NaN or infinite.
+            TypeError: A value cannot be carried.
+            RuntimeError: With ``ack``: this server listens to no other yet.
         """
-        self._server_side_emit(event, args, ack, SERVER_TIMEOUT)
+        done = None if ack is None else self.callback(ack)
+        self.hub.run(
+            self.adapter.server_side_emit, self._for_servers(event, args), done, SERVER_TIMEOUT
+        )
 
     def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
         """Send an event to the other servers and return what they answered.
+
+        A server without a listener for the event does not answer, and neither does one whose
+        first listener raises.
 
         Args:
             event: Its name.
@@ -186,10 +195,24 @@ class Namespace(EventEmitter, Broadcaster):
 
         Raises:
             ClusterTimeout: Some did not answer; ``responses`` holds the others' answers.
+            TypeError, ValueError: As for :meth:`server_side_emit`.
+            RuntimeError: This server listens to no other yet.
         """
-        outcome = Outcome()
         timeout = check_timeout(timeout)
-        self._server_side_emit(event, args, outcome.done, timeout)
+        return self.hub.ask(self._ask_servers, self._for_servers(event, args), timeout)
+
+    def _for_servers(self, event: Any, args: tuple[Any, ...]) -> list[Any]:
+        if not isinstance(event, str):
+            raise TypeError(f"an event name must be a string, not {type(event).__name__}")
+        if event in _NOT_FOR_SERVERS:
+            raise ValueError(f'"{event}" is a reserved event name')
+        # What cannot be carried raises here, also where there is nobody to send it to.
+        self.parser.encode(Packet(PacketType.EVENT, self.name, [event, *args]))
+        return [event, *(snapshot(args) if self.hub.is_foreign else args)]
+
+    def _ask_servers(self, args: list[Any], timeout: float) -> list[Any]:
+        outcome = Outcome()
+        self.adapter.server_side_emit(args, outcome.done, timeout)
         try:
             # The adapter keeps the time; this one is for an adapter that fails to.
             return outcome.wait(timeout + 1)
@@ -200,15 +223,6 @@ class Namespace(EventEmitter, Broadcaster):
             ) from None
         except gevent.Timeout:
             raise ClusterTimeout(f"no answer within {timeout} s") from None
-
-    def _server_side_emit(
-        self, event: str, args: tuple[Any, ...], ack: ServerAck | None, timeout: float
-    ) -> None:
-        if event in _NOT_FOR_SERVERS:
-            raise ValueError(f'"{event}" is a reserved event name')
-        # What cannot be carried raises here, also where there is nobody to send it to.
-        self.parser.encode(Packet(PacketType.EVENT, self.name, [event, *args]))
-        self.adapter.server_side_emit([event, *args], ack, timeout)
 
     # What the server and the sockets call
 

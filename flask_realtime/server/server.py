@@ -92,11 +92,12 @@ class BaseServer(Broadcaster):
         for namespace in self._namespaces.values():
             namespace.parser = self.parser
             if make_adapter is not self._make_adapter:
+                namespace.adapter.close()
                 namespace.adapter = make_adapter(namespace)
             namespace.recovery = self.make_recovery(namespace.adapter)
         self._make_adapter = make_adapter
         if "/" not in self._namespaces:
-            self._namespaces["/"] = self._new_namespace("/")
+            self._place(Namespace("/"))
 
     # Namespaces
 
@@ -121,7 +122,7 @@ class BaseServer(Broadcaster):
         name = name if name.startswith("/") else "/" + name
         namespace = self._namespaces.get(name)
         if namespace is None:
-            namespace = self._namespaces[name] = self._new_namespace(name)
+            namespace = self._place(Namespace(name))
             self.sockets.trigger("new_namespace", namespace)
         return namespace
 
@@ -136,22 +137,24 @@ class BaseServer(Broadcaster):
         # The main namespace is always there; a class may take its place while it is untouched.
         if present is not None and (name != "/" or present.is_used):
             raise ValueError(f"there is a namespace {name!r} already")
-        namespace.bind(self)
-        self._namespaces[name] = namespace
+        self._place(namespace)
         self.sockets.trigger("new_namespace", namespace)
         return namespace
 
-    def _new_namespace(self, name: str) -> Namespace:
-        namespace = Namespace(name)
+    def _place(self, namespace: N) -> N:
         namespace.bind(self)
+        replaced = self._namespaces.get(namespace.name)
+        self._namespaces[namespace.name] = namespace
+        if replaced is not None:
+            # Before the new one listens, maybe to the same channels.
+            replaced.adapter.close()
+        if self._started_in == os.getpid():
+            namespace.adapter.start()
         return namespace
 
     def make_adapter(self, namespace: Namespace) -> Adapter:
         """Return the adapter of a new namespace."""
-        adapter = self._make_adapter(namespace)
-        if self._started_in == os.getpid():
-            adapter.start()
-        return adapter
+        return self._make_adapter(namespace)
 
     def make_recovery(self, adapter: Adapter) -> Recovery | None:
         """Return the connection state recovery of a namespace, if it is on."""

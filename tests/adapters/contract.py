@@ -18,6 +18,7 @@ import pytest
 from flask_realtime.adapters.base import Adapter, Flags, LocalSockets, Target
 from flask_realtime.codec.socket_packet import Packet, PacketType
 from tests.adapters.fakes import FakeCollector, FakeNamespace, FakeSocket
+from tests.fakes import wait_until
 
 EVERYONE = Target()
 
@@ -345,6 +346,7 @@ class AdapterContract:
         adapter.server_side_emit(
             ["hello"], lambda error, responses: answers.append((error, responses))
         )
+        wait_until(lambda: answers)
         assert answers == [(None, [])]
 
     def test_an_event_for_the_other_servers_stays_away_from_clients(

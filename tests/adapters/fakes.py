@@ -1,4 +1,4 @@
-"""A namespace, its sockets and a collector of answers without any connection."""
+"""A namespace, its sockets, a bus and a collector of answers without any connection."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from itertools import count
 from typing import Any
 
 from flask_realtime.adapters.base import AckCollector, Adapter, RemoteState
+from flask_realtime.adapters.bus import BusRecovery, Receiver, RoomWatcher
+from flask_realtime.adapters.messages import Request, Response
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser, Parser
 from flask_realtime.codec.socket_packet import Packet
+from flask_realtime.options import RecoveryOptions
 
 
 class FakeSocket:
@@ -56,6 +59,13 @@ class FakeSocket:
         assert ack_id is not None
         self.collectors.pop(ack_id).respond(*args)
 
+    def vanish(self) -> None:
+        """Go, as a client does: whoever waits for its answers hears of it."""
+        collectors, self.collectors = self.collectors, {}
+        self.disconnect()
+        for collector in collectors.values():
+            collector.lose("transport close")
+
     def join(self, rooms: str | Iterable[str]) -> None:
         self.namespace.adapter.add_all(self.id, [rooms] if isinstance(rooms, str) else rooms)
 
@@ -96,6 +106,56 @@ class FakeNamespace:
         socket = self.sockets[sid] = FakeSocket(sid, self)
         self.adapter.add_all(sid, [sid, *rooms])
         return socket
+
+
+class FakeBus:
+    """Keeps what it is told to send.
+
+    Attributes:
+        published: The requests.
+        responses: The responses, each with the server that had asked.
+        count: How many servers there are; ``None`` when that cannot be known.
+        starts: How often it was told to listen.
+        closes: How often it was closed.
+        recovery: What keeps packets, if anything does.
+    """
+
+    def __init__(self, room_watcher: RoomWatcher | None = None) -> None:
+        self.uid = "me"
+        self.published: list[Request] = []
+        self.responses: list[tuple[str, Response]] = []
+        self.count: int | None = 1
+        self.starts = 0
+        self.closes = 0
+        self.recovery: BusRecovery | None = None
+        self._room_watcher = room_watcher
+
+    @property
+    def room_watcher(self) -> RoomWatcher | None:
+        return self._room_watcher
+
+    def start(self, receiver: Receiver) -> None:
+        self.starts += 1
+
+    def publish(self, request: Request) -> None:
+        self.published.append(request)
+
+    def respond(self, origin: str, response: Response) -> None:
+        self.responses.append((origin, response))
+
+    def server_count(self) -> int:
+        if self.count is None:
+            raise OSError("out of reach")
+        return self.count
+
+    def recover(self, options: RecoveryOptions) -> BusRecovery | None:
+        return self.recovery
+
+    def stats(self) -> dict[str, int]:
+        return {"published": len(self.published)}
+
+    def close(self) -> None:
+        self.closes += 1
 
 
 class FakeCollector:
