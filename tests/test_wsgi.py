@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Any
 
 import pytest
+from gevent.monkey import get_original
 
 from flask_realtime import Middleware, Server
 from tests.clients import network_of
-from tests.fakes import Answer, request
+from tests.fakes import Answer, request, wait_until
 
 POLLING = "EIO=4&transport=polling"
 
@@ -82,9 +82,9 @@ def test_a_threading_server_gets_an_explanation(caplog: pytest.LogCaptureFixture
             environ = request(query=POLLING, path=path, wsgi={"wsgi.multithread": True})
             answers.append(Answer().fill(middleware, environ))
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    thread.join()
+    # A thread of the system: those of the tests are greenlets.
+    get_original("_thread", "start_new_thread")(serve, ())
+    wait_until(lambda: len(answers) == 3)
     assert [answer.status for answer in answers] == [503, 503, 200]
     assert "gevent" in answers[0].text
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]

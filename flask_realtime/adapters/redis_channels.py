@@ -18,8 +18,10 @@ __all__ = ["RedisChannels"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a question waits for the subscriptions of its own server.
+#: Seconds that a server which has just begun has for its subscriptions.
 _READY = 5.0
+#: Seconds that Redis has to say how many servers listen.
+_COUNT = 2.0
 
 Handler = Callable[[str, bytes], None]
 
@@ -38,6 +40,8 @@ class RedisChannels:
         self._publisher = Publisher(link)
         self._subscribers: dict[Any, Subscriber] = {}
         self._handlers: dict[str, Handler] = {}
+        # The node of each sharded channel.
+        self._nodes: dict[str, Any] = {}
         self._prefixes: dict[str, Handler] = {}
         self.malformed = 0
 
@@ -52,10 +56,11 @@ class RedisChannels:
         What it raises as ``ValueError`` is a malformed message: it is counted.
         """
         self._handlers.update(dict.fromkeys(channels, handler))
-        word = "SSUBSCRIBE" if self._sharded else "SUBSCRIBE"
-        nodes = self._link.nodes_of(channels) if self._sharded else {None: list(channels)}
-        for node, names in nodes.items():
-            self._subscriber(node).subscribe(word, *names)
+        if self._sharded:
+            for channel in channels:
+                self._place(channel)
+        else:
+            self._subscriber(None).subscribe("SUBSCRIBE", *channels)
 
     def listen_below(self, handler: Handler, prefix: str) -> None:
         """Pass the messages of all channels whose names begin with ``prefix``."""
@@ -66,14 +71,14 @@ class RedisChannels:
         """Listen to channels no longer."""
         word = "SSUBSCRIBE" if self._sharded else "SUBSCRIBE"
         for channel in channels:
-            self._handlers.pop(channel, None)
-        for subscriber in self._subscribers.values():
-            subscriber.unsubscribe(word, *channels)
+            if self._handlers.pop(channel, None) is not None:
+                node = self._nodes.pop(channel, None)
+                self._subscriber(node).unsubscribe(word, channel)
 
     def ignore_below(self, prefix: str) -> None:
         """Listen to the channels below a prefix no longer."""
-        self._prefixes.pop(prefix, None)
-        self._subscriber(None).unsubscribe("PSUBSCRIBE", _escape(prefix) + "*")
+        if self._prefixes.pop(prefix, None) is not None:
+            self._subscriber(None).unsubscribe("PSUBSCRIBE", _escape(prefix) + "*")
 
     def count(self, channel: str) -> int:
         """Return how many servers listen to a channel; may block.
@@ -82,10 +87,10 @@ class RedisChannels:
             OSError: Redis is out of reach.
         """
         for subscriber in list(self._subscribers.values()):
-            if not subscriber.ready.wait(_READY):
+            if not subscriber.wait_ready(_READY):
                 raise OSError("this server is not connected to Redis")
         try:
-            return self._link.count_subscribers(channel, self._sharded)
+            return self._link.count_subscribers(channel, self._sharded, _COUNT)
         except redis_errors() as error:
             raise OSError(str(error)) from error
 
@@ -107,11 +112,26 @@ class RedisChannels:
         for subscriber in self._subscribers.values():
             subscriber.close()
         self._subscribers.clear()
+        self._handlers.clear()
+        self._prefixes.clear()
+
+    def _place(self, channel: str) -> None:
+        node = self._nodes[channel] = self._link.node_of(channel)
+        self._subscriber(node).subscribe("SSUBSCRIBE", channel)
+
+    def _replace(self) -> None:
+        # Slots may have moved to another node of a Redis Cluster, or to a new one.
+        self._link.refresh()
+        for channel, node in list(self._nodes.items()):
+            if self._link.node_of(channel) != node:
+                self._subscriber(node).unsubscribe("SSUBSCRIBE", channel)
+                self._place(channel)
 
     def _subscriber(self, node: Any) -> Subscriber:
         found = self._subscribers.get(node)
         if found is None:
-            found = self._subscribers[node] = Subscriber(self._link, self._on_message, node)
+            found = Subscriber(self._link, self._on_message, node, self._replace)
+            self._subscribers[node] = found
             found.start()
         return found
 

@@ -54,7 +54,8 @@ class RedisAdapter:
         requests_timeout: float = 5,
         publish_on_specific_response_channel: bool = False,
     ) -> None:
-        self._channels = RedisChannels(RedisLink(client))
+        self._link = RedisLink(client)
+        self._channels = RedisChannels(self._link)
         self._key = key
         self._timeout = requests_timeout
         self._specific = publish_on_specific_response_channel
@@ -72,6 +73,7 @@ class RedisAdapter:
         self._count -= 1
         if self._count == 0:
             self._channels.close()
+            self._link.close()
 
 
 class ClassicBus:
@@ -87,17 +89,23 @@ class ClassicBus:
         namespace: LocalSockets,
         specific: bool,
     ) -> None:
-        self.uid = secrets.token_hex(8)
         self._owner = owner
         self._channels = channels
         self._names = names
-        self._own_responses = f"{names.response}{self.uid}#"
         self._namespace = namespace
         self._specific = specific
         self._receiver: Receiver | None = None
+        self._is_closed = False
+        self._identify()
+
+    def _identify(self) -> None:
+        self.uid = secrets.token_hex(8)
+        self._own_responses = f"{self._names.response}{self.uid}#"
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
+        # Here, after a fork: each process is a server of its own.
+        self._identify()
         self._receiver = receiver
         self._channels.listen_below(self._on_broadcast, self._names.broadcast)
         self._channels.listen(self._on_request, self._names.request)
@@ -133,7 +141,10 @@ class ClassicBus:
         return self._channels.stats()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; harmless when called again."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._receiver is not None:
             self._receiver = None
             self._channels.ignore_below(self._names.broadcast)

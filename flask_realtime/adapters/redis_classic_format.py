@@ -100,12 +100,11 @@ def decode_broadcast(data: bytes, namespace: str) -> tuple[str, Broadcast] | Non
         ValueError: It is malformed.
     """
     found = unpack(data)
-    if not isinstance(found, list) or len(found) < 2 or not isinstance(found[1], Mapping):
+    if not isinstance(found, list) or len(found) < 3 or not isinstance(found[1], Mapping):
         raise ValueError("a broadcast must be a list of sender, packet and options")
     if found[1].get("nsp", "/") != namespace:
         return None
-    options = found[2] if len(found) > 2 else None
-    target = target_from({} if options is None else options)
+    target = target_from(found[2])
     return _uid(found[0]), Broadcast(packet_from(found[1], namespace), target)
 
 

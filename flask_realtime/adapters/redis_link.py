@@ -1,36 +1,75 @@
-"""Connections to Redis: one client for commands, and connections that only listen.
+"""The way to one Redis: plain, behind a Sentinel, or a Redis Cluster.
 
-The application gives a URL or a ready redis-py client: plain, of a Sentinel or of a Redis
-Cluster. Nothing is opened before it is used, and a process that was forked opens its own.
+The application gives a URL or a ready redis-py client. From a client the addresses and the
+credentials are taken; connections are our own, with our protocol, deadlines and, above all,
+without retries: what failed may have been done, and whoever sends decides about a second
+time. Nothing is opened before it is used, and a process that was forked opens its own.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import gevent
 from gevent.monkey import is_module_patched
 
 from ..extras import optional
 
-__all__ = ["RedisLink", "redis_errors"]
+__all__ = ["RedisLink", "error_code", "redis_errors"]
+
+logger = logging.getLogger(__name__)
 
 #: Seconds for a connection to be made.
 CONNECT_TIMEOUT = 5.0
 #: Seconds for the answer to a command; a server that pauses for less loses nothing.
 COMMAND_TIMEOUT = 15.0
-# What a listening connection takes over from the client's.
+# What is taken from the client's connections. "connection_pool" knows the Sentinels.
 _KEPT = {"host", "port", "db", "path", "username", "password", "credential_provider"}
+_KEPT |= {"client_name", "connection_pool"}
+_CODES = {
+    "ReadOnlyError": "READONLY",
+    "MovedError": "MOVED",
+    "AskError": "ASK",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
+    "TryAgainError": "TRYAGAIN",
+}
 
 
 def redis_errors() -> tuple[type[Exception], ...]:
     """Return what redis-py raises when Redis is out of reach or refuses."""
-    return (optional("redis", "redis").RedisError, OSError)
+    redis = optional("redis.exceptions", "redis")
+    return (redis.RedisError, redis.RedisClusterException, OSError)
+
+
+def error_code(error: object) -> str:
+    """Return the first word of an error of Redis, such as ``MOVED``."""
+    # Versions of redis-py differ in which of them have classes, and lose their code.
+    found = _CODES.get(type(error).__name__)
+    return found or str(error).partition(" ")[0]
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    # redis-py, which takes a TimeoutError for its own, closes the connection at this one.
+    timer = gevent.Timeout.start_new(seconds)
+    try:
+        yield
+    except gevent.Timeout as error:
+        if error is not timer:
+            raise
+        raise TimeoutError(f"no answer from Redis within {seconds} s") from None
+    finally:
+        timer.close()
 
 
 class RedisLink:
-    """The way to one Redis.
+    """Makes connections, and says once that there is nobody at the other end.
 
     Args:
         client: A URL (``redis://``, ``rediss://``, ``unix://``) or a client of redis-py.
@@ -39,14 +78,15 @@ class RedisLink:
         ImportError: redis-py is not installed.
         TypeError: It is neither.
         RuntimeError: Sockets are not gevent's: Redis would stop the whole server.
+        ValueError: The URL is malformed.
     """
 
     def __init__(self, client: Any) -> None:
         self._redis = optional("redis", "redis")
         optional("msgpack", "redis")
         if isinstance(client, (str, bytes)):
-            client = str(client, "utf-8") if isinstance(client, bytes) else client
-            self._redis.connection.parse_url(client)  # a bad URL raises here
+            url = str(client, "utf-8") if isinstance(client, bytes) else client
+            client = self._redis.Redis.from_url(url)
         elif not hasattr(client, "execute_command"):
             raise TypeError(f"a Redis URL or client is needed, not {type(client).__name__}")
         if not is_module_patched("socket"):
@@ -55,124 +95,140 @@ class RedisLink:
                 "'from gevent import monkey; monkey.patch_all()'"
             )
         self._given = client
-        self._made: Any = None
-        self._pid = 0
+        self._clients: dict[Any, Any] = {}
+        self._pid = os.getpid()
+        self._is_down = False
 
     @property
     def is_cluster(self) -> bool:
         """Whether it is a Redis Cluster."""
         return hasattr(self._given, "get_node_from_key")
 
-    def commands(self) -> Any:
-        """Return the client for commands."""
-        if not isinstance(self._given, str):
-            return self._given
-        if self._made is None or self._pid != os.getpid():
-            self._pid = os.getpid()
-            self._made = self._redis.Redis.from_url(
-                self._given,
-                protocol=2,
-                socket_connect_timeout=CONNECT_TIMEOUT,
-                socket_timeout=COMMAND_TIMEOUT,
-                socket_keepalive=True,
-                # What failed may have been done: whoever sends decides about a second time.
-                retry=self._no_retry(),
-            )
-        return self._made
+    # Where
 
-    def execute(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Send commands in one go and return their answers, errors of Redis among them.
+    def node_of(self, key: str) -> Any:
+        """Return the name of the node that has a key or a sharded channel."""
+        return self._given.get_node_from_key(key).name if self.is_cluster else None
 
-        Raises:
-            redis.RedisError, OSError: The connection failed: what was done is not known.
-        """
-        client = self.commands()
-        if self.is_cluster or len(commands) == 1:
-            return [_try(client, command, self._redis.ResponseError) for command in commands]
-        pipeline = client.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        answers: list[Any] = pipeline.execute(raise_on_error=False)
-        return answers
-
-    def nodes_of(self, channels: Iterable[str]) -> dict[Any, list[str]]:
-        """Return the channels by the node that serves their slot; one node without a cluster."""
+    def nodes_of(self, keys: Iterable[str]) -> dict[Any, list[str]]:
+        """Return keys by their nodes; without a cluster there is one, ``None``."""
         found: dict[Any, list[str]] = {}
-        for channel in channels:
-            node = self._given.get_node_from_key(channel).name if self.is_cluster else None
-            found.setdefault(node, []).append(channel)
+        for key in keys:
+            found.setdefault(self.node_of(key), []).append(key)
         return found
 
-    def listening_connection(self, node: Any = None) -> Any:
-        """Return a new connection, not connected yet, that waits for messages without end.
+    def refresh(self) -> None:
+        """Something has moved, or has failed: ask a Redis Cluster who has what; may block."""
+        if self.is_cluster:
+            try:
+                self._given.nodes_manager.initialize()
+            except redis_errors() as error:
+                self.failed(error)
+
+    def _pool(self, node: Any) -> Any:
+        if not self.is_cluster:
+            return self._given.connection_pool
+        nodes = self._given.get_primaries()
+        chosen = next((item for item in nodes if item.name == node), None)
+        if chosen is None:
+            chosen = random.choice(nodes)
+        return self._given.get_redis_connection(chosen).connection_pool
+
+    # Connections
+
+    def connection(self, node: Any = None, timeout: float | None = None) -> Any:
+        """Return a new connection of redis-py, not connected yet; answers are bytes.
 
         Args:
             node: The name of a node of a cluster; any without it.
+            timeout: Seconds for each wait; without it a read waits for ever.
         """
         pool = self._pool(node)
+        return pool.connection_class(**self._options(pool, timeout))
+
+    def _options(self, pool: Any, timeout: float | None) -> dict[str, Any]:
         options = {
             name: value
             for name, value in pool.connection_kwargs.items()
             if name in _KEPT or name.startswith("ssl_")
         }
-        options |= {
+        if "path" not in options:
+            options["socket_keepalive"] = True
+        no_backoff = optional("redis.backoff", "redis").NoBackoff()
+        return options | {
             "protocol": 2,
             "decode_responses": False,
             "socket_connect_timeout": CONNECT_TIMEOUT,
-            "socket_timeout": None,
-            "socket_keepalive": True,
-            "retry": self._no_retry(),
+            "socket_timeout": timeout,
+            "retry": optional("redis.retry", "redis").Retry(no_backoff, 0),
         }
-        if "path" in options:
-            del options["socket_keepalive"]
-        sentinel = getattr(pool, "sentinel_manager", None)
-        if sentinel is not None:
-            # The master may be another one at each connection.
-            host, port = sentinel.discover_master(pool.service_name)
-            options |= {"host": host, "port": port}
-            is_tls = hasattr(pool.connection_class, "cert_reqs") or "ssl_cert_reqs" in options
-            kind = self._redis.SSLConnection if is_tls else self._redis.Connection
-            return kind(**options)
-        return pool.connection_class(**options)
 
-    def _pool(self, node: Any) -> Any:
-        client = self.commands()
-        if not self.is_cluster:
-            return client.connection_pool
-        nodes = client.get_primaries()
-        chosen = next((item for item in nodes if item.name == node), nodes[0])
-        return client.get_redis_connection(chosen).connection_pool
+    # Questions
 
-    def count_subscribers(self, channel: str, sharded: bool = False) -> int:
-        """Return how many connections listen to a channel; may block.
+    def ask(self, *words: Any, timeout: float = COMMAND_TIMEOUT) -> Any:
+        """Send one command about a key, its second word, and return the answer; blocks.
+
+        Args:
+            words: The command and its arguments.
+            timeout: Seconds.
+
+        Raises:
+            redis.RedisError, OSError: Redis is out of reach, or refuses.
+        """
+        with _deadline(timeout):
+            try:
+                return self._client(self.node_of(words[1])).execute_command(*words)
+            except self._redis.ResponseError as error:
+                if error_code(error) != "MOVED":
+                    raise
+                self.refresh()
+                return self._client(self.node_of(words[1])).execute_command(*words)
+
+    def _client(self, node: Any) -> Any:
+        if self._pid != os.getpid():
+            self._pid, self._clients = os.getpid(), {}
+        found = self._clients.get(node)
+        if found is None:
+            source = self._pool(node)
+            options = self._options(source, COMMAND_TIMEOUT)
+            kind = source.connection_class
+            pool = self._redis.ConnectionPool(connection_class=kind, **options)
+            found = self._clients[node] = self._redis.Redis(connection_pool=pool)
+            # Answers as they are, whatever the version of redis-py makes of them.
+            found.response_callbacks.clear()
+        return found
+
+    def count_subscribers(self, channel: str, sharded: bool, timeout: float) -> int:
+        """Return how many connections listen to a channel; blocks for ``timeout`` seconds.
 
         Raises:
             redis.RedisError, OSError: Redis is out of reach.
         """
         word = "SHARDNUMSUB" if sharded else "NUMSUB"
-        client = self.commands()
-        if not self.is_cluster:
-            return _count(client.execute_command(f"PUBSUB {word}", channel))
-        count = 0
-        for node in client.get_primaries():
-            plain = client.get_redis_connection(node)
-            count += _count(plain.execute_command(f"PUBSUB {word}", channel))
-        return count
+        nodes = [node.name for node in self._given.get_primaries()] if self.is_cluster else [None]
+        with _deadline(timeout):
+            answers = [
+                self._client(node).execute_command("PUBSUB", word, channel) for node in nodes
+            ]
+        return sum(int(answer[1]) for answer in answers)
 
-    def _no_retry(self) -> Any:
-        backoff = optional("redis.backoff", "redis").NoBackoff()
-        return optional("redis.retry", "redis").Retry(backoff, 0)
+    def close(self) -> None:
+        """Close the connections that questions have left open."""
+        if self._pid == os.getpid():
+            for client in self._clients.values():
+                client.connection_pool.disconnect()
+        self._clients.clear()
 
+    # What the operator is told: one line when Redis goes, one when it is back.
 
-def _try(client: Any, command: tuple[Any, ...], refused: type[Exception]) -> Any:
-    try:
-        return client.execute_command(*command)
-    except refused as error:
-        return error
+    def failed(self, error: object) -> None:
+        """Something did not reach Redis."""
+        if not self._is_down:
+            self._is_down = True
+            logger.warning("! Redis is out of reach: %s", error)
 
-
-def _count(answer: Any) -> int:
-    # One channel and its number: flat, or a pair in a list, as the version of redis-py has it.
-    while isinstance(answer, (list, tuple)):
-        answer = answer[-1]
-    return int(answer)
+    def works(self) -> None:
+        """A new connection has been made."""
+        if self._is_down:
+            self._is_down = False
+            logger.warning("= Redis is back")

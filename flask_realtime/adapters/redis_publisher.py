@@ -16,24 +16,27 @@ import gevent
 from gevent.event import Event
 
 from .backoff import Backoff
-from .redis_link import RedisLink, redis_errors
+from .redis_commands import CommandConnection
+from .redis_link import COMMAND_TIMEOUT, RedisLink, redis_errors
 
 __all__ = ["Command", "History", "Publisher"]
 
 logger = logging.getLogger(__name__)
 
+#: Commands, and about how many bytes, that are sent in one go.
 _BATCH = 200
+_BATCH_BYTES = 1024 * 1024
 MAX_QUEUED = 64 * 1024 * 1024
 #: Seconds that a publisher that is closed has for what is still queued.
-_FLUSH = 2.0
+FLUSH = 2.0
 
 
 class Command(NamedTuple):
     """One command.
 
     Attributes:
-        words: The command and its arguments; the last is the payload.
-        on_answer: Called with what Redis answers.
+        words: The command and its arguments; the second names the key.
+        on_answer: Called with what Redis answers; with ``None`` when it never will.
     """
 
     words: tuple[Any, ...]
@@ -42,7 +45,7 @@ class Command(NamedTuple):
     @property
     def size(self) -> int:
         """Its bytes, about."""
-        return 100 + len(self.words[-1])
+        return 100 + sum(len(word) for word in self.words if isinstance(word, (str, bytes)))
 
 
 class History(Protocol):
@@ -65,9 +68,16 @@ class Publisher:
     Args:
         link: The way to Redis.
         history: With one, what could not be sent waits and is sent again, unless the history
-            knows that it arrived; otherwise it is lost with the connection, as messages of
-            Redis pub/sub are.
+            knows that it arrived. Without, nothing waits for Redis to come back: it is
+            counted as unsent, as a message of Redis pub/sub would be lost.
         max_queued: Bytes that may wait.
+        timeout: Seconds that Redis has to answer.
+
+    Attributes:
+        queued: Bytes that wait.
+        published: Commands that were executed.
+        unsent: Commands that were not, or of which nobody knows.
+        is_up: Whether the last attempt succeeded.
     """
 
     def __init__(
@@ -75,10 +85,12 @@ class Publisher:
         link: RedisLink,
         history: History | None = None,
         max_queued: int = MAX_QUEUED,
+        timeout: float = COMMAND_TIMEOUT,
     ) -> None:
         self._link = link
         self._history = history
         self._max_queued = max_queued
+        self._timeout = timeout
         self._queue: deque[Command] = deque()
         self._backoff = Backoff()
         self._wake = Event()
@@ -87,102 +99,146 @@ class Publisher:
         self._greenlet: gevent.Greenlet[..., Any] | None = None
         self._pid = 0
         self._closed = False
-        #: Bytes that wait.
+        # Whether the last attempt to come back, or the last command, was in vain.
+        self._again = False
+        self._refused = False
+        # What the log has not been told yet.
+        self._untold = 0
         self.queued = 0
         self.published = 0
         self.unsent = 0
-        #: Whether the last attempt succeeded.
         self.is_up = True
 
     def send(self, command: Command) -> None:
-        """Queue a command; what is over the bound is counted as unsent."""
+        """Queue a command; what cannot be sent is counted as unsent."""
         if self._pid != os.getpid():
             self._begin()
-        if self._closed or self.queued + command.size > self._max_queued:
-            self._lost(1, "the queue is full")
-            return
-        self._queue.append(command)
-        self.queued += command.size
-        self._idle.clear()
-        self._wake.set()
+        if self._closed:
+            self._lost(command, "the adapter is closed")
+        elif self._history is None and not self.is_up:
+            self._lost(command, "Redis is out of reach")
+        elif self.queued + command.size > self._max_queued:
+            self._lost(command, "the queue is full")
+        else:
+            self._queue.append(command)
+            self.queued += command.size
+            self._idle.clear()
+            self._wake.set()
 
     def _begin(self) -> None:
         # In this process: a fork has neither the greenlet nor what its parent had queued.
         self._pid = os.getpid()
         self._queue.clear()
         self.queued = 0
-        self._greenlet = gevent.spawn(self._run)
+        self.is_up = True
+        if not self._closed:
+            self._greenlet = gevent.spawn(self._run)
 
     def close(self) -> None:
         """Send what is queued, for a bounded time, and stop."""
-        if not self._closed and self._greenlet is not None and self._pid == os.getpid():
-            self._idle.wait(_FLUSH)
-            self._greenlet.kill(block=False)
+        if self._closed:
+            return
+        if self._greenlet is not None and self._pid == os.getpid():
+            if self._queue:
+                self._idle.wait(FLUSH)
+            self._greenlet.kill()
         self._closed = True
+        self._drop("the adapter is closed")
 
     def _run(self) -> None:
-        while True:
-            self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                self._send_some()
-            self._idle.set()
-
-    def _send_some(self) -> None:
-        batch = [self._queue[i] for i in range(min(_BATCH, len(self._queue)))]
+        connection = CommandConnection(self._link, self._timeout)
         try:
-            answers = self._link.execute([command.words for command in batch])
+            while True:
+                self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    self._send_some(connection)
+                self._idle.set()
+                if not self._refused:
+                    self._tell()
+        finally:
+            connection.close()
+
+    def _send_some(self, connection: CommandConnection) -> None:
+        batch = self._next_batch()
+        try:
+            # A connection that broke while it was idle takes nothing along.
+            connection.check()
+            answers = connection.execute([command.words for command in batch])
         except redis_errors() as error:
-            self._failed(batch, error)
-            return
-        self._recovered()
-        self._take(len(batch))
-        for command, answer in zip(batch, answers, strict=True):
-            self._answered(command, answer)
+            self._failed(error)
+            self._come_back(connection, batch)
+        else:
+            self._again = False
+            self._backoff.reset()
+            self._answered(answers)
 
-    def _recovered(self) -> None:
-        self._backoff.reset()
-        if not self.is_up:
-            self.is_up = True
-            logger.warning("= Redis is back")
+    def _next_batch(self) -> list[Command]:
+        batch, size = [], 0
+        for command in self._queue:
+            batch.append(command)
+            size += command.size
+            if len(batch) == _BATCH or size >= _BATCH_BYTES:
+                break
+        return batch
 
-    def _answered(self, command: Command, answer: Any) -> None:
-        if isinstance(answer, Exception):
-            self._lost(1, answer)
-            return
-        self.published += 1
-        if self._history is not None:
-            self._history.note(command, answer)
-        if command.on_answer is not None:
-            command.on_answer(answer)
+    def _answered(self, answers: list[Any]) -> None:
+        self._refused = False
+        for answer in answers:
+            command = self._take()
+            if isinstance(answer, Exception):
+                self._refused = True
+                self._lost(command, answer)
+                continue
+            self.published += 1
+            if self._history is not None:
+                self._history.note(command, answer)
+            if command.on_answer is not None:
+                command.on_answer(answer)
 
-    def _failed(self, batch: list[Command], error: Exception) -> None:
-        if self.is_up:
-            self.is_up = False
-            logger.warning("! Redis is out of reach: %s", error)
+    def _failed(self, error: Exception) -> None:
+        self._link.failed(error)
+        self.is_up = False
         if self._history is None:
-            self._take(len(batch))
-            self._lost(len(batch), error)
-        gevent.sleep(self._backoff.wait())
-        if self._history is not None:
-            self._settle(batch, self._history)
+            self._drop(error)
 
-    def _settle(self, batch: list[Command], history: History) -> None:
-        # The connection broke before the answers came: what was executed is not sent twice.
+    def _come_back(self, connection: CommandConnection, batch: list[Command]) -> None:
+        # At once, and then at intervals. What was executed is not sent a second time.
+        probes = [("EXISTS", key) for key in {command.words[1] for command in batch}]
+        answers: list[Any] = []
         while True:
+            if self._again:
+                gevent.sleep(self._backoff.wait())
+            self._again = True
             try:
-                answers = history.answers_to(batch)
+                connection.execute(probes)
+                if self._history is not None:
+                    answers = self._history.answers_to(batch)
                 break
             except redis_errors():
-                gevent.sleep(self._backoff.wait())
-        self._take(len(answers))
-        for command, answer in zip(batch, answers, strict=False):
-            self._answered(command, answer)
+                continue
+        self.is_up = True
+        self._answered(answers)
 
-    def _take(self, count: int) -> None:
-        for _ in range(count):
-            self.queued -= self._queue.popleft().size
+    def _take(self) -> Command:
+        command = self._queue.popleft()
+        self.queued -= command.size
+        return command
 
-    def _lost(self, count: int, why: object) -> None:
-        self.unsent += count
-        logger.warning("! %d messages could not be sent to other servers: %s", count, why)
+    def _drop(self, why: object) -> None:
+        while self._queue:
+            self._lost(self._take(), why)
+
+    def _lost(self, command: Command, why: object) -> None:
+        self.unsent += 1
+        self._untold += 1
+        if self._untold == 1:
+            logger.warning("! messages cannot be sent to other servers: %s", why)
+        if command.on_answer is not None:
+            command.on_answer(None)
+
+    def _tell(self) -> None:
+        # One line at the beginning and one at the end, however many there were.
+        if self._untold:
+            logger.warning("! %d messages were not sent to other servers", self._untold)
+            self._untold = 0

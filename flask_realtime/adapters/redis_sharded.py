@@ -55,7 +55,8 @@ class ShardedRedisAdapter:
     ) -> None:
         if subscription_mode not in _MODES:
             raise ValueError(f"subscription_mode must be one of {', '.join(_MODES)}")
-        self._channels = RedisChannels(RedisLink(client), sharded=True)
+        self._link = RedisLink(client)
+        self._channels = RedisChannels(self._link, sharded=True)
         self._prefix = channel_prefix
         self._mode = subscription_mode
         self._timeout = requests_timeout
@@ -73,6 +74,7 @@ class ShardedRedisAdapter:
         self._count -= 1
         if self._count == 0:
             self._channels.close()
+            self._link.close()
 
 
 class ShardedBus:
@@ -86,15 +88,19 @@ class ShardedBus:
         namespace: LocalSockets,
         mode: str,
     ) -> None:
-        self.uid = secrets.token_hex(8)
         self._owner = owner
         self._channels = channels
         self._main = main
-        self._own = f"{main}{self.uid}#"
         self._namespace = namespace
         self._mode = mode
         self._rooms: set[str] = set()
         self._receiver: Receiver | None = None
+        self._is_closed = False
+        self._identify()
+
+    def _identify(self) -> None:
+        self.uid = secrets.token_hex(8)
+        self._own = f"{self._main}{self.uid}#"
 
     @property
     def room_watcher(self) -> ShardedBus | None:
@@ -117,6 +123,8 @@ class ShardedBus:
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
+        # Here, after a fork: each process is a server of its own.
+        self._identify()
         self._receiver = receiver
         rooms = [f"{self._main}{room}#" for room in self._rooms]
         self._channels.listen(self._on_message, self._main, self._own, *rooms)
@@ -147,7 +155,10 @@ class ShardedBus:
         return self._channels.stats()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; harmless when called again."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._receiver is not None:
             self._receiver = None
             rooms = [f"{self._main}{room}#" for room in self._rooms]

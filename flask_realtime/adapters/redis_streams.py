@@ -135,8 +135,7 @@ class RedisStreamsAdapter:
 
     def leave(self, name: str) -> None:
         """The adapter of a namespace is closed: with the last of them the connections are."""
-        self._buses.pop(name, None)
-        if not self._buses:
+        if self._buses.pop(name, None) is not None and not self._buses:
             for publisher in self._publishers.values():
                 publisher.close()
             for reader in self._readers.values():
@@ -144,6 +143,7 @@ class RedisStreamsAdapter:
             self._readers.clear()
             self._publishers.clear()
             self.channels.close()
+            self.link.close()
 
     def _on_entry(self, entry_id: str, fields: Fields) -> None:
         bus = self._buses.get(fields.get(b"nsp", b"").decode("utf-8", "replace"))
@@ -161,17 +161,22 @@ class StreamsBus:
     room_watcher = None
 
     def __init__(self, owner: RedisStreamsAdapter, namespace: LocalSockets, main: str) -> None:
-        self.uid = secrets.token_hex(8)
         self._owner = owner
         self._namespace = namespace
         self._main = main
-        self._own = f"{main}{self.uid}#"
         self._stream = stream_of(owner.options, namespace.name)
         self._receiver: Receiver | None = None
         self._recovery: StreamRecovery | None = None
+        self._identify()
+
+    def _identify(self) -> None:
+        self.uid = secrets.token_hex(8)
+        self._own = f"{self._main}{self.uid}#"
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
+        # Here, after a fork: each process is a server of its own.
+        self._identify()
         self._receiver = receiver
         self._owner.channels.listen(self._on_message, self._main, self._own)
         self._owner.reader(self._stream).start()
@@ -229,8 +234,12 @@ class StreamsBus:
 
     def on_entry(self, entry_id: str, fields: Fields) -> None:
         """Take an entry of the stream."""
+        if fields.get(b"uid") == self.uid.encode():
+            if self._recovery is not None:
+                self._recovery.own_entry(entry_id, fields.get(b"data", b""))
+            return
         found = decode_entry(fields, self._namespace.name)
-        if found is None or found[0] == self.uid or self._receiver is None:
+        if found is None or self._receiver is None:
             return
         origin, message = found
         if self._recovery is not None and isinstance(message, Broadcast):

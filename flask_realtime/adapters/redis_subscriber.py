@@ -1,7 +1,7 @@
 """A connection to Redis that listens: subscribes again after every loss, and notices silence.
 
-One greenlet reads, another asks for a sign of life. What is wanted is remembered here, so a
-new connection begins where the old one ended.
+What is wanted is remembered here, so a new connection begins where the old one ended. One
+greenlet reads, another writes: nobody who joins a room waits for Redis.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
-from gevent.lock import RLock
 
+from ..extras import optional
 from .backoff import Backoff
 from .redis_link import RedisLink, redis_errors
 
@@ -21,10 +21,12 @@ __all__ = ["Subscriber"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two signs of life.
+#: Seconds of silence after which Redis is asked for a sign of life.
 PULSE = 10.0
-#: Intervals without any before the connection is given up: a pause of Redis is none.
+#: How many times, before the connection is given up: a pause of Redis is no loss.
 _MISSED = 3
+#: Messages after which others get a chance to run.
+_TURN = 100
 _UNDO = {
     "SUBSCRIBE": "UNSUBSCRIBE",
     "PSUBSCRIBE": "PUNSUBSCRIBE",
@@ -32,12 +34,11 @@ _UNDO = {
 }
 #: The replies that carry a message, with the place of its channel.
 _MESSAGES = {b"message": 1, b"smessage": 1, b"pmessage": 2}
+_CONFIRMATIONS = {b"subscribe": "SUBSCRIBE", b"psubscribe": "PSUBSCRIBE"}
+_CONFIRMATIONS |= {b"ssubscribe": "SSUBSCRIBE"}
 
 Handler = Callable[[bytes, bytes], None]
-
-
-class _GivenUp(OSError):
-    """The connection is of no use any more."""
+Topic = tuple[str, bytes]
 
 
 class Subscriber:
@@ -48,121 +49,179 @@ class Subscriber:
         on_message: ``fn(channel, payload)``, called in the reading greenlet; it must not
             block. What it raises is logged.
         node: The node of a Redis Cluster to listen to.
+        on_loss: Called when the connection is lost or refused, before the next one is made;
+            it may block.
+        pulse: Seconds of silence after which Redis is asked for a sign of life.
+
+    Attributes:
+        ready: Set while everything that is wanted is subscribed.
+        is_lost: Whether the last attempt to listen has failed.
+        received: Messages.
     """
 
-    def __init__(self, link: RedisLink, on_message: Handler, node: Any = None) -> None:
+    def __init__(
+        self,
+        link: RedisLink,
+        on_message: Handler,
+        node: Any = None,
+        on_loss: Callable[[], None] = lambda: None,
+        pulse: float = PULSE,
+    ) -> None:
         self._link = link
         self._on_message = on_message
         self._node = node
-        self._wanted: dict[tuple[str, str], None] = {}
-        self._unconfirmed = 0
-        self._connection: Any = None
-        self._lock = RLock()
+        self._on_loss = on_loss
+        self._pulse = pulse
+        # What is wanted; what was asked for on this connection; what Redis has not confirmed
+        # yet; and where the first two may differ.
+        self._wanted: dict[Topic, None] = {}
+        self._asked: set[Topic] = set()
+        self._unconfirmed: set[Topic] = set()
+        self._changed: dict[Topic, None] = {}
+        self._ping = False
+        self._wake = Event()
         self._backoff = Backoff()
-        self._reader: gevent.Greenlet[..., Any] | None = None
-        self._watcher: gevent.Greenlet[..., Any] | None = None
-        self._heard = True
-        #: Set while everything that is wanted is subscribed.
+        self._greenlet: gevent.Greenlet[..., Any] | None = None
+        self._connections = 0
+        self._is_connected = False
+        self._known = Event()
         self.ready = Event()
+        self.is_lost = False
         self.received = 0
-        self.reconnects = 0
+
+    @property
+    def reconnects(self) -> int:
+        """How many connections were made after the first one."""
+        return max(self._connections - 1, 0)
 
     def start(self) -> None:
         """Begin to listen; harmless when called again."""
-        if self._reader is None:
-            self._reader = gevent.spawn(self._run)
-            self._watcher = gevent.spawn(self._watch)
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._run)
 
     def close(self) -> None:
         """Stop listening."""
-        gevent.killall([item for item in (self._reader, self._watcher) if item], block=False)
-        self._reader = self._watcher = None
+        if self._greenlet is not None:
+            self._greenlet.kill()
 
     def subscribe(self, word: str, *channels: str) -> None:
-        """Listen to channels.
+        """Listen to channels; never blocks.
 
         Args:
             word: ``"SUBSCRIBE"``, ``"PSUBSCRIBE"`` or ``"SSUBSCRIBE"``.
             channels: Their names.
         """
-        new = [channel for channel in channels if (word, channel) not in self._wanted]
-        self._wanted.update(dict.fromkeys((word, channel) for channel in new))
-        if new:
-            self._command(word, new, confirmed=True)
+        for channel in channels:
+            topic = (word, channel.encode())
+            if topic not in self._wanted:
+                self._wanted[topic] = None
+                self._unconfirmed.add(topic)
+                self.ready.clear()
+                if not self.is_lost:
+                    self._known.clear()
+                self._changed[topic] = None
+        self._wake.set()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Block until everything is subscribed, or cannot be now, and say which.
+
+        Args:
+            timeout: Seconds.
+        """
+        self._known.wait(timeout)
+        return self.ready.is_set()
 
     def unsubscribe(self, word: str, *channels: str) -> None:
-        """Listen to channels no longer."""
-        old = [channel for channel in channels if (word, channel) in self._wanted]
-        for channel in old:
-            del self._wanted[word, channel]
-        if old:
-            self._command(_UNDO[word], old, confirmed=False)
-
-    def _command(self, word: str, channels: list[str], confirmed: bool) -> None:
-        # Without a connection the next one does it.
-        if self._connection is None:
-            return
-        with self._lock:
-            if confirmed:
-                self._unconfirmed += len(channels)
-                self.ready.clear()
-            # In a Redis Cluster the channels of one command must share a slot.
-            groups = [[channel] for channel in channels] if word[0] == "S" else [channels]
-            groups = [channels] if word in ("SUBSCRIBE", "UNSUBSCRIBE") else groups
-            try:
-                for group in groups:
-                    self._connection.send_command(word, *group)
-            except redis_errors() as error:
-                self._give_up(str(error))
+        """Listen to channels no longer; never blocks."""
+        for channel in channels:
+            topic = (word, channel.encode())
+            if topic in self._wanted:
+                del self._wanted[topic]
+                self._changed[topic] = None
+                self._confirmed(topic)
+        self._wake.set()
 
     def _run(self) -> None:
         while True:
             try:
+                if self.is_lost:
+                    self._on_loss()
                 self._listen()
             except redis_errors() as error:
-                if self.ready.is_set():
-                    logger.warning("! lost the connection to Redis: %s", error)
+                self._link.failed(error)
             except Exception:
-                logger.exception("! the connection to Redis failed")
+                logger.exception("! listening to Redis failed")
             self.ready.clear()
-            self.reconnects += 1
+            self.is_lost = True
+            self._known.set()
             gevent.sleep(self._backoff.wait())
 
     def _listen(self) -> None:
-        connection = self._link.listening_connection(self._node)
+        connection = self._link.connection(self._node, self._pulse)
+        writer = None
         try:
             connection.connect()
-            self._connection = connection
-            self._unconfirmed = 0
-            self._subscribe_all()
+            self._link.works()
+            self._connections += 1
+            self._is_connected = True
+            self._asked.clear()
+            self._unconfirmed = set(self._wanted)
+            self._changed = dict(self._wanted)
+            self._ping = False
+            self._wake.set()
+            writer = gevent.spawn(self._write, connection)
+            self._settle()
             self._read(connection)
         finally:
-            self._connection = None
+            self._is_connected = False
+            if writer is not None:
+                writer.kill()
             connection.disconnect()
 
-    def _subscribe_all(self) -> None:
-        by_word: dict[str, list[str]] = {}
-        for word, channel in self._wanted:
-            by_word.setdefault(word, []).append(channel)
-        for word, channels in by_word.items():
-            self._command(word, channels, confirmed=True)
+    # Reading
 
     def _read(self, connection: Any) -> None:
+        late, silent, turn = optional("redis", "redis").TimeoutError, 0, 0
         while True:
-            reply = connection.read_response(disable_decoding=True)
-            self._heard = True
+            try:
+                reply = connection.read_response(disable_decoding=True, disconnect_on_error=False)
+            except late:
+                silent += 1
+                if silent > _MISSED:
+                    raise
+                self._ping = True
+                self._wake.set()
+                continue
+            silent = 0
             place = _MESSAGES.get(reply[0]) if isinstance(reply, list) else None
             if place is None:
                 self._on_reply(reply)
-            else:
-                self._take(reply[place], reply[place + 1])
+                continue
+            self._take(reply[place], reply[place + 1])
+            turn += 1
+            if turn % _TURN == 0:
+                # There may be more to read for as long as it goes on.
+                gevent.sleep(0)
 
     def _on_reply(self, reply: Any) -> None:
-        if isinstance(reply, list) and reply[0] in (b"subscribe", b"psubscribe", b"ssubscribe"):
-            self._unconfirmed -= 1
-            if self._unconfirmed <= 0:
-                self._backoff.reset()
-                self.ready.set()
+        if not isinstance(reply, list):
+            return
+        if reply[0] in _CONFIRMATIONS:
+            self._confirmed((_CONFIRMATIONS[reply[0]], reply[1]))
+        elif reply[0] == b"sunsubscribe" and ("SSUBSCRIBE", reply[1]) in self._asked:
+            # Nobody has asked for that: the slot has moved.
+            raise ConnectionError("the slot of a channel has moved")
+
+    def _confirmed(self, topic: Topic) -> None:
+        self._unconfirmed.discard(topic)
+        self._settle()
+
+    def _settle(self) -> None:
+        if self._is_connected and not self._unconfirmed:
+            self._backoff.reset()
+            self.is_lost = False
+            self.ready.set()
+            self._known.set()
 
     def _take(self, channel: bytes, payload: bytes) -> None:
         self.received += 1
@@ -171,22 +230,42 @@ class Subscriber:
         except Exception:
             logger.exception("! a message of another server could not be handled")
 
-    def _watch(self) -> None:
-        silent = 0
-        while True:
-            gevent.sleep(PULSE)
-            silent = 0 if self._heard else silent + 1
-            self._heard = False
-            if self._connection is None:
-                silent = 0
-            elif silent >= _MISSED:
-                silent = 0
-                self._give_up("Redis is silent")
-            else:
-                self._command("PING", [], confirmed=False)
+    # Writing
 
-    def _give_up(self, why: str) -> None:
-        # The reader alone closes the connection: it may be in the middle of reading from it.
-        if self._connection is not None and self._reader is not None:
-            self._connection = None
-            self._reader.kill(_GivenUp(why), block=False)
+    def _write(self, connection: Any) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            commands = self._commands()
+            try:
+                if commands:
+                    packed = connection.pack_commands(commands)
+                    connection.send_packed_command(packed, check_health=False)
+            except redis_errors():
+                # The connection is closed then, and the reader learns it.
+                return
+
+    def _commands(self) -> list[tuple[Any, ...]]:
+        changed, self._changed = self._changed, {}
+        groups: dict[str, list[bytes]] = {}
+        for topic in changed:
+            word, channel = topic
+            is_wanted, is_asked = topic in self._wanted, topic in self._asked
+            if is_wanted and not is_asked:
+                self._asked.add(topic)
+                groups.setdefault(word, []).append(channel)
+            elif is_asked and not is_wanted:
+                self._asked.discard(topic)
+                groups.setdefault(_UNDO[word], []).append(channel)
+            elif is_wanted:
+                # Left and joined again before Redis was told.
+                self._confirmed(topic)
+        commands: list[tuple[Any, ...]] = []
+        for word, channels in groups.items():
+            # In a Redis Cluster the channels of one command must share a slot.
+            single = word in ("SSUBSCRIBE", "SUNSUBSCRIBE")
+            commands += [(word, name) for name in channels] if single else [(word, *channels)]
+        if self._ping:
+            self._ping = False
+            commands.append(("PING",))
+        return commands

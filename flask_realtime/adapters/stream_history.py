@@ -56,16 +56,15 @@ class StreamHistory:
     def note(self, command: Command, answer: Any) -> None:
         """Redis has answered: an entry is accounted for."""
         if command.words[0] == "XADD":
-            self._seen = _text(answer)
+            self._seen = answer.decode()
 
-    def _entries(self) -> Iterator[tuple[str, dict[bytes, bytes]]]:
-        client, last = self._link.commands(), self._seen
+    def _entries(self) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+        last = self._seen
         while True:
-            command = ("XRANGE", self._stream, id_after(last), "+", "COUNT", _PAGE)
-            page = client.execute_command(*command) or []
+            page = self._link.ask("XRANGE", self._stream, id_after(last), "+", "COUNT", _PAGE)
             for entry_id, values in page:
-                last = _text(entry_id)
-                yield last, values if isinstance(values, dict) else fields_of(values)
+                last = entry_id.decode()
+                yield entry_id, fields_of(values)
             if len(page) < _PAGE:
                 return
 
@@ -73,10 +72,6 @@ class StreamHistory:
 def _next_entry(wanted: list[dict[bytes, bytes] | None], start: int) -> int | None:
     places = range(start, len(wanted))
     return next((place for place in places if wanted[place] is not None), None)
-
-
-def _text(entry_id: Any) -> str:
-    return entry_id.decode() if isinstance(entry_id, bytes) else str(entry_id)
 
 
 def _fields(command: Command) -> dict[bytes, bytes] | None:

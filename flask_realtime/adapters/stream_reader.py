@@ -21,7 +21,7 @@ __all__ = ["StreamReader"]
 logger = logging.getLogger(__name__)
 
 #: Seconds beyond its waiting time after which a read is given up.
-_PATIENCE = 30.0
+PATIENCE = 30.0
 
 Fields = dict[bytes, bytes]
 
@@ -34,6 +34,7 @@ class StreamReader:
         stream: Its name.
         options: How it is read.
         on_entry: ``fn(id, fields)``, called in the reading greenlet; it must not block.
+        patience: Seconds beyond its waiting time after which a read is given up.
     """
 
     def __init__(
@@ -42,19 +43,26 @@ class StreamReader:
         stream: str,
         options: StreamOptions,
         on_entry: Callable[[str, Fields], None],
+        patience: float = PATIENCE,
     ) -> None:
         self._link = link
         self._stream = stream
         self._options = options
         self._on_entry = on_entry
+        self._patience = patience
         self._backoff = Backoff()
         self._greenlet: gevent.Greenlet[..., Any] | None = None
+        self._connections = 0
         #: The id of the last entry that was read, or of the last before the reader began.
         self.position = ""
         #: Set as long as the stream is being read.
         self.ready = Event()
         self.received = 0
-        self.reconnects = 0
+
+    @property
+    def reconnects(self) -> int:
+        """How many connections were made after the first one."""
+        return max(self._connections - 1, 0)
 
     def start(self) -> None:
         """Begin to read; harmless when called again."""
@@ -64,52 +72,52 @@ class StreamReader:
     def close(self) -> None:
         """Stop reading."""
         if self._greenlet is not None:
-            self._greenlet.kill(block=False)
+            self._greenlet.kill()
 
     def _run(self) -> None:
-        lost: tuple[type[BaseException], ...] = (*redis_errors(), gevent.Timeout)
         while True:
             try:
                 self._read_on()
-            except lost as error:
-                if self.ready.is_set():
-                    logger.warning("! the stream %s cannot be read: %s", self._stream, error)
+            except redis_errors() as error:
+                self._link.failed(error)
             except Exception:
                 logger.exception("! reading the stream %s failed", self._stream)
             self.ready.clear()
-            self.reconnects += 1
             gevent.sleep(self._backoff.wait())
+            self._link.refresh()
 
     def _read_on(self) -> None:
-        (node,) = self._link.nodes_of([self._stream])
-        connection = self._link.listening_connection(node)
+        patience = self._options.block_time + self._patience
+        connection = self._link.connection(self._link.node_of(self._stream), patience)
         try:
             connection.connect()
             if not self.position:
                 self.position = self._end_of(connection)
+            self._link.works()
+            self._connections += 1
             self.ready.set()
             while True:
                 self._take(self._read(connection))
                 self._backoff.reset()
+                # There may be more to read for as long as it goes on.
+                gevent.sleep(0)
         finally:
             connection.disconnect()
 
     def _end_of(self, connection: Any) -> str:
         # "$" would mean another end at each read: what is added between two would be missed.
         connection.send_command("XREVRANGE", self._stream, "+", "-", "COUNT", 1)
-        with gevent.Timeout(_PATIENCE):
-            last = connection.read_response(disable_decoding=True)
+        last = connection.read_response(disable_decoding=True)
         return last[0][0].decode() if last else "0-0"
 
     def _read(self, connection: Any) -> Any:
         options = self._options
-        wait = round(options.block_time * 1000)
+        wait = max(round(options.block_time * 1000), 1)  # 0 would be for ever
         connection.send_command(
             *("XREAD", "BLOCK", wait, "COUNT", options.read_count),
             *("STREAMS", self._stream, self.position),
         )
-        with gevent.Timeout(options.block_time + _PATIENCE):
-            return connection.read_response(disable_decoding=True)
+        return connection.read_response(disable_decoding=True)
 
     def _take(self, reply: Any) -> None:
         for _, entries in reply or ():

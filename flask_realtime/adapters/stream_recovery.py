@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gevent.event import AsyncResult
-from gevent.timeout import Timeout
+import gevent
+from gevent.event import AsyncResult, Event
 
 from ..codec.message import Message
 from ..codec.socket_packet import Packet
@@ -32,6 +32,8 @@ __all__ = ["StreamRecovery"]
 
 #: Seconds that an emit waits for the id of its entry before it goes on without one.
 _OFFSET_TIMEOUT = 1.0
+#: Seconds that Redis has for each question of a client that comes back.
+_PATIENCE = 5.0
 #: Entries that are read at once, and how many times: a limit for a stream that grows faster.
 _PAGE = 1000
 _PAGES = 100
@@ -41,10 +43,36 @@ _MAX_PID = 100
 _REMEMBERED = 60.0
 
 
+Order = tuple[int, int]
+
+
+class _Own(NamedTuple):
+    """A broadcast of this server, and whoever waits for its offset."""
+
+    data: bytes
+    offset: AsyncResult[Any]
+
+    def answered(self, answer: Any) -> None:
+        if answer is None:
+            # It will never be an entry.
+            self.offset.set(None)
+
+
 class _Applied(NamedTuple):
+    """A broadcast that was delivered while somebody's packets were being read."""
+
+    order: Order
     offset: str
     packet: Packet
     target: Target
+
+
+class _Recovered(NamedTuple):
+    """What a socket has got when it was recovered: all up to an entry, and some beyond."""
+
+    at: float
+    last: Order
+    beyond: frozenset[Order]
 
 
 class StreamRecovery:
@@ -80,58 +108,74 @@ class StreamRecovery:
         self._key_prefix = key_prefix
         self._command_for = command_for
         self._expiry = round(options.max_disconnection_duration * 1000)
-        self._last_own = "0-0"
         self._is_late = False
-        # While packets are read for somebody, what is delivered meanwhile is noted.
-        self._restoring = 0
-        self._applied: list[_Applied] = []
-        self._recovered: dict[str, tuple[float, tuple[int, int]]] = {}
+        # Broadcasts of this server that have not had their turn.
+        self._waiting: list[_Own] = []
+        # Sessions on their way to Redis.
+        self._saving: dict[str, Event] = {}
+        # While packets are read for somebody, what is delivered meanwhile is noted for him.
+        self._noting: list[list[_Applied]] = []
+        self._recovered: dict[str, _Recovered] = {}
+        # The newest entry that one of these has: what comes later concerns none of them.
+        self._newest: Order = (0, 0)
 
     # Emitting
 
     def publish(self, request: Broadcast) -> str | None:
-        """Add a broadcast to the stream and return its id; blocks until Redis has answered."""
-        answer: AsyncResult[Any] = AsyncResult()
+        """Add a broadcast to the stream and return its id when its turn has come; blocks.
 
-        def on_answer(entry_id: Any) -> None:
-            self._is_late = False
-            answer.set(entry_id)
-
-        self._publisher.send(Command(self._command_for(request), on_answer))
-        if self._is_late or not self._publisher.is_up:
-            return None
-        try:
-            entry_id = answer.get(timeout=_OFFSET_TIMEOUT)
-        except Timeout:
+        All servers deliver in the order of the stream, this one as well: a client that has
+        received an entry has received those before it.
+        """
+        words = self._command_for(request)
+        if self._is_late or not self._publisher.is_up or not self._reader.position:
             # Whoever emits next does not wait as well.
-            self._is_late = True
+            self._publisher.send(Command(words))
             return None
-        offset: str = entry_id.decode() if isinstance(entry_id, bytes) else str(entry_id)
-        if order_of(offset) > order_of(self._last_own):
-            self._last_own = offset
+        own = _Own(words[-1], AsyncResult())
+        self._waiting.append(own)
+        try:
+            self._publisher.send(Command(words, own.answered))
+            own.offset.wait(_OFFSET_TIMEOUT)
+        finally:
+            self._waiting.remove(own)
+        self._is_late = not own.offset.ready()
+        offset: str | None = own.offset.value
         return offset
+
+    def own_entry(self, entry_id: str, data: bytes) -> None:
+        """An entry of this server has its turn: whoever emitted it delivers it."""
+        self._is_late = False
+        for own in self._waiting:
+            if own.data == data and not own.offset.ready():
+                own.offset.set(entry_id)
+                # It runs now; what comes after the entry is not read before.
+                gevent.sleep(0)
+                return
 
     def applying(self, offset: str, packet: Packet, target: Target) -> Target:
         """Note that a broadcast is delivered now; return whom it is for.
 
         Sockets that were recovered beyond it have it already.
         """
-        if self._restoring:
-            self._applied.append(_Applied(offset, packet, target))
-        if not self._recovered:
+        if not self._noting and not self._recovered:
             return target
-        oldest, place = time.monotonic() - _REMEMBERED, order_of(offset)
-        for sid in [sid for sid, (at, _) in self._recovered.items() if at < oldest]:
-            del self._recovered[sid]
-        have_it = {sid for sid, (_, last) in self._recovered.items() if place <= last}
+        order = order_of(offset)
+        for noted in self._noting:
+            noted.append(_Applied(order, offset, packet, target))
+        if order > self._newest:
+            return target
+        have_it = {
+            sid
+            for sid, state in self._recovered.items()
+            if order <= state.last or order in state.beyond
+        }
         return target._replace(except_=target.except_ | have_it) if have_it else target
 
     def current_offset(self) -> str:
         """Return the id of the newest entry that this server knows of."""
-        known = self._reader.position
-        if not known:
-            return f"{time.time_ns() // 1_000_000}-0"
-        return max(known, self._last_own, key=order_of)
+        # Before it is known, nothing can be promised to a client that receives nothing.
+        return self._reader.position
 
     # Sessions
 
@@ -146,40 +190,52 @@ class StreamRecovery:
         }
         text = base64.b64encode(pack(values))
         key = self._key_prefix + session.pid
-        self._publisher.send(Command(("SET", key, text, "PX", self._expiry, "NX")))
+        saved = self._saving[session.pid] = Event()
+
+        def on_answer(answer: Any) -> None:
+            if self._saving.get(session.pid) is saved:
+                del self._saving[session.pid]
+            saved.set()
+
+        words = ("SET", key, text, "PX", self._expiry, "NX")
+        self._publisher.send(Command(words, on_answer))
 
     def restore(self, pid: str, offset: str | None) -> SavedSession | None:
         """Return the state that was kept under ``pid`` and forget it; blocks."""
         if len(pid) > _MAX_PID or not (offset is None or is_offset(offset)):
             return None
-        pipeline = self._link.commands().pipeline(transaction=True)
-        pipeline.get(self._key_prefix + pid)
-        pipeline.delete(self._key_prefix + pid)
-        found, _ = pipeline.execute()
+        # The client may be back before what it had here is in Redis.
+        saved = self._saving.get(pid)
+        if saved is not None:
+            saved.wait(_OFFSET_TIMEOUT)
+        key = self._key_prefix + pid
+        found = self._ask("GET", key)
         session = None if found is None else _session_from(found)
-        if session is None or session.pid != pid:
+        # Whoever deletes it has it: another server may have been asked as well.
+        if session is None or session.pid != pid or not self._ask("DEL", key):
             return None
         session = session._replace(offset=offset or session.offset)
         return session if self._has(session.offset) else None
+
+    def _ask(self, *words: Any) -> Any:
+        return self._link.ask(*words, timeout=_PATIENCE)
 
     def _has(self, offset: str) -> bool:
         # Whether everything after the offset is still in the stream.
         if not is_offset(offset):
             return False
-        client = self._link.commands()
-        if client.execute_command("XRANGE", self._stream, offset, offset):
+        if self._ask("XRANGE", self._stream, offset, offset):
             return True
-        first = _entries(client.execute_command("XRANGE", self._stream, "-", "+", "COUNT", 1))
-        for entry_id, _ in first:
-            if order_of(entry_id) <= order_of(offset):
-                return True
-        return self._was_never_trimmed(client)
-
-    def _was_never_trimmed(self, client: Any) -> bool:
-        if not client.exists(self._stream):
-            return True
-        info = client.xinfo_stream(self._stream)
-        return bool(info.get("entries-added") == info.get("length"))
+        place = order_of(offset)
+        if not self._ask("EXISTS", self._stream):
+            return place == (0, 0)
+        answer = self._link.ask("XINFO STREAM", self._stream, timeout=_PATIENCE)
+        info = dict(zip(answer[::2], answer[1::2], strict=True))
+        if place > order_of(info[b"last-generated-id"]):
+            return False
+        first = info[b"first-entry"]
+        never_trimmed = info.get(b"entries-added") == info[b"length"]
+        return never_trimmed or bool(first and order_of(first[0]) <= place)
 
     # What was missed
 
@@ -187,42 +243,50 @@ class StreamRecovery:
         self, session: SavedSession, encode: Callable[[Packet], Message]
     ) -> list[Message] | None:
         """Return what was sent to the session after its offset; blocks."""
-        self._restoring += 1
+        noted: list[_Applied] = []
+        self._noting.append(noted)
         try:
-            return self._missed(session, encode)
+            found = self._read(session, encode)
+            if found is None:
+                return None
+            messages, last = found
+            # Nothing switches greenlets from here on until the socket has joined its rooms.
+            beyond = sorted((item for item in noted if item.order > last), key=lambda item: item[0])
+            messages += [
+                encode(with_offset(item.packet, item.offset))
+                for item in beyond
+                if item.target.includes(session.rooms)
+            ]
+            self._remember(session.sid, last, frozenset(item.order for item in beyond))
+            return messages
         finally:
-            self._restoring -= 1
-            if not self._restoring:
-                self._applied.clear()
+            self._noting = [item for item in self._noting if item is not noted]
 
-    def _missed(
+    def _read(
         self, session: SavedSession, encode: Callable[[Packet], Message]
-    ) -> list[Message] | None:
+    ) -> tuple[list[Message], Order] | None:
         last, found = session.offset, []
         for _ in range(_PAGES):
-            page = self._page(last)
-            for entry_id, fields in page:
-                last = entry_id
-                broadcast = self._broadcast_of(fields)
+            page = self._ask("XRANGE", self._stream, id_after(last), "+", "COUNT", _PAGE)
+            for entry_id, values in page:
+                last = entry_id.decode()
+                broadcast = self._broadcast_of(fields_of(values))
                 if broadcast is not None and broadcast.target.includes(session.rooms):
-                    found.append(encode(with_offset(broadcast.packet, entry_id)))
+                    found.append(encode(with_offset(broadcast.packet, last)))
             if len(page) < _PAGE:
-                break
-        else:
-            return None
-        # Nothing switches greenlets from here on until the socket has joined its rooms.
-        beyond = order_of(last)
-        for offset, packet, target in sorted(self._applied, key=lambda item: order_of(item[0])):
-            if order_of(offset) > beyond:
-                beyond = order_of(offset)
-                if target.includes(session.rooms):
-                    found.append(encode(with_offset(packet, offset)))
-        self._recovered[session.sid] = (time.monotonic(), beyond)
-        return found
+                return found, order_of(last)
+        return None
 
-    def _page(self, offset: str) -> list[tuple[str, dict[bytes, bytes]]]:
-        command = ("XRANGE", self._stream, id_after(offset), "+", "COUNT", _PAGE)
-        return list(_entries(self._link.commands().execute_command(*command)))
+    def _remember(self, sid: str, last: Order, beyond: frozenset[Order]) -> None:
+        now = time.monotonic()
+        self._recovered.pop(sid, None)
+        self._recovered[sid] = _Recovered(now, last, beyond)
+        while self._recovered:
+            oldest, state = next(iter(self._recovered.items()))
+            if state.at >= now - _REMEMBERED:
+                break
+            del self._recovered[oldest]
+        self._newest = max(self._newest, last, *beyond)
 
     def _broadcast_of(self, fields: dict[bytes, bytes]) -> Broadcast | None:
         try:
@@ -234,13 +298,6 @@ class StreamRecovery:
         broadcast = found[1]
         kept = broadcast.request_id is None and not broadcast.target.flags.volatile
         return broadcast if kept else None
-
-
-def _entries(answer: Any) -> Iterator[tuple[str, dict[bytes, bytes]]]:
-    # As redis-py has parsed it, pairs with dictionaries; or as Redis sends it, with lists.
-    for entry_id, values in answer or ():
-        text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
-        yield text, values if isinstance(values, dict) else fields_of(values)
 
 
 def _session_from(text: bytes | str) -> SavedSession | None:

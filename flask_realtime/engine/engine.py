@@ -9,7 +9,6 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gevent.pool import Group
@@ -26,16 +25,17 @@ from ..options import Options
 from ..reasons import Reason
 from .cors import CorsPolicy
 from .host import Environ, Host, HostSocket, StartResponse
-from .http import affinity_cookie, error_body, reply
+from .http import affinity_cookie, error_body, reply, with_headers
 from .hub import HubThread
 from .poll_requests import PollRequests
 from .polling import PollingTransport
+from .refused import RefusedRequest
 from .revision import heartbeats, payload_codec
 from .scheduler import Scheduler
 from .session import Receiver, Session
 from .shutdown import see_off, wait_for_handlers
 from .state import SessionState
-from .traffic import Traffic
+from .traffic import Source, Traffic, collect
 from .verify import (
     parse_query,
     verify_handshake,
@@ -62,23 +62,6 @@ class EngineHandler(Protocol):
 
     def on_open(self, session: Session) -> Receiver:
         """A session has been opened; return who takes its messages."""
-
-
-@dataclass(frozen=True)
-class RefusedRequest:
-    """Why a request was refused: what ``connection_error`` listeners get.
-
-    Attributes:
-        environ: The request.
-        code: The number of the error.
-        message: Its text.
-        context: More about the cause.
-    """
-
-    environ: Mapping[str, Any]
-    code: int
-    message: str
-    context: Mapping[str, Any]
 
 
 def random_id(environ: Mapping[str, Any]) -> str:
@@ -113,7 +96,7 @@ class Engine(EventEmitter):
         self._middlewares: list[EngineMiddleware] = []
         self._warned = False
         self.traffic = Traffic()
-        self._sources: list[Callable[[], Mapping[str, float]]] = []
+        self._sources: list[Source] = []
         self._greenlets = Group()
         self.is_closed = False
         #: Whether new sessions are refused.
@@ -140,8 +123,8 @@ class Engine(EventEmitter):
             f'"pingTimeout":{round(options.ping_timeout * 1000)},'
             f'"maxPayload":{options.max_http_buffer_size}'
         )
-        self._polls = PollRequests(options, self._headers)
-        self._websockets = WebSocketRequests(options, self._headers, scheduler)
+        self._polls = PollRequests(options, self._headers, self.traffic)
+        self._websockets = WebSocketRequests(options, self._headers, scheduler, self.traffic)
 
     @property
     def clients_count(self) -> int:
@@ -162,24 +145,9 @@ class Engine(EventEmitter):
         seconds the last timer was late; ``handler_errors``; and with a cluster the counters of
         its adapter, each beginning with ``adapter_``.
         """
-        sessions = list(self._sessions.values())
-        polling = sum(session.transport_name == "polling" for session in sessions)
-        found: dict[str, float] = {
-            "clients": len(sessions),
-            "polling_clients": polling,
-            "websocket_clients": len(sessions) - polling,
-            "messages_in": self.traffic.messages_in,
-            "messages_out": self.traffic.messages_out,
-            "bytes_in": self.traffic.bytes_in,
-            "bytes_out": self.traffic.bytes_out,
-            "outbox_bytes": sum(session.buffered_bytes for session in sessions),
-            "hub_lag": self._scheduler.lag,
-        }
-        for source in self._sources:
-            found.update(source())
-        return found
+        return collect(self._sessions.values(), self.traffic, self._scheduler.lag, self._sources)
 
-    def add_stats(self, source: Callable[[], Mapping[str, float]]) -> None:
+    def add_stats(self, source: Source) -> None:
         """Add what ``source()`` returns to :meth:`stats`."""
         self._sources.append(source)
 
@@ -323,7 +291,7 @@ class Engine(EventEmitter):
         cookie = self.options.cookie
         if cookie:
             extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
-        return self._polls.respond(response, environ, _with_headers(start_response, extra))
+        return self._polls.respond(response, environ, with_headers(start_response, extra))
 
     def _open_websocket(
         self, environ: Environ, host_socket: HostSocket | None, protocol: int
@@ -425,13 +393,3 @@ def _ask(middleware: EngineMiddleware, environ: Environ) -> HTTPResponse | None:
     except Exception as error:
         logger.exception("! an engine middleware failed")
         raise BadRequest({"name": "MIDDLEWARE_FAILURE"}) from error
-
-
-def _with_headers(start_response: StartResponse, extra: Headers) -> StartResponse:
-    if not extra:
-        return start_response
-
-    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        return start_response(status, [*headers, *extra], *exc_info)
-
-    return start

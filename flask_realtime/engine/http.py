@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import gevent
+from werkzeug.datastructures import Headers
 from werkzeug.http import dump_cookie, parse_accept_header
 
 from ..errors import RequestError
@@ -24,6 +25,7 @@ __all__ = [
     "error_body",
     "read_body",
     "reply",
+    "with_headers",
 ]
 
 _STATUS = {
@@ -171,3 +173,14 @@ def affinity_cookie(option: Any, sid: str) -> str:
         httponly=given.get("httponly", True),
         samesite=given.get("samesite", "Lax"),
     )
+
+
+def with_headers(start_response: StartResponse, extra: Headers) -> StartResponse:
+    """Return a ``start_response`` that adds headers."""
+    if not extra:
+        return start_response
+
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        return start_response(status, [*headers, *extra], *exc_info)
+
+    return start

@@ -18,6 +18,7 @@ from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
 from .polling import Overlap, PollingTransport, Response
 from .session import Session
 from .state import UpgradeState
+from .traffic import Traffic
 
 __all__ = ["PollRequests"]
 
@@ -40,7 +41,8 @@ class PollRequests:
         extra_headers: Returns what CORS and listeners add to an answer.
     """
 
-    def __init__(self, options: Options, extra_headers: ExtraHeaders) -> None:
+    def __init__(self, options: Options, extra_headers: ExtraHeaders, traffic: Traffic) -> None:
+        self._traffic = traffic
         self._max_body = options.max_http_buffer_size
         self._timeout = options.ping_interval + options.ping_timeout
         self._extra_headers = extra_headers
@@ -78,6 +80,7 @@ class PollRequests:
         body = response.body
         if response.compress and self._threshold is not None and len(body) >= self._threshold:
             body = compress(body, environ, headers)
+        self._traffic.bytes_out += len(body)
         return reply(environ, start_response, 200, headers, body)
 
     def _get(
@@ -118,6 +121,7 @@ class PollRequests:
         transport.begin_post()
         try:
             body = read_body(environ, self._max_body, self._timeout)
+            self._traffic.bytes_in += len(body)
             transport.post(body, is_binary)
         except BodyTooLarge:
             # The client knows that its message was refused and gives up by itself. What it is

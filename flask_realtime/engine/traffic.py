@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["Traffic"]
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Protocol
+
+__all__ = ["Source", "Traffic", "collect"]
+
+Source = Callable[[], Mapping[str, float]]
+
+
+class CountedSession(Protocol):
+    """A session, as the counters see it."""
+
+    @property
+    def transport_name(self) -> str:
+        """``"polling"`` or ``"websocket"``."""
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes wait for the client."""
 
 
 class Traffic:
@@ -22,3 +39,31 @@ class Traffic:
         self.messages_out = 0
         self.bytes_in = 0
         self.bytes_out = 0
+
+
+def collect(
+    sessions: Collection[CountedSession], traffic: Traffic, lag: float, sources: Iterable[Source]
+) -> dict[str, float]:
+    """Return the counters by name, as ``io.engine.stats()`` documents them.
+
+    Args:
+        sessions: The open ones.
+        traffic: The sums.
+        lag: By how many seconds the last timer was late.
+        sources: Each adds what it returns.
+    """
+    polling = sum(session.transport_name == "polling" for session in sessions)
+    found: dict[str, float] = {
+        "clients": len(sessions),
+        "polling_clients": polling,
+        "websocket_clients": len(sessions) - polling,
+        "messages_in": traffic.messages_in,
+        "messages_out": traffic.messages_out,
+        "bytes_in": traffic.bytes_in,
+        "bytes_out": traffic.bytes_out,
+        "outbox_bytes": sum(session.buffered_bytes for session in sessions),
+        "hub_lag": lag,
+    }
+    for source in sources:
+        found.update(source())
+    return found

@@ -34,6 +34,7 @@ from ..codec.websocket import (
 )
 from ..errors import FrameError
 from ..reasons import Reason
+from .traffic import Traffic
 from .transport import SlowClient, TransportOwner
 
 __all__ = ["WebSocketTransport"]
@@ -55,6 +56,7 @@ class WebSocketTransport:
         sock: A gevent socket, plain or TLS; it is switched to non-blocking here.
         max_size: Bytes of the largest message that is accepted.
         max_buffered: Bytes that may wait for the client.
+        traffic: Counts the bytes.
         inflate: Reads compressed messages; ``None`` refuses them.
     """
 
@@ -70,13 +72,19 @@ class WebSocketTransport:
         "_send",
         "_size",
         "_socket",
+        "_traffic",
         "_writer",
     )
 
     name = "websocket"
 
     def __init__(
-        self, sock: Any, max_size: int, max_buffered: int, inflate: Inflate | None = None
+        self,
+        sock: Any,
+        max_size: int,
+        max_buffered: int,
+        traffic: Traffic,
+        inflate: Inflate | None = None,
     ) -> None:
         sock.settimeout(0)
         self._socket = sock
@@ -92,6 +100,7 @@ class WebSocketTransport:
             self._send = partial(os.write, sock.fileno())
         self._decoder = FrameDecoder(max_size, inflate)
         self._max_buffered = max_buffered
+        self._traffic = traffic
         self._outbox: deque[bytes | memoryview] | None = None
         self._size = 0
         self._closing = False
@@ -148,6 +157,7 @@ class WebSocketTransport:
         if not data:
             self._lost(Reason.TRANSPORT_CLOSE)
             return
+        self._traffic.bytes_in += len(data)
         self._take(data)
 
     def _read_more(self, data: bytes) -> bytes:
@@ -202,6 +212,7 @@ class WebSocketTransport:
         if frames is None:
             frames = message.frames()
         # As in `_write`: each delivery of a broadcast comes this way.
+        self._traffic.bytes_out += len(frames)
         if self._outbox is not None:
             self._queue(frames)
             return
@@ -225,6 +236,7 @@ class WebSocketTransport:
             self._write(encode_frame(TEXT, packet))
 
     def _write(self, frames: bytes) -> None:
+        self._traffic.bytes_out += len(frames)
         if self._outbox is not None:
             self._queue(frames)
             return

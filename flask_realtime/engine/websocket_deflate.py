@@ -6,6 +6,7 @@ from typing import Any
 
 from ..codec.deflate import Compression
 from ..codec.message import Message
+from .traffic import Traffic
 from .websocket import WebSocketTransport
 
 __all__ = ["DeflateTransport"]
@@ -20,15 +21,21 @@ class DeflateTransport(WebSocketTransport):
         sock: As for the transport without compression.
         max_size: Bytes of the largest message that is accepted, inflated or not.
         max_buffered: Bytes that may wait for the client.
+        traffic: Counts the bytes.
         compression: What this connection uses.
     """
 
     __slots__ = ("_deflater",)
 
     def __init__(
-        self, sock: Any, max_size: int, max_buffered: int, compression: Compression
+        self,
+        sock: Any,
+        max_size: int,
+        max_buffered: int,
+        traffic: Traffic,
+        compression: Compression,
     ) -> None:
-        super().__init__(sock, max_size, max_buffered, compression.inflate)
+        super().__init__(sock, max_size, max_buffered, traffic, compression.inflate)
         self._deflater = compression.deflater
 
     def send(self, message: Message) -> None:

@@ -23,6 +23,7 @@ from .revision import framed
 from .scheduler import Scheduler
 from .session import Session
 from .state import SessionState, UpgradeState
+from .traffic import Traffic
 from .transport import SocketTransport
 from .upgrade import Probe
 from .websocket import WebSocketTransport
@@ -47,7 +48,9 @@ class WebSocketRequests:
         options: Options,
         extra_headers: Callable[[Environ], Headers | None],
         scheduler: Scheduler,
+        traffic: Traffic,
     ) -> None:
+        self._traffic = traffic
         self._allow_upgrades = options.allow_upgrades
         self._max_size = options.max_http_buffer_size
         self._max_buffered = options.max_buffered_bytes
@@ -85,11 +88,11 @@ class WebSocketRequests:
         headers["Connection"] = "Upgrade"
         headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
         leftover = host_socket.switch_protocols(headers.to_wsgi_list(), first)
-        limits = (self._max_size, self._max_buffered)
+        common = (self._max_size, self._max_buffered, self._traffic)
         if compression is None:
-            transport = WebSocketTransport(host_socket.socket, *limits)
+            transport = WebSocketTransport(host_socket.socket, *common)
         else:
-            transport = DeflateTransport(host_socket.socket, *limits, compression)
+            transport = DeflateTransport(host_socket.socket, *common, compression)
         return framed(transport, protocol, environ), leftover
 
     def _negotiate(

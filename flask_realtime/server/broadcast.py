@@ -14,7 +14,7 @@ from ..adapters.base import Adapter, RemoteState, Target
 from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
-from ..errors import AckTimeout
+from ..errors import AckTimeout, ClusterTimeout
 from ..rooms import room_set
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome
 
@@ -181,11 +181,16 @@ class BroadcastOperator:
 
     def fetch_sockets(self) -> list[Any]:
         """Return the sockets: :class:`Socket` objects, and remote ones from other servers."""
-        found = self._namespace.hub.ask(self._namespace.adapter.fetch_sockets, self._target)
-        return [
-            self._namespace.remote(item) if isinstance(item, RemoteState) else item
-            for item in found
-        ]
+        try:
+            found = self._namespace.hub.ask(self._namespace.adapter.fetch_sockets, self._target)
+        except ClusterTimeout as error:
+            responses = self._with_remote(error.responses)
+            raise ClusterTimeout(str(error), responses, error.missing, error.servers) from None
+        return self._with_remote(found)
+
+    def _with_remote(self, found: list[Any]) -> list[Any]:
+        remote = self._namespace.remote
+        return [remote(item) if isinstance(item, RemoteState) else item for item in found]
 
     def sockets_join(self, *rooms: Any) -> None:
         """Make the sockets join a room or a list of rooms."""

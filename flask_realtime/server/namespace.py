@@ -18,16 +18,21 @@ from ..adapters.base import Adapter, RemoteState, ServerAck
 from ..adapters.recovery import SavedSession
 from ..codec.message import Message
 from ..codec.parser import Parser
-from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
-from ..errors import ClusterTimeout, ConnectError
+from ..errors import ConnectError
 from ..events import EventEmitter
 from ..functions import require_function
-from .acks import Outcome
-from .broadcast import Broadcaster, BroadcastOperator, check_timeout, snapshot
-from .handlers import CAUGHT, FAILED, HandlerTable, Runner, describe
+from .broadcast import Broadcaster, BroadcastOperator, check_timeout
+from .handlers import CAUGHT, HandlerTable, Runner, describe
 from .recovery import Recovery
 from .remote_socket import RemoteSocket
+from .server_side import (
+    NOT_FOR_SERVERS,
+    SERVER_TIMEOUT,
+    ask_servers,
+    call_listeners,
+    for_servers,
+)
 from .socket import Socket
 
 if TYPE_CHECKING:
@@ -39,12 +44,9 @@ logger = logging.getLogger(__name__)
 
 #: Names that mean "a client has connected", for the application.
 CONNECTION_EVENTS = frozenset({"connection", "connect"})
-_NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 
 M = TypeVar("M", bound=Callable[[Socket], Any])
 _INTERNAL_ERROR = "Internal server error"
-#: Seconds that other servers have to answer a server-side emit.
-SERVER_TIMEOUT = 5.0
 
 
 def with_slash(name: str) -> str:
@@ -214,9 +216,8 @@ class Namespace(EventEmitter, Broadcaster):
             RuntimeError: With ``ack``: this server listens to no other yet.
         """
         done = None if ack is None else self.callback(ack)
-        self.hub.run(
-            self.adapter.server_side_emit, self._for_servers(event, args), done, SERVER_TIMEOUT
-        )
+        values = for_servers(self, event, args)
+        self.hub.run(self.adapter.server_side_emit, values, done, SERVER_TIMEOUT)
 
     def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
         """Send an event to the other servers and return what they answered.
@@ -235,30 +236,7 @@ class Namespace(EventEmitter, Broadcaster):
             RuntimeError: This server listens to no other yet.
         """
         timeout = check_timeout(timeout)
-        return self.hub.ask(self._ask_servers, self._for_servers(event, args), timeout)
-
-    def _for_servers(self, event: Any, args: tuple[Any, ...]) -> list[Any]:
-        if not isinstance(event, str):
-            raise TypeError(f"an event name must be a string, not {type(event).__name__}")
-        if event in _NOT_FOR_SERVERS:
-            raise ValueError(f'"{event}" is a reserved event name')
-        # What cannot be carried raises here, also where there is nobody to send it to.
-        self.parser.encode(Packet(PacketType.EVENT, self.name, [event, *args]))
-        return [event, *(snapshot(args) if self.hub.is_foreign else args)]
-
-    def _ask_servers(self, args: list[Any], timeout: float) -> list[Any]:
-        outcome = Outcome()
-        self.adapter.server_side_emit(args, outcome.done, timeout)
-        try:
-            # The adapter keeps the time; this one is for an adapter that fails to.
-            return outcome.wait(timeout + 1)
-        except ClusterTimeout as error:
-            # A fresh one: its traceback is the caller's.
-            raise ClusterTimeout(
-                str(error), error.responses, error.missing, error.servers
-            ) from None
-        except gevent.Timeout:
-            raise ClusterTimeout(f"no answer within {timeout} s") from None
+        return self.hub.ask(ask_servers, self.adapter, for_servers(self, event, args), timeout)
 
     # What the server and the sockets call
 
@@ -382,22 +360,8 @@ class Namespace(EventEmitter, Broadcaster):
     ) -> None:
         """Another server has sent an event: its listeners run in greenlets of their own."""
         event, *rest = args
-        if event in _NOT_FOR_SERVERS:
-            return
-        for listener in self.take(event):
-            gevent.spawn(self._call_listener, event, listener, rest, answer)
-            answer = None  # the first listener answers
-
-    def _call_listener(
-        self,
-        event: str,
-        listener: Callable[..., Any],
-        args: list[Any],
-        answer: Callable[[Any], None] | None,
-    ) -> None:
-        result = self.runner.call(None, event, listener, *args)
-        if answer is not None and result is not FAILED:
-            answer(result)
+        if event not in NOT_FOR_SERVERS:
+            call_listeners(self.runner, event, self.take(event), rest, answer)
 
     def forget(self, socket: Socket) -> None:
         """A socket has left."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..adapters.base import AckCollector, Adapter, Flags, RemoteState, Target
+from ..adapters.base import AckCollector, Flags, RemoteState, Target
 from ..adapters.recovery import SavedSession
 from ..codec.message import Message
-from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
-from ..engine.hub import HubThread
 from ..engine.session import Session
 from ..reasons import Reason
 from ..rooms import room_set
@@ -19,16 +17,16 @@ from .acks import AckTable
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event
 from .dispatch import dispatch
 from .emitter import SocketEmitter
-from .handlers import CAUGHT, Handler, HandlerTable, Runner
+from .handlers import CAUGHT, Handler, Runner
 from .handshake import Handshake
 from .listening import Listening
-from .recovery import Recovery
+from .socket_namespace import SocketNamespace
 from .socket_state import SocketState, check_move
 
 if TYPE_CHECKING:
     from .client import Client
 
-__all__ = ["Socket", "SocketNamespace", "SocketState"]
+__all__ = ["Socket", "SocketState"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,24 +37,6 @@ _NO_FLAGS = Flags()
 
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
 _DISCONNECTED = SocketState.DISCONNECTED
-
-
-class SocketNamespace(Protocol):
-    """The namespace, as its sockets see it."""
-
-    name: str
-    adapter: Adapter
-    parser: Parser
-    hub: HubThread
-    runner: Runner
-    handlers: HandlerTable
-    recovery: Recovery | None
-
-    def forget(self, socket: Any) -> None:
-        """The socket has left."""
-
-    def ended(self, socket: Any) -> None:
-        """The socket has left, and its last handlers have run."""
 
 
 class Socket(Listening, RoomWords):

@@ -1,6 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from tests.redis_server import RedisServer
 
 # The suites that adapters share have their assertions outside of test files.
 pytest.register_assert_rewrite("tests.adapters.contract", "tests.adapters.bus_contract")
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    """A Redis that keeps what it holds over a restart."""
+    with RedisServer(keeps=True) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer) -> RedisServer:
+    """An empty Redis that runs; a test may stop, restart and pause it."""
+    if not shared_redis.is_running:
+        shared_redis.start()
+    shared_redis.resume()
+    shared_redis.client.flushall()
+    shared_redis.client.config_set("maxmemory", 0)
+    return shared_redis

@@ -112,7 +112,9 @@ class Cluster:
             )
         if self.family.adapter == "streams":
             # A server reads from the moment on at which it waits for the first time.
-            readers = size * int(self.family.options.get("stream_count", 1))
+            # Node's reads all streams, ours those of its namespaces.
+            streams = int(self.family.options.get("stream_count", 1))
+            readers = sum(streams if item.kind == "node" else 1 for item in self.members)
             eventually(
                 lambda: self.redis.blocked_clients() >= readers,
                 within=within,

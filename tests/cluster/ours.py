@@ -19,7 +19,7 @@ from gevent.event import Event  # noqa: E402
 from gevent.fileobject import FileObject  # noqa: E402
 
 import flask_realtime  # noqa: E402
-from flask_realtime import Server, Socket  # noqa: E402
+from flask_realtime import ClusterTimeout, Server, Socket  # noqa: E402
 from tests.cluster.control import obey, report  # noqa: E402
 from tests.interop.server import announce  # noqa: E402
 from tests.processes import free_port  # noqa: E402
@@ -94,6 +94,11 @@ class Ours:
         return self.target({"timeout": 5, **order}).emit_with_ack(order["event"], *order["args"])
 
     def fetch(self, order: Order) -> list[Order]:
+        try:
+            found = self.target(order).fetch_sockets()
+        except ClusterTimeout as error:
+            error.responses = [socket.id for socket in error.responses]
+            raise
         return [
             {
                 "id": socket.id,
@@ -101,7 +106,7 @@ class Ours:
                 "data": socket.data,
                 "handshake": as_dict(socket.handshake),
             }
-            for socket in self.target(order).fetch_sockets()
+            for socket in found
         ]
 
     def remote(self, order: Order) -> Any:

@@ -11,6 +11,7 @@ from gevent import socket
 
 from flask_realtime.codec.message import Message
 from flask_realtime.engine.polling import PollingTransport
+from flask_realtime.engine.traffic import Traffic
 from flask_realtime.engine.transport import SlowClient, Transport
 from flask_realtime.engine.websocket import WebSocketTransport
 from tests.engine.test_websocket import RecordingOwner
@@ -29,7 +30,7 @@ class World:
         if name == "polling":
             self.transport = PollingTransport(self.owner, LIMIT)
         else:
-            websocket = WebSocketTransport(self.server, 1000, LIMIT)
+            websocket = WebSocketTransport(self.server, 1000, LIMIT, Traffic())
             websocket.start(self.owner)
             self.transport = websocket
 

@@ -13,6 +13,7 @@ import pytest
 from gevent import socket
 
 from flask_realtime.codec.message import Message
+from flask_realtime.engine.traffic import Traffic
 from flask_realtime.engine.transport import SlowClient
 from flask_realtime.engine.websocket import WebSocketTransport
 from flask_realtime.errors import FrameError
@@ -49,7 +50,7 @@ class World:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.owner = RecordingOwner()
-        self.transport = WebSocketTransport(self.server, max_size, limit)
+        self.transport = WebSocketTransport(self.server, max_size, limit, Traffic())
         self.frames = FrameReader()
 
     def start(self, leftover: bytes = b"") -> World:

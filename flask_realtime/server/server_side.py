@@ -1,0 +1,95 @@
+"""Events between servers: what may be sent, waiting for the answers, calling listeners.
+
+(Socket.IO documentation, "Server API", ``io.serverSideEmit``.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+
+from ..adapters.base import Adapter
+from ..codec.parser import Parser
+from ..codec.socket_packet import Packet, PacketType
+from ..engine.hub import HubThread
+from ..errors import ClusterTimeout
+from .acks import Outcome
+from .broadcast import snapshot
+from .handlers import FAILED, Runner
+
+__all__ = ["NOT_FOR_SERVERS", "SERVER_TIMEOUT", "ask_servers", "call_listeners", "for_servers"]
+
+#: Names that belong to the server.
+NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
+#: Seconds that other servers have to answer.
+SERVER_TIMEOUT = 5.0
+
+
+class SendingNamespace(Protocol):
+    """A namespace, as its events to other servers see it."""
+
+    name: str
+    parser: Parser
+    hub: HubThread
+
+
+def for_servers(namespace: SendingNamespace, event: Any, args: tuple[Any, ...]) -> list[Any]:
+    """Return what is sent to other servers.
+
+    Raises:
+        TypeError: The name is no string, or a value cannot be carried.
+        ValueError: The name belongs to the server, or a value is NaN or infinite.
+    """
+    if not isinstance(event, str):
+        raise TypeError(f"an event name must be a string, not {type(event).__name__}")
+    if event in NOT_FOR_SERVERS:
+        raise ValueError(f'"{event}" is a reserved event name')
+    # What cannot be carried raises here, also where there is nobody to send it to.
+    namespace.parser.encode(Packet(PacketType.EVENT, namespace.name, [event, *args]))
+    return [event, *(snapshot(args) if namespace.hub.is_foreign else args)]
+
+
+def ask_servers(adapter: Adapter, args: list[Any], timeout: float) -> list[Any]:
+    """Send an event to the other servers and block until they have answered.
+
+    Raises:
+        ClusterTimeout: Some did not within ``timeout`` seconds.
+    """
+    outcome = Outcome()
+    adapter.server_side_emit(args, outcome.done, timeout)
+    try:
+        # The adapter keeps the time; this one is for an adapter that fails to.
+        return outcome.wait(timeout + 1)
+    except ClusterTimeout as error:
+        # A fresh one: its traceback is the caller's.
+        raise ClusterTimeout(str(error), error.responses, error.missing, error.servers) from None
+    except gevent.Timeout:
+        raise ClusterTimeout(f"no answer within {timeout} s") from None
+
+
+def call_listeners(
+    runner: Runner,
+    event: str,
+    listeners: list[Callable[..., Any]],
+    args: list[Any],
+    answer: Callable[[Any], None] | None,
+) -> None:
+    """Call the listeners of an event that another server has sent, each in a greenlet.
+
+    Args:
+        runner: Calls them.
+        event: The name of the event.
+        listeners: The first of them answers.
+        args: Its arguments.
+        answer: Takes what the listener returns, if the other server wants to know.
+    """
+
+    def call(listener: Callable[..., Any], reply: Callable[[Any], None] | None) -> None:
+        result = runner.call(None, event, listener, *args)
+        if reply is not None and result is not FAILED:
+            reply(result)
+
+    for number, listener in enumerate(listeners):
+        gevent.spawn(call, listener, None if number else answer)
