@@ -3,4 +3,5 @@ from __future__ import annotations
 import pytest
 
 # The suites that adapters share have their assertions outside of test files.
-pytest.register_assert_rewrite("tests.adapters.contract", "tests.adapters.bus_contract")
+for name in ("contract", "bus_contract", "together"):
+    pytest.register_assert_rewrite(f"tests.adapters.{name}")

@@ -162,6 +162,15 @@ def test_the_first_listener_answers_and_all_are_called(two: Together) -> None:
     assert heard == ["second"]
 
 
+def test_a_server_answers_once_however_many_listeners_it_has(two: Together) -> None:
+    answers: list[Any] = []
+    for number in range(3):
+        two.servers[1].on("ask", lambda number=number: number)
+    two.servers[1].sockets.on_server_side_emit(["ask"], answers.append)
+    settle()
+    assert answers == [0]
+
+
 def test_a_listener_that_returns_nothing_answers_none(two: Together) -> None:
     two.servers[1].on("ask", lambda: None)
     assert two.servers[0].server_side_emit_with_ack("ask") == [None]
