@@ -93,6 +93,7 @@ class Server(BaseServer):
         self.engine.see_off(GRACE)
         http_server.stop(timeout=max(deadline - monotonic(), 0.0))
         self.engine.wait_for_handlers(deadline - monotonic())
+        self.close_adapters()
 
 
 def _on_signals(stop: Event) -> Callable[[], None]:

@@ -167,7 +167,7 @@ class WorkerWatch:
         if not self._deadline:
             self._deadline = monotonic() + grace
         # The worker waits for its requests, but not for the handlers of polling sessions.
-        atexit.register(self._wait_for_handlers)
+        atexit.register(self._end)
         self._server.close()
         self._server.engine.see_off(grace)
         self._connections.close_idle()
@@ -180,8 +180,9 @@ class WorkerWatch:
                 return
             gevent.sleep(0.05)
 
-    def _wait_for_handlers(self) -> None:
+    def _end(self) -> None:
         self._server.engine.wait_for_handlers(self._deadline - monotonic())
+        self._server.close_adapters()
 
 
 def _socket_of(environ: dict[str, Any], start_response: Any) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from gevent import monkey
 
-monkey.patch_all()
+monkey.patch_socket()
+monkey.patch_select()
 
 from hypothesis import settings
 

@@ -47,6 +47,7 @@ class Namespaces:
         self._changing: dict[str, Event] = {}
         self._cleanup = False
         self._closed = False
+        self._adapters_closed = False
 
     def configure(self, parser: Parser, cleanup: bool, new_adapters: bool) -> None:
         """Pass on what depends on options; the main namespace is made the first time.
@@ -144,7 +145,7 @@ class Namespaces:
         name = namespace.name
         with self._reserved(name):
             namespace.bind(self._server)
-            if self._closed:
+            if self._adapters_closed:
                 namespace.adapter.close()
             if parent is not None:
                 parent.adopt(namespace)
@@ -175,6 +176,8 @@ class Namespaces:
     def _on_empty(self, child: ChildNamespace) -> None:
         if not self._cleanup or self._closed or child.is_kept:
             return
+        if child.recovery is not None and child.adapter.prune():
+            return  # for those who may come back
         with self._reserved(child.name):
             del self._by_name[child.name]
             child.parent.release(child)
@@ -239,9 +242,25 @@ class Namespaces:
     # The end
 
     def close(self) -> None:
-        """Tell all sockets, and give back what the adapters hold; nothing is made any more."""
+        """Tell all sockets; nothing is made any more."""
         self._closed = True
         for namespace in list(self._by_name.values()):
             for socket in list(namespace.sockets.values()):
                 socket.on_close(Reason.SERVER_SHUTTING_DOWN)
-            namespace.adapter.close()
+
+    def close_adapters(self) -> None:
+        """Give back what the adapters hold; may block for a bounded time."""
+        if self._adapters_closed:
+            return
+        self._adapters_closed = True
+        for namespace in list(self._by_name.values()):
+            try:
+                namespace.adapter.close()
+            except CAUGHT:
+                logger.exception("! the adapter of %s could not be closed", namespace.name)
+
+    def sweep(self) -> None:
+        """Remove children that were kept for clients that could have come back."""
+        for namespace in list(self._by_name.values()):
+            if isinstance(namespace, ChildNamespace):
+                namespace.reconsider()

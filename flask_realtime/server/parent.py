@@ -153,6 +153,10 @@ class ChildNamespace(Namespace):
 
     def _passed(self) -> None:
         self._passing -= 1
+        self.reconsider()
+
+    def reconsider(self) -> None:
+        """Tell who made it when nobody needs it any more."""
         if not self._passing and not self.sockets:
             self._on_empty(self)
 

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
+import gevent
+
 from ..adapters.base import Adapter, ServerAck
 from ..adapters.memory import MemoryAdapter
 from ..adapters.urls import adapter_factory
@@ -20,6 +22,7 @@ from ..engine.host import Environ, Host, StartResponse
 from ..engine.hub import HubThread
 from ..engine.scheduler import Scheduler
 from ..engine.session import Receiver, Session
+from ..engine.shutdown import GRACE
 from ..functions import require_function
 from ..options import Options
 from ..reasons import Reason
@@ -89,7 +92,7 @@ class BaseServer(Broadcaster):
         self._joins = scheduler.queue(self.options.connect_timeout, _join_timed_out)
         recovery = self.options.recovery
         wait = recovery.max_disconnection_duration if recovery is not None else 0.0
-        self._sweeps = scheduler.queue(wait, Recovery.sweep)
+        self._sweeps = scheduler.queue(wait, self._sweep)
         self._clock = scheduler.clock
         make_adapter = adapter_factory(self.options.adapter)
         new_adapters, self._make_adapter = make_adapter is not self._make_adapter, make_adapter
@@ -160,6 +163,10 @@ class BaseServer(Broadcaster):
         # Not put off by each client that comes.
         if recovery not in self._sweeps:
             self._start_deadline(self._sweeps, recovery)
+
+    def _sweep(self, recovery: Recovery) -> None:
+        recovery.sweep()
+        self._namespaces.sweep()
 
     # What applications register
 
@@ -284,6 +291,16 @@ class BaseServer(Broadcaster):
             return
         self._namespaces.close()
         self.engine.close()
+        # Handlers of the end may still have something to say to the cluster.
+        gevent.spawn_later(GRACE, self.close_adapters)
+
+    def close_adapters(self) -> None:
+        """Give back what the adapters hold, connections to Redis for instance.
+
+        :meth:`close` does it by itself when handlers have had their time; who ends the process
+        before calls this last. It may block for a bounded time; calling it again is harmless.
+        """
+        self._namespaces.close_adapters()
 
     def _stats(self) -> dict[str, float]:
         adapter = self.sockets.adapter.stats()

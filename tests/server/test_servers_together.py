@@ -84,7 +84,8 @@ def test_the_end_of_the_server_closes_each_adapter_once() -> None:
     server.io.of("/chat")
     server.io.start()
     server.io.close()
-    server.io.close()
+    server.io.close_adapters()
+    server.io.close_adapters()
     assert server.counts() == {"/": [(1, 1)], "/chat": [(1, 1)]}
 
 
@@ -160,6 +161,15 @@ def test_the_first_listener_answers_and_all_are_called(two: Together) -> None:
     two.servers[1].on("ask", lambda value: heard.append("second"))
     assert two.servers[0].server_side_emit_with_ack("ask", 7) == [{"first": 7}]
     assert heard == ["second"]
+
+
+def test_a_server_answers_once_however_many_listeners_it_has(two: Together) -> None:
+    answers: list[Any] = []
+    for number in range(3):
+        two.servers[1].on("ask", lambda number=number: number)
+    two.servers[1].sockets.on_server_side_emit(["ask"], answers.append)
+    settle()
+    assert answers == [0]
 
 
 def test_a_listener_that_returns_nothing_answers_none(two: Together) -> None:
