@@ -7,7 +7,9 @@ import pytest
 from tests.redis_server import RedisServer
 
 # The suites that adapters share have their assertions outside of test files.
-pytest.register_assert_rewrite("tests.adapters.contract", "tests.adapters.bus_contract")
+pytest.register_assert_rewrite(
+    "tests.adapters.contract", "tests.adapters.bus_contract", "tests.adapters.redis_contract"
+)
 
 
 @pytest.fixture(scope="session")

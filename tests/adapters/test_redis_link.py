@@ -50,7 +50,8 @@ def sentinel(shared_redis: RedisServer, tmp_path_factory: Any) -> Iterator[Senti
     )
     with RedisProcess([redis_server(), str(config), "--sentinel"]) as process:
         process.wait_for("Sentinel ID is")
-        yield Sentinel([("127.0.0.1", port)])
+        kind: Any = Sentinel
+        yield kind([("127.0.0.1", port)])
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,7 @@ def socket_of(server: RedisServer) -> str:
     return str(server.client.config_get("unixsocket")["unixsocket"])
 
 
+POOL: Any = redis.BlockingConnectionPool
 Make = Callable[[Any], Any]
 
 WAYS: list[tuple[str, Make]] = [
@@ -88,9 +90,7 @@ WAYS: list[tuple[str, Make]] = [
     (
         "a client with a pool that blocks",
         lambda get: redis.Redis(
-            connection_pool=redis.BlockingConnectionPool(
-                port=get("redis_server").port, max_connections=1
-            )
+            connection_pool=POOL(port=get("redis_server").port, max_connections=1)
         ),
     ),
     (
