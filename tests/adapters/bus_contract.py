@@ -95,15 +95,16 @@ def hear_each_other(servers: list[FakeNamespace]) -> None:
     """Wait until what each server sends reaches all others, in its rooms as well."""
     everybody = [socket for server in servers for socket in server.sockets.values()]
     rooms = {room for server in servers for room in server.adapter.rooms}
+    expected: list[tuple[str, FakeSocket]] = []
     for number, server in enumerate(servers):
         for room in (None, *sorted(rooms)):
             mark = f"mark {number} {room}"
             server.adapter.broadcast(event(mark), EVERYONE if room is None else to(room))
-            members = [
-                socket for socket in everybody
+            expected += [
+                (mark, socket) for socket in everybody
                 if room is None or room in socket.namespace.adapter.socket_rooms(socket.id)
             ]  # fmt: skip
-            wait_until(lambda: all(mark in s.events for s in members), mark)  # noqa: B023
+    wait_until(lambda: all(mark in socket.events for mark, socket in expected), "all marks")
     for socket in everybody:
         socket.delivered.clear()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisCluster, RedisServer
 
 # The suites that adapters share have their assertions outside of test files.
 pytest.register_assert_rewrite(
@@ -28,3 +28,10 @@ def redis_server(shared_redis: RedisServer) -> RedisServer:
     shared_redis.client.flushall()
     shared_redis.client.config_set("maxmemory", 0)
     return shared_redis
+
+
+@pytest.fixture(scope="session")
+def redis_nodes() -> Iterator[RedisCluster]:
+    """Three servers that form a Redis Cluster."""
+    with RedisCluster() as running:
+        yield running

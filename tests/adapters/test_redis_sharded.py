@@ -105,25 +105,19 @@ class TestDynamicPrivate(Rooms):
     channels = ("a room of twenty char", SID, "red")
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[RedisCluster]:
-    with RedisCluster() as running:
-        yield running
-
-
 @pytest.mark.parametrize("mode", ["dynamic", "static"])
 class TestOnARedisCluster(RedisVariant):
     """Rooms have channels on all nodes; between those there is no order."""
 
     @pytest.fixture
     def make_cluster(
-        self, nodes: RedisCluster, mode: Any, quiet_hub: object
+        self, redis_nodes: RedisCluster, mode: Any, quiet_hub: object
     ) -> Iterator[MakeCluster]:
         with ExitStack() as stack:
 
             def make(count: int, timeout: float = 5) -> list[FakeNamespace]:
                 def factory() -> Factory:
-                    client = ClusterClient(host="127.0.0.1", port=nodes.servers[0].port)
+                    client = ClusterClient(host="127.0.0.1", port=redis_nodes.servers[0].port)
                     stack.callback(client.close)
                     return ShardedRedisAdapter(client, subscription_mode=mode)
 
