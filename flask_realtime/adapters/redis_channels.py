@@ -42,7 +42,7 @@ class RedisChannels:
         self._handlers: dict[str, Handler] = {}
         # The node of each sharded channel.
         self._nodes: dict[str, Any] = {}
-        self._prefixes: dict[str, Handler] = {}
+        self._patterns: dict[str, Handler] = {}
         self.malformed = 0
 
     def publish(self, channel: str, payload: bytes) -> None:
@@ -50,22 +50,24 @@ class RedisChannels:
         word = "SPUBLISH" if self._sharded else "PUBLISH"
         self._publisher.send(Command((word, channel, payload)))
 
-    def listen(self, handler: Handler, *channels: str) -> None:
+    def listen(self, handler: Handler, *channels: str, awaited: bool = True) -> None:
         """Pass the messages of channels to ``handler(channel, payload)``.
 
-        What it raises as ``ValueError`` is a malformed message: it is counted.
+        What it raises as ``ValueError`` is a malformed message: it is counted. :meth:`count`
+        waits for subscriptions that are ``awaited``.
         """
         self._handlers.update(dict.fromkeys(channels, handler))
         if self._sharded:
             for channel in channels:
-                self._place(channel)
+                self._place(channel, awaited)
         else:
-            self._subscriber(None).subscribe("SUBSCRIBE", *channels)
+            self._subscriber(None).subscribe("SUBSCRIBE", *channels, awaited=awaited)
 
     def listen_below(self, handler: Handler, prefix: str) -> None:
         """Pass the messages of all channels whose names begin with ``prefix``."""
-        self._prefixes[prefix] = handler
-        self._subscriber(None).subscribe("PSUBSCRIBE", _escape(prefix) + "*")
+        pattern = _escape(prefix) + "*"
+        self._patterns[pattern] = handler
+        self._subscriber(None).subscribe("PSUBSCRIBE", pattern)
 
     def ignore(self, *channels: str) -> None:
         """Listen to channels no longer."""
@@ -77,8 +79,9 @@ class RedisChannels:
 
     def ignore_below(self, prefix: str) -> None:
         """Listen to the channels below a prefix no longer."""
-        if self._prefixes.pop(prefix, None) is not None:
-            self._subscriber(None).unsubscribe("PSUBSCRIBE", _escape(prefix) + "*")
+        pattern = _escape(prefix) + "*"
+        if self._patterns.pop(pattern, None) is not None:
+            self._subscriber(None).unsubscribe("PSUBSCRIBE", pattern)
 
     def count(self, channel: str) -> int:
         """Return how many servers listen to a channel; may block.
@@ -113,11 +116,11 @@ class RedisChannels:
             subscriber.close()
         self._subscribers.clear()
         self._handlers.clear()
-        self._prefixes.clear()
+        self._patterns.clear()
 
-    def _place(self, channel: str) -> None:
+    def _place(self, channel: str, awaited: bool = False) -> None:
         node = self._nodes[channel] = self._link.node_of(channel)
-        self._subscriber(node).subscribe("SSUBSCRIBE", channel)
+        self._subscriber(node).subscribe("SSUBSCRIBE", channel, awaited=awaited)
 
     def _replace(self) -> None:
         # Slots may have moved to another node of a Redis Cluster, or to a new one.
@@ -135,14 +138,13 @@ class RedisChannels:
             found.start()
         return found
 
-    def _on_message(self, name: bytes, payload: bytes) -> None:
+    def _on_message(self, name: bytes, payload: bytes, pattern: bytes | None) -> None:
         channel = name.decode("utf-8", "replace")
-        handler = self._handlers.get(channel)
-        if handler is None:
-            for prefix, candidate in self._prefixes.items():
-                if channel.startswith(prefix):
-                    handler = candidate
-                    break
+        if pattern is None:
+            handler = self._handlers.get(channel)
+        else:
+            # A channel below two prefixes arrives once for each.
+            handler = self._patterns.get(pattern.decode())
         if handler is not None:
             try:
                 handler(channel, payload)

@@ -18,7 +18,7 @@ from .cluster_format import decode, encode, envelope
 from .messages import Request, Response
 from .redis_channels import RedisChannels
 from .redis_link import RedisLink
-from .sharded_channels import SubscriptionMode, channel_of
+from .sharded_channels import SubscriptionMode, channel_of, has_channel
 from .wire_values import load
 
 __all__ = ["ShardedRedisAdapter"]
@@ -108,11 +108,15 @@ class ShardedBus:
         return None if self._mode == "static" else self
 
     def created(self, room: str, private: bool) -> None:
-        """Listen to the channel of a room."""
-        if self._mode == "dynamic-private" or not private:
+        """Listen to the channel of a room, from a moment later on.
+
+        What others send to the room alone until then is lost, as with Node servers.
+        """
+        if has_channel(room, self._mode):
             self._rooms.add(room)
             if self._receiver is not None:
-                self._channels.listen(self._on_message, f"{self._main}{room}#")
+                channel = f"{self._main}{room}#"
+                self._channels.listen(self._on_message, channel, awaited=False)
 
     def deleted(self, room: str) -> None:
         """Listen to the channel of a room no longer."""
@@ -127,7 +131,8 @@ class ShardedBus:
         self._identify()
         self._receiver = receiver
         rooms = [f"{self._main}{room}#" for room in self._rooms]
-        self._channels.listen(self._on_message, self._main, self._own, *rooms)
+        self._channels.listen(self._on_message, self._main, self._own)
+        self._channels.listen(self._on_message, *rooms, awaited=False)
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""

@@ -32,12 +32,11 @@ _UNDO = {
     "PSUBSCRIBE": "PUNSUBSCRIBE",
     "SSUBSCRIBE": "SUNSUBSCRIBE",
 }
-#: The replies that carry a message, with the place of its channel.
-_MESSAGES = {b"message": 1, b"smessage": 1, b"pmessage": 2}
+_MESSAGES = {b"message", b"smessage"}
 _CONFIRMATIONS = {b"subscribe": "SUBSCRIBE", b"psubscribe": "PSUBSCRIBE"}
 _CONFIRMATIONS |= {b"ssubscribe": "SSUBSCRIBE"}
 
-Handler = Callable[[bytes, bytes], None]
+Handler = Callable[[bytes, bytes, "bytes | None"], None]
 Topic = tuple[str, bytes]
 
 
@@ -46,15 +45,15 @@ class Subscriber:
 
     Args:
         link: The way to Redis.
-        on_message: ``fn(channel, payload)``, called in the reading greenlet; it must not
-            block. What it raises is logged.
+        on_message: ``fn(channel, payload, pattern)``, called in the reading greenlet; it must
+            not block. What it raises is logged. Without ``PSUBSCRIBE`` there is no pattern.
         node: The node of a Redis Cluster to listen to.
         on_loss: Called when the connection is lost or refused, before the next one is made;
             it may block.
         pulse: Seconds of silence after which Redis is asked for a sign of life.
 
     Attributes:
-        ready: Set while everything that is wanted is subscribed.
+        ready: Set while everything that is awaited is subscribed.
         is_lost: Whether the last attempt to listen has failed.
         received: Messages.
     """
@@ -72,9 +71,9 @@ class Subscriber:
         self._node = node
         self._on_loss = on_loss
         self._pulse = pulse
-        # What is wanted; what was asked for on this connection; what Redis has not confirmed
-        # yet; and where the first two may differ.
-        self._wanted: dict[Topic, None] = {}
+        # What is wanted, and whether it is awaited; what was asked for on this connection; what
+        # is awaited and not confirmed yet; and where the first two may differ.
+        self._wanted: dict[Topic, bool] = {}
         self._asked: set[Topic] = set()
         self._unconfirmed: set[Topic] = set()
         self._changed: dict[Topic, None] = {}
@@ -104,26 +103,31 @@ class Subscriber:
         if self._greenlet is not None:
             self._greenlet.kill()
 
-    def subscribe(self, word: str, *channels: str) -> None:
+    def subscribe(self, word: str, *channels: str, awaited: bool = True) -> None:
         """Listen to channels; never blocks.
 
         Args:
             word: ``"SUBSCRIBE"``, ``"PSUBSCRIBE"`` or ``"SSUBSCRIBE"``.
             channels: Their names.
+            awaited: Whether :attr:`ready` waits for them.
         """
         for channel in channels:
             topic = (word, channel.encode())
             if topic not in self._wanted:
-                self._wanted[topic] = None
-                self._unconfirmed.add(topic)
-                self.ready.clear()
-                if not self.is_lost:
-                    self._known.clear()
+                self._wanted[topic] = awaited
                 self._changed[topic] = None
+                if awaited:
+                    self._await(topic)
         self._wake.set()
 
+    def _await(self, topic: Topic) -> None:
+        self._unconfirmed.add(topic)
+        self.ready.clear()
+        if not self.is_lost:
+            self._known.clear()
+
     def wait_ready(self, timeout: float) -> bool:
-        """Block until everything is subscribed, or cannot be now, and say which.
+        """Block until everything that is awaited is subscribed, or cannot be now, and say which.
 
         Args:
             timeout: Seconds.
@@ -161,12 +165,11 @@ class Subscriber:
         writer = None
         try:
             connection.connect()
-            self._link.works()
             self._connections += 1
             self._is_connected = True
             self._asked.clear()
-            self._unconfirmed = set(self._wanted)
-            self._changed = dict(self._wanted)
+            self._unconfirmed = {topic for topic, awaited in self._wanted.items() if awaited}
+            self._changed = dict.fromkeys(self._wanted)
             self._ping = False
             self._wake.set()
             writer = gevent.spawn(self._write, connection)
@@ -193,11 +196,14 @@ class Subscriber:
                 self._wake.set()
                 continue
             silent = 0
-            place = _MESSAGES.get(reply[0]) if isinstance(reply, list) else None
-            if place is None:
+            kind = reply[0] if isinstance(reply, list) else None
+            if kind in _MESSAGES:
+                self._take(reply[1], reply[2], None)
+            elif kind == b"pmessage":
+                self._take(reply[2], reply[3], reply[1])
+            else:
                 self._on_reply(reply)
                 continue
-            self._take(reply[place], reply[place + 1])
             turn += 1
             if turn % _TURN == 0:
                 # There may be more to read for as long as it goes on.
@@ -218,15 +224,16 @@ class Subscriber:
 
     def _settle(self) -> None:
         if self._is_connected and not self._unconfirmed:
+            self._link.works()
             self._backoff.reset()
             self.is_lost = False
             self.ready.set()
             self._known.set()
 
-    def _take(self, channel: bytes, payload: bytes) -> None:
+    def _take(self, channel: bytes, payload: bytes, pattern: bytes | None) -> None:
         self.received += 1
         try:
-            self._on_message(channel, payload)
+            self._on_message(channel, payload, pattern)
         except Exception:
             logger.exception("! a message of another server could not be handled")
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from .messages import Broadcast, Request
 
-__all__ = ["SubscriptionMode", "channel_of"]
+__all__ = ["SubscriptionMode", "channel_of", "has_channel"]
 
 SubscriptionMode = Literal["dynamic", "static", "dynamic-private"]
 #: What Node takes for a socket id: such a room has no channel in the mode "dynamic".
@@ -25,11 +25,17 @@ def channel_of(main: str, request: Request, mode: str) -> str:
         rooms = request.target.rooms
         if len(rooms) == 1:
             (room,) = rooms
-            if mode == "dynamic-private" or (mode == "dynamic" and not _looks_like_an_id(room)):
+            if has_channel(room, mode):
                 return f"{main}{room}#"
     return main
 
 
-def _looks_like_an_id(room: str) -> bool:
+def has_channel(room: str, mode: str) -> bool:
+    """Say whether what is sent to a room alone has a channel of its own.
+
+    In the mode ``"dynamic"`` rooms of single sockets have none, and those whose names could be
+    taken for one of them: senders do not know the sockets of other servers.
+    """
     # JavaScript's length: the units of UTF-16.
-    return len(room.encode("utf-16-le", "surrogatepass")) == 2 * _ID_LENGTH
+    looks_like_an_id = len(room.encode("utf-16-le", "surrogatepass")) == 2 * _ID_LENGTH
+    return mode == "dynamic-private" or (mode == "dynamic" and not looks_like_an_id)

@@ -91,8 +91,9 @@ class StreamReader:
         connection = self._link.connection(self._link.node_of(self._stream), patience)
         try:
             connection.connect()
-            if not self.position:
-                self.position = self._end_of(connection)
+            # Asked for each time: a server that is still loading refuses here.
+            end = self._end_of(connection)
+            self.position = self.position or end
             self._link.works()
             self._connections += 1
             self.ready.set()

@@ -68,11 +68,10 @@ class _Applied(NamedTuple):
 
 
 class _Recovered(NamedTuple):
-    """What a socket has got when it was recovered: all up to an entry, and some beyond."""
+    """When a socket was recovered, and the last entry that it has got then."""
 
     at: float
     last: Order
-    beyond: frozenset[Order]
 
 
 class StreamRecovery:
@@ -165,11 +164,7 @@ class StreamRecovery:
             noted.append(_Applied(order, offset, packet, target))
         if order > self._newest:
             return target
-        have_it = {
-            sid
-            for sid, state in self._recovered.items()
-            if order <= state.last or order in state.beyond
-        }
+        have_it = {sid for sid, state in self._recovered.items() if order <= state.last}
         return target._replace(except_=target.except_ | have_it) if have_it else target
 
     def current_offset(self) -> str:
@@ -251,13 +246,12 @@ class StreamRecovery:
                 return None
             messages, last = found
             # Nothing switches greenlets from here on until the socket has joined its rooms.
-            beyond = sorted((item for item in noted if item.order > last), key=lambda item: item[0])
             messages += [
                 encode(with_offset(item.packet, item.offset))
-                for item in beyond
-                if item.target.includes(session.rooms)
+                for item in noted
+                if item.order > last and item.target.includes(session.rooms)
             ]
-            self._remember(session.sid, last, frozenset(item.order for item in beyond))
+            self._remember(session.sid, last)
             return messages
         finally:
             self._noting = [item for item in self._noting if item is not noted]
@@ -277,16 +271,16 @@ class StreamRecovery:
                 return found, order_of(last)
         return None
 
-    def _remember(self, sid: str, last: Order, beyond: frozenset[Order]) -> None:
+    def _remember(self, sid: str, last: Order) -> None:
         now = time.monotonic()
         self._recovered.pop(sid, None)
-        self._recovered[sid] = _Recovered(now, last, beyond)
+        self._recovered[sid] = _Recovered(now, last)
         while self._recovered:
             oldest, state = next(iter(self._recovered.items()))
             if state.at >= now - _REMEMBERED:
                 break
             del self._recovered[oldest]
-        self._newest = max(self._newest, last, *beyond)
+        self._newest = max(self._newest, last)
 
     def _broadcast_of(self, fields: dict[bytes, bytes]) -> Broadcast | None:
         try:

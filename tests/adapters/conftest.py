@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisCluster, RedisServer
 
 # The suites that adapters share have their assertions outside of test files.
-for name in ("contract", "bus_contract", "together"):
+for name in ("contract", "bus_contract", "redis_contract", "together"):
     pytest.register_assert_rewrite(f"tests.adapters.{name}")
 
 
@@ -27,3 +27,10 @@ def redis_server(shared_redis: RedisServer) -> RedisServer:
     shared_redis.client.flushall()
     shared_redis.client.config_set("maxmemory", 0)
     return shared_redis
+
+
+@pytest.fixture(scope="session")
+def redis_nodes() -> Iterator[RedisCluster]:
+    """Three servers that form a Redis Cluster."""
+    with RedisCluster() as running:
+        yield running

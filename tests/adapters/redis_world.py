@@ -18,6 +18,9 @@ from tests.processes import Late
 
 DEADLINE = 10.0
 
+#: Makes the adapters of the namespaces of one server.
+Factory = Callable[[Any], ClusterAdapter]
+
 
 def wait_for(probe: Callable[[], Any], within: float = DEADLINE, what: str = "") -> Any:
     """Call ``probe`` until it returns something true, and return that."""
@@ -40,7 +43,7 @@ def to(*rooms: str, but: Iterable[str] = (), flags: Flags | None = None) -> Targ
 class Server:
     """One server: a namespace with an adapter."""
 
-    def __init__(self, factory: Callable[[Any], ClusterAdapter], name: str = "/") -> None:
+    def __init__(self, factory: Factory, name: str = "/") -> None:
         self.namespace = FakeNamespace(name)
         self.adapter = factory(self.namespace)
         self.namespace.adapter = self.adapter
@@ -49,7 +52,8 @@ class Server:
         return self.namespace.connect(sid, *rooms)
 
     def emit(self, *args: Any, target: Target | None = None) -> None:
-        self.adapter.broadcast(event(*args), target or Target())
+        packet = Packet(PacketType.EVENT, self.namespace.name, list(args))
+        self.adapter.broadcast(packet, target or Target())
 
     def close(self) -> None:
         self.adapter.close()
@@ -62,7 +66,7 @@ class Cluster:
         make: Returns what makes adapters; called once for each server.
     """
 
-    def __init__(self, make: Callable[[], Callable[[Any], ClusterAdapter]]) -> None:
+    def __init__(self, make: Callable[[], Factory]) -> None:
         self._make = make
         self._open = ExitStack()
         self.servers: list[Server] = []
@@ -70,12 +74,17 @@ class Cluster:
     def add(self, count: int = 1) -> list[Server]:
         """Start servers and wait until everybody knows them."""
         for _ in range(count):
-            server = Server(self._make())
-            self._open.callback(server.close)
-            self.servers.append(server)
-            server.adapter.start()
+            self.start()
         self.wait_complete()
         return self.servers
+
+    def start(self) -> Server:
+        """Start a server."""
+        server = Server(self._make())
+        self._open.callback(server.close)
+        self.servers.append(server)
+        server.adapter.start()
+        return server
 
     def wait_complete(self) -> None:
         for server in self.servers:
@@ -93,13 +102,18 @@ class Cluster:
     def _probe(self, number: int, server: Server) -> None:
         sockets = [other.connect(f"probe-{number}") for other in self.servers]
 
+        def reaches_all(name: str) -> bool:
+            gevent.sleep(0.002)
+            return all(name in socket.events for socket in sockets)
+
         def seen() -> bool:
             server.emit("probe")
-            gevent.sleep(0.01)
-            return all("probe" in socket.events for socket in sockets)
+            return reaches_all("probe")
 
         wait_for(seen, what="a broadcast that reaches everybody")
-        gevent.sleep(0.02)  # the last of them
+        # Those that are still under way come before the last.
+        server.emit("last probe")
+        wait_for(lambda: reaches_all("last probe"))
         for socket in sockets:
             socket.disconnect()
 

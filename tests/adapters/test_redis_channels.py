@@ -95,6 +95,21 @@ def test_all_channels_below_a_prefix_are_heard_though_it_holds_wildcards(
     assert len(heard) == 4
 
 
+def test_a_channel_below_two_prefixes_reaches_both_handlers_once(
+    make_channels: MakeChannels, heard: Heard
+) -> None:
+    channels, other = make_channels(), list[Any]()
+    channels.listen_below(lambda *message: heard.append(message), "a#")
+    channels.listen_below(lambda *message: other.append(message), "a#b#")
+    listen(channels, [], "ready")
+    assert channels.count("ready") == 1
+    channels.publish("a#b#", b"1")
+    channels.publish("a#c#", b"2")
+    wait_for(lambda: len(heard) == 2)
+    assert heard == [("a#b#", b"1"), ("a#c#", b"2")]
+    assert other == [("a#b#", b"1")]
+
+
 def test_malformed_messages_are_counted_and_others_go_on(
     make_channels: MakeChannels, heard: Heard, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,15 +183,9 @@ def test_after_closing_nothing_is_heard_or_opened(
 # --- Redis Cluster -----------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RedisCluster]:
-    with RedisCluster() as running:
-        yield running
-
-
 @pytest.fixture
-def cluster_client(cluster: RedisCluster) -> Iterator[ClusterClient]:
-    with ClusterClient(host="127.0.0.1", port=cluster.servers[0].port) as client:
+def cluster_client(redis_nodes: RedisCluster) -> Iterator[ClusterClient]:
+    with ClusterClient(host="127.0.0.1", port=redis_nodes.servers[0].port) as client:
         yield client
 
 
@@ -196,16 +205,19 @@ def test_the_nodes_of_a_cluster_carry_channels_together(
 
 
 def test_sharded_channels_follow_their_slots(
-    cluster: RedisCluster, make_channels: MakeChannels, cluster_client: ClusterClient, heard: Heard
+    redis_nodes: RedisCluster,
+    make_channels: MakeChannels,
+    cluster_client: ClusterClient,
+    heard: Heard,
 ) -> None:
     channels, name = make_channels(cluster_client, sharded=True), "a channel that moves"
     listen(channels, heard, name, "another")
     assert channels.count(name) == 1
-    slot = cluster_client.keyslot(name)
-    old = cluster_client.get_node_from_key(name)
-    new = next(server for server in cluster.servers if server.port != old.port)
+    client: Any = cluster_client
+    slot, old = client.keyslot(name), client.get_node_from_key(name)
+    new = next(server for server in redis_nodes.servers if server.port != old.port)
     target = new.client.cluster("MYID")
-    for server in cluster.servers:
+    for server in redis_nodes.servers:
         server.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target)
 
     def arrives() -> bool:

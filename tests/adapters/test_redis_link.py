@@ -50,19 +50,15 @@ def sentinel(shared_redis: RedisServer, tmp_path_factory: Any) -> Iterator[Senti
     )
     with RedisProcess([redis_server(), str(config), "--sentinel"]) as process:
         process.wait_for("Sentinel ID is")
-        yield Sentinel([("127.0.0.1", port)])
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[RedisCluster]:
-    with RedisCluster() as running:
-        yield running
+        kind: Any = Sentinel
+        yield kind([("127.0.0.1", port)])
 
 
 def socket_of(server: RedisServer) -> str:
     return str(server.client.config_get("unixsocket")["unixsocket"])
 
 
+POOL: Any = redis.BlockingConnectionPool
 Make = Callable[[Any], Any]
 
 WAYS: list[tuple[str, Make]] = [
@@ -88,9 +84,7 @@ WAYS: list[tuple[str, Make]] = [
     (
         "a client with a pool that blocks",
         lambda get: redis.Redis(
-            connection_pool=redis.BlockingConnectionPool(
-                port=get("redis_server").port, max_connections=1
-            )
+            connection_pool=POOL(port=get("redis_server").port, max_connections=1)
         ),
     ),
     (
@@ -100,12 +94,12 @@ WAYS: list[tuple[str, Make]] = [
     ("a client of a Sentinel", lambda get: get("sentinel").master_for("main")),
     (
         "a client of a Redis Cluster",
-        lambda get: ClusterClient(host="127.0.0.1", port=get("cluster").servers[0].port),
+        lambda get: ClusterClient(host="127.0.0.1", port=get("redis_nodes").servers[0].port),
     ),
     (
         "a decoding client of a Redis Cluster",
         lambda get: ClusterClient(
-            host="127.0.0.1", port=get("cluster").servers[1].port, decode_responses=True
+            host="127.0.0.1", port=get("redis_nodes").servers[1].port, decode_responses=True
         ),
     ),
 ]
@@ -170,8 +164,8 @@ def test_subscribers_are_counted_wherever_they_are(link: RedisLink, sharded: boo
     wait_for(lambda: link.count_subscribers("room", sharded, 5) == 0)
 
 
-def test_keys_lie_on_the_nodes_of_a_cluster(cluster: RedisCluster) -> None:
-    with ClusterClient(host="127.0.0.1", port=cluster.servers[0].port) as client:
+def test_keys_lie_on_the_nodes_of_a_cluster(redis_nodes: RedisCluster) -> None:
+    with ClusterClient(host="127.0.0.1", port=redis_nodes.servers[0].port) as client:
         link = RedisLink(client)
         names = [f"key {number}" for number in range(30)]
         found = link.nodes_of(names)

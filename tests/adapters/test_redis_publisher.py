@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import gevent
@@ -258,10 +259,7 @@ def test_every_entry_is_there_once_and_in_order_whatever_happens(
         number = 0
         while not over:
             for _ in range(chance.randrange(60)):
-                # Now and then the same twice: they are two.
-                publisher.send(
-                    entry(number, lambda answer, number=number: ids.update({number: answer}))
-                )
+                publisher.send(entry(number, partial(ids.__setitem__, number)))
                 number += 1
             gevent.sleep(0.001)
         return number

@@ -33,7 +33,7 @@ def make_subscriber(
     made: list[Subscriber] = []
 
     def make(**options: Any) -> Subscriber:
-        take = options.pop("on_message", lambda *message: received.append(message))
+        take = options.pop("on_message", lambda *message: received.append(message[:2]))
         made.append(Subscriber(RedisLink(redis_server.url), take, pulse=PULSE, **options))
         made[-1].start()
         return made[-1]
@@ -175,7 +175,7 @@ def test_everything_is_subscribed_again_after_a_loss(
 def test_redis_may_come_later(redis_server: RedisServer, received: Received) -> None:
     redis_server.stop()
     subscriber = Subscriber(
-        RedisLink(redis_server.url), lambda *message: received.append(message), pulse=PULSE
+        RedisLink(redis_server.url), lambda *message: received.append(message[:2]), pulse=PULSE
     )
     subscriber.subscribe("SUBSCRIBE", "a")
     subscriber.start()
@@ -246,7 +246,7 @@ def test_a_handler_that_fails_is_logged_and_called_again(
     make_subscriber: Callable[..., Subscriber],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def fail(channel: bytes, payload: bytes) -> None:
+    def fail(channel: bytes, payload: bytes, pattern: bytes | None) -> None:
         raise RuntimeError("broken")
 
     subscriber = make_subscriber(on_message=fail)
@@ -263,6 +263,7 @@ def test_a_loss_is_reported_before_the_next_connection(
     redis_server: RedisServer, make_subscriber: Callable[..., Subscriber]
 ) -> None:
     losses: list[bool] = []
+    subscriber: Subscriber
     subscriber = make_subscriber(on_loss=lambda: losses.append(subscriber.ready.is_set()))
     assert subscriber.ready.wait(5)
     subscriber.subscribe("SUBSCRIBE", "a")

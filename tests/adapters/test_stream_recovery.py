@@ -72,7 +72,8 @@ def values(messages: list[Message] | None) -> list[Any]:
 
 def decoded(message: Message) -> list[Any]:
     decoder = DefaultParser().decoder(1_000_000)
-    packet = decoder.add(message.text.decode() if isinstance(message.text, bytes) else message.text)
+    assert isinstance(message.text, bytes)
+    packet = decoder.add(message.text.decode())
     for attachment in message.attachments:
         packet = decoder.add(attachment)
     assert packet is not None
