@@ -17,6 +17,7 @@ from contextlib import suppress
 
 import gevent
 import pytest
+from gevent.os import fork
 
 from flask_realtime.adapters.base import Target
 from flask_realtime.errors import ClusterTimeout
@@ -32,7 +33,7 @@ from tests.adapters.redis_world import (
     to,
     wait_for,
 )
-from tests.adapters.together import Crowd, MakeCluster, Question, ask, asked
+from tests.adapters.together import A, B, C, Crowd, D, MakeCluster, Question, ask, asked
 from tests.redis_server import RedisServer
 
 EVERYONE = Target()
@@ -108,13 +109,13 @@ class RedisVariant:
         asked(*crowd.sockets[:3])
         for socket in crowd.sockets[:3]:
             socket.answer(socket.id)
-        assert question.wait() == ["a", "b", "c"]
+        assert question.wait() == [A, B, C]
         two.adapter.broadcast(event("hello", b"bytes"), to("blue"))
         wait_for(lambda: ["hello" in socket.events for socket in crowd.sockets] == [0, 1, 1, 0])
-        assert sorted(found.id for found in two.adapter.fetch_sockets(EVERYONE)) == list("abcd")
+        assert sorted(found.id for found in two.adapter.fetch_sockets(EVERYONE)) == [A, B, C, D]
         two.answer = three.answer = "yes"
         assert ask(one) == ["yes", "yes"]
-        three.adapter.disconnect_sockets(to("a"), True)
+        three.adapter.disconnect_sockets(to(A), True)
         wait_for(lambda: crowd.sockets[0].closed)
 
 
@@ -291,7 +292,7 @@ class RedisContract(RedisVariant):
     ) -> None:
         (other,) = clusters().add(1)
         server = make_server()
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             status = 1
             with suppress(gevent.Timeout), gevent.Timeout(10):

@@ -13,6 +13,7 @@ from typing import Any
 import gevent
 import pytest
 import redis
+from gevent.os import fork
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster as ClusterClient
 from redis.retry import Retry
@@ -213,7 +214,7 @@ def test_sockets_that_are_not_gevents_are_refused() -> None:
 def test_a_fork_has_connections_of_its_own(redis_server: RedisServer) -> None:
     link = RedisLink(redis_server.url)
     mine = link.ask("CLIENT", "ID")
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         with gevent.Timeout(5):
             os._exit(0 if link.ask("CLIENT", "ID") != mine else 1)

@@ -14,7 +14,7 @@ from tests.adapters.bus_contract import BusContract
 from tests.adapters.fakes import FakeNamespace
 from tests.adapters.redis_contract import RedisContract, RedisVariant
 from tests.adapters.redis_world import Cluster, Factory, Server, event, numbers, to, wait_for
-from tests.adapters.together import Crowd, MakeCluster, hear_each_other
+from tests.adapters.together import C, Crowd, MakeCluster, hear_each_other
 from tests.redis_server import RedisCluster, RedisServer
 
 SID = "a-sid-of-20-letters!"
@@ -89,7 +89,7 @@ class TestDynamic(Rooms, RedisContract, BusContract):
         crowd.heard()
         hear_each_other(crowd.servers)
         crowd.adapter.broadcast(event("joined"), to("new"))
-        crowd.adapter.del_sockets(to("c"), ["new"])
+        crowd.adapter.del_sockets(to(C), ["new"])
         crowd.adapter.broadcast(event("left"), to("new"))
         wait_for(lambda: "left" in crowd.sockets[1].events)
         assert crowd.sockets[1].events[-2:] == ["joined", "left"]
