@@ -135,7 +135,7 @@ def run(options: argparse.Namespace) -> list[Result]:
 
 def parse_options() -> argparse.Namespace:
     """Read the command line."""
-    parser = option_parser("Compare our servers, joined by Redis, with Node's.")
+    parser = option_parser("Compare our servers, joined by Redis, with Node's.", 3, 2.0)
     add_choice(parser, "--loads", [load.name for load in LOADS])
     add_choice(parser, "--adapters", ADAPTERS)
     return parser.parse_args()

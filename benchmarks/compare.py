@@ -133,7 +133,7 @@ def describe(lab: Lab, contestants: Sequence[Contestant], rows: Sequence[Row]) -
 
 def parse_options() -> argparse.Namespace:
     """Read the command line."""
-    parser = option_parser("Compare our server with Node's socket.io.")
+    parser = option_parser("Compare our server with Node's socket.io.", 5, 3.0)
     add_choice(parser, "--rows", [row.name for row in ROWS])
     parser.add_argument(
         "--no-orjson", action="store_true", help="ours with the standard library's json"

@@ -82,7 +82,8 @@ def note_cores(cores: Cores) -> None:
 
 def durations(options: argparse.Namespace) -> tuple[int, float, float]:
     """Return rounds, measured seconds and warm-up seconds."""
-    rounds, seconds, warm_up = (2, 1.0, 0.5) if options.quick else (5, 3.0, 1.0)
+    quick = (2, 1.0, 0.5)
+    rounds, seconds, warm_up = quick if options.quick else (*options.thorough, 1.0)
     return options.rounds or rounds, options.seconds or seconds, warm_up
 
 
@@ -127,11 +128,22 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def option_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser of the options that all comparisons take."""
+def option_parser(description: str, rounds: int, seconds: float) -> argparse.ArgumentParser:
+    """Return a parser of the options that all comparisons take.
+
+    Args:
+        description: What is compared.
+        rounds: How often, unless told otherwise.
+        seconds: How long each time, unless told otherwise.
+    """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=positive(int), help="measurements of each server (5)")
-    parser.add_argument("--seconds", type=positive(float), help="measured seconds of each (3)")
+    parser.set_defaults(thorough=(rounds, seconds))
+    parser.add_argument(
+        "--rounds", type=positive(int), help=f"measurements of each server ({rounds})"
+    )
+    parser.add_argument(
+        "--seconds", type=positive(float), help=f"measured seconds of each ({seconds:g})"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="2 rounds of 1 second: a look, not a result"
     )

@@ -89,6 +89,7 @@ class _Line:
         self._link = link
         self._node = node
         self._timeout = timeout
+        self._refused = optional("redis.exceptions", "redis").ResponseError
         self._connection: Any = None
         #: How Redis names the connection, and that which failed.
         self._name: tuple[bytes, bytes] | None = None
@@ -152,8 +153,7 @@ class _Line:
         self._name = None if found is None else (found[1], found[2])
 
     def _read(self, connection: Any) -> Any:
-        refused = optional("redis.exceptions", "redis").ResponseError
         try:
             return connection.read_response(disable_decoding=True)
-        except refused as error:
+        except self._refused as error:
             return error
