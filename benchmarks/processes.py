@@ -1,4 +1,4 @@
-"""The processes of a measurement: the compiler, one server, one load generator.
+"""The processes of a measurement: the compiler, Redis, servers, one load generator.
 
 Every wait here has a deadline, and a server never outlives its `with` block.
 """
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / ".build"
@@ -129,24 +129,53 @@ def versions(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def serve(command: Sequence[str], env: Mapping[str, str], core: int | None) -> Iterator[Server]:
     """Run a server on a free port for the duration of the block."""
+    command = [*command, "--port", str(free_port())]
+    with _running(command, env, core, r"^listening (\d+)$") as (process, found):
+        yield Server(process.pid, int(found[1]))
+
+
+@contextmanager
+def redis_server(core: int | None) -> Iterator[str]:
+    """Run a Redis that keeps nothing for the duration of the block; its URL."""
+    port = str(free_port())
+    options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    command = ["redis-server", "--port", port, *options]
+    with _running(command, os.environ, core, "Ready to accept connections"):
+        yield f"redis://127.0.0.1:{port}"
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], env: Mapping[str, str], core: int | None, ready: str
+) -> Iterator[tuple[subprocess.Popen[bytes], re.Match[str]]]:
     with tempfile.TemporaryFile("w+") as log:
         with pinned(core):
-            # A session of its own: Ctrl-C reaches only us, and one signal ends it and its children.
-            process = subprocess.Popen(
-                [*command, "--port", str(free_port())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=dict(env),
-                start_new_session=True,
-            )
+            process = _start(command, env, log)
         try:
-            yield Server(process.pid, _wait_until_listening(process, log.fileno()))
+            yield process, _wait_until_ready(process, log.fileno(), ready)
         except BenchmarkError as error:
             printed = last_line(_output(log.fileno()))
-            raise BenchmarkError(f"{error} (the server's last line: {printed or 'none'})") from None
+            name = Path(command[0]).name
+            raise BenchmarkError(
+                f"{error} (the last line of {name}: {printed or 'none'})"
+            ) from None
         finally:
             _end(process)
+
+
+def _start(command: Sequence[str], env: Mapping[str, str], log: IO[str]) -> subprocess.Popen[bytes]:
+    try:
+        # A session of its own: Ctrl-C reaches only us, and one signal ends it and its children.
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=dict(env),
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        raise BenchmarkError(f"no '{command[0]}': install it or put it on the PATH") from None
 
 
 def run_load(
@@ -208,12 +237,12 @@ def _output(log: int) -> str:
     return os.pread(log, OUTPUT_BYTES, max(0, end - OUTPUT_BYTES)).decode(errors="replace")
 
 
-def _wait_until_listening(process: subprocess.Popen[bytes], log: int) -> int:
+def _wait_until_ready(process: subprocess.Popen[bytes], log: int, ready: str) -> re.Match[str]:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        found = re.search(r"^listening (\d+)$", _output(log), re.MULTILINE)
+        found = re.search(ready, _output(log), re.MULTILINE)
         if found:
-            return int(found[1])
+            return found
         if process.poll() is not None:
             raise BenchmarkError("the server ended at its start")
         time.sleep(0.02)

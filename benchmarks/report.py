@@ -55,6 +55,26 @@ def markdown(results: Sequence[Result], peers: Sequence[str]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def beside(pairs: Sequence[tuple[Result, Result]]) -> str:
+    """Lay out what results cost more than others, of the same contestants, as a table."""
+    head = ["", "unit"]
+    for name in (NODE, OURS):
+        head += [f"{name}: more", "factor"]
+    lines = [head, ["---", "---", *["---:"] * 4], *(_more(*pair) for pair in pairs)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _more(result: Result, other: Result) -> list[str]:
+    cells = [result.row.title, result.row.unit]
+    for name in (NODE, OURS):
+        value, base = result.median(name), other.median(name)
+        if value is None or not base:
+            cells += ["–", "–"]
+        else:
+            cells += [_number(value - base, result.row.digits), f"{value / base:.2f}"]
+    return cells
+
+
 def as_json(results: Sequence[Result], environment: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything that was measured, for other programs."""
     return {"environment": dict(environment), "rows": [_row_as_json(result) for result in results]}
@@ -67,20 +87,20 @@ def _cells(result: Result, peers: Sequence[str]) -> list[str]:
         return [*start, "–", "–", "–", "–", target, "failed", *["–"] * len(peers)]
     spread = f"{min(result.round_ratios):.2f}–{max(result.round_ratios):.2f}"
     both = [
-        _number(result.median(NODE)),
-        _number(result.median(OURS)),
+        _number(result.median(NODE), row.digits),
+        _number(result.median(OURS), row.digits),
         f"{result.ratio:.2f}",
         spread,
         target,
     ]
     verdict = "ok" if result.passed else "**over**"
-    return [*start, *both, verdict, *(_number(result.median(peer)) for peer in peers)]
+    return [*start, *both, verdict, *(_number(result.median(peer), row.digits) for peer in peers)]
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | None, digits: int) -> str:
     if value is None:
         return "–"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.{digits}f}"
 
 
 def _row_as_json(result: Result) -> dict[str, Any]:

@@ -20,6 +20,7 @@ class Row:
     load: tuple[str, ...]  # mode and options of the load generator
     flask: bool = False  # our server is Realtime on a Flask application
     warm_up: bool = True  # memory is measured on a process that has done nothing yet
+    digits: int = 1  # after the point
 
     @property
     def connections(self) -> int:

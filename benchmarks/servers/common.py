@@ -18,14 +18,20 @@ HOST = "127.0.0.1"
 START_SECONDS = 15
 
 
-def parse_options() -> argparse.Namespace:
-    """Read the options that all servers take; to be called before flask_realtime is imported."""
+def parse_options(*more: str) -> argparse.Namespace:
+    """Read the options that all servers take; to be called before flask_realtime is imported.
+
+    Args:
+        more: Names of options with a text that this server takes as well.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument(
         "--versions", action="store_true", help="print the versions as JSON and end"
     )
     parser.add_argument("--no-orjson", action="store_true", help="use the standard library's json")
+    for name in more:
+        parser.add_argument(name)
     options = parser.parse_args()
     if options.no_orjson:
         # None is how the import system marks a module that must not be found.

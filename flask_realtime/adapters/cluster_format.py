@@ -40,7 +40,15 @@ from .wire_values import (
     to_json,
 )
 
-__all__ = ["MessageType", "decode", "encode", "encode_as", "envelope", "message_of"]
+__all__ = [
+    "MessageType",
+    "decode",
+    "encode",
+    "encode_as",
+    "envelope",
+    "message_of",
+    "own_beginnings",
+]
 
 
 class MessageType(IntEnum):
@@ -97,6 +105,14 @@ def envelope(uid: str, namespace: str, message: Request | Response) -> dict[str,
     """Return the envelope of a message."""
     kind, data = message_of(message)
     return {"uid": uid, "nsp": namespace, "type": int(kind), "data": data}
+
+
+def own_beginnings(uid: str) -> tuple[bytes, ...]:
+    """Return what encoded envelopes of a server begin with: as JSON, and as MessagePack."""
+    text = dump_json({"uid": uid})[:-1]
+    packed = pack({"uid": uid})[1:]
+    # An envelope is a map of four.
+    return text, b"\x84" + packed
 
 
 def message_of(message: Request | Response) -> tuple[MessageType, dict[str, Any]]:

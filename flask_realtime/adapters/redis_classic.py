@@ -23,6 +23,7 @@ from .redis_classic_format import (
     encode_broadcast,
     encode_request,
     encode_response,
+    own_beginning,
 )
 from .redis_link import RedisLink
 
@@ -100,6 +101,7 @@ class ClassicBus:
 
     def _identify(self) -> None:
         self.uid = secrets.token_hex(8)
+        self._own_beginning = own_beginning(self.uid)
         self._own_responses = f"{self._names.response}{self.uid}#"
 
     def start(self, receiver: Receiver) -> None:
@@ -153,8 +155,11 @@ class ClassicBus:
 
     def _on_broadcast(self, channel: str, payload: bytes) -> None:
         room = channel[len(self._names.broadcast) : -1]
-        # Before it is decoded: what is for a room that has no member here costs nothing.
+        # Before it is decoded: what is for a room that has no member here costs nothing, and
+        # Redis gives back what this server has sent.
         if self._receiver is None or (room and not self._receiver.has_room(room)):
+            return
+        if payload.startswith(self._own_beginning):
             return
         found = decode_broadcast(payload, self._namespace.name)
         if found is not None and found[0] != self.uid:

@@ -54,6 +54,7 @@ __all__ = [
     "encode_broadcast",
     "encode_request",
     "encode_response",
+    "own_beginning",
 ]
 
 _SOCKETS, _ALL_ROOMS, _JOIN, _LEAVE, _DISCONNECT, _FETCH = range(6)
@@ -91,6 +92,11 @@ class Channels(NamedTuple):
 def encode_broadcast(uid: str, packet: Packet, target: Target) -> bytes:
     """Return a broadcast without acknowledgements."""
     return pack([uid, packet_map(packet), options_of(target)])
+
+
+def own_beginning(uid: str) -> bytes:
+    """Return what the broadcasts of a server begin with."""
+    return pack([uid, None, None])[:-2]
 
 
 def decode_broadcast(data: bytes, namespace: str) -> tuple[str, Broadcast] | None:

@@ -71,6 +71,17 @@ class CommandConnection:
         return found
 
 
+def _packed(commands: Sequence[Words]) -> bytes:
+    # As the connection would pack them, in a quarter of the time.
+    parts = []
+    for words in commands:
+        parts.append(b"*%d\r\n" % len(words))
+        for word in words:
+            data = word if isinstance(word, bytes) else str(word).encode()
+            parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
 class _Line:
     """The connection to one node."""
 
@@ -78,6 +89,7 @@ class _Line:
         self._link = link
         self._node = node
         self._timeout = timeout
+        self._refused = optional("redis.exceptions", "redis").ResponseError
         self._connection: Any = None
         #: How Redis names the connection, and that which failed.
         self._name: tuple[bytes, bytes] | None = None
@@ -86,7 +98,7 @@ class _Line:
     def execute(self, commands: Sequence[Words]) -> list[Any]:
         connection = self._connect()
         try:
-            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+            connection.send_packed_command([_packed(commands)], check_health=False)
             answers = [self._read(connection) for _ in commands]
             for answer in answers:
                 if isinstance(answer, Exception) and error_code(answer) in _NOT_NOW:
@@ -141,8 +153,7 @@ class _Line:
         self._name = None if found is None else (found[1], found[2])
 
     def _read(self, connection: Any) -> Any:
-        refused = optional("redis.exceptions", "redis").ResponseError
         try:
             return connection.read_response(disable_decoding=True)
-        except refused as error:
+        except self._refused as error:
             return error

@@ -10,7 +10,8 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event
@@ -31,21 +32,26 @@ MAX_QUEUED = 64 * 1024 * 1024
 FLUSH = 2.0
 
 
-class Command(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Command:
     """One command.
 
     Attributes:
         words: The command and its arguments; the second names the key.
         on_answer: Called with what Redis answers; with ``None`` when it never will.
+        size: Its bytes, about.
     """
 
     words: tuple[Any, ...]
     on_answer: Callable[[Any], None] | None = None
+    size: int = field(init=False, compare=False)
 
-    @property
-    def size(self) -> int:
-        """Its bytes, about."""
-        return 100 + sum(len(word) for word in self.words if isinstance(word, (str, bytes)))
+    def __post_init__(self) -> None:
+        size = 100
+        for word in self.words:
+            if isinstance(word, (str, bytes)):
+                size += len(word)
+        object.__setattr__(self, "size", size)
 
 
 class History(Protocol):

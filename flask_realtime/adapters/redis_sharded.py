@@ -14,7 +14,7 @@ from ..options import RecoveryOptions
 from .base import LocalSockets
 from .bus import Receiver, deliver
 from .cluster import ClusterAdapter
-from .cluster_format import decode, encode, envelope
+from .cluster_format import decode, encode, envelope, own_beginnings
 from .messages import Request, Response
 from .redis_channels import RedisChannels
 from .redis_link import RedisLink
@@ -100,6 +100,7 @@ class ShardedBus:
 
     def _identify(self) -> None:
         self.uid = secrets.token_hex(8)
+        self._own_beginnings = own_beginnings(self.uid)
         self._own = f"{self._main}{self.uid}#"
 
     @property
@@ -171,7 +172,9 @@ class ShardedBus:
         self._owner.leave()
 
     def _on_message(self, channel: str, payload: bytes) -> None:
-        found = decode(load(payload), self._namespace.name)
-        if found is None or found[0] == self.uid or self._receiver is None:
+        # Redis gives back what this server has sent.
+        if self._receiver is None or payload.startswith(self._own_beginnings):
             return
-        deliver(self._receiver, *found)
+        found = decode(load(payload), self._namespace.name)
+        if found is not None and found[0] != self.uid:
+            deliver(self._receiver, *found)

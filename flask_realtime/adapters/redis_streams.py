@@ -172,6 +172,7 @@ class StreamsBus:
     def _identify(self) -> None:
         self.uid = secrets.token_hex(8)
         self._own = f"{self._main}{self.uid}#"
+        self._sender = self.uid.encode()
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
@@ -234,7 +235,7 @@ class StreamsBus:
 
     def on_entry(self, entry_id: str, fields: Fields) -> None:
         """Take an entry of the stream."""
-        if fields.get(b"uid") == self.uid.encode():
+        if fields.get(b"uid") == self._sender:
             if self._recovery is not None:
                 self._recovery.own_entry(entry_id, fields.get(b"data", b""))
             return

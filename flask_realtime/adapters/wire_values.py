@@ -41,6 +41,8 @@ _TOO_DEEP = "the value is nested too deeply"
 _NOT_A_NUMBER = "Out of range float values are not JSON compliant"
 #: Stateless: JSON as in packets to clients, with the same types beyond JSON's own.
 _JSON: Final = best_codec()
+#: What MessagePack may always have as it is.
+_AS_IS = frozenset({str, int, bool, bytes, type(None)})
 #: Seconds that no other server can make this one wait beyond: the longest timer of Node.
 _LONGEST = (2**31 - 1) / 1000
 
@@ -107,10 +109,13 @@ def _is_plain(value: Any) -> bool:
             raise ValueError(_NOT_A_NUMBER)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if not isinstance(key, str) or not _is_plain(item):
+            # Most items are scalars: asked here, they cost no call.
+            if not isinstance(key, str) or (type(item) not in _AS_IS and not _is_plain(item)):
                 return False
     elif isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
+        for item in value:
+            if type(item) not in _AS_IS and not _is_plain(item):
+                return False
     return True
 
 

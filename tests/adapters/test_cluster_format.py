@@ -22,6 +22,7 @@ from flask_realtime.adapters.cluster_format import (
     encode_as,
     envelope,
     message_of,
+    own_beginnings,
 )
 from flask_realtime.adapters.messages import (
     AllRooms,
@@ -272,3 +273,11 @@ def test_the_numbers_are_those_of_node() -> None:
             "BROADCAST_CLIENT_COUNT": 11, "BROADCAST_ACK": 12, "ADAPTER_CLOSE": 13,
         }
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["text", b"bytes"], ids=["JSON", "MessagePack"])
+def test_what_a_server_has_sent_itself_is_told_from_the_first_bytes(value: Any) -> None:
+    mine = encode(envelope("0123456789abcdef", "/", Broadcast(event("a", value), to("room"))))
+    assert mine.startswith(own_beginnings("0123456789abcdef"))
+    assert not mine.startswith(own_beginnings("0123456789abcdee"))
+    assert not mine.startswith(own_beginnings("0123456789abcde"))

@@ -40,6 +40,7 @@ from flask_realtime.adapters.redis_classic_format import (
     encode_broadcast,
     encode_request,
     encode_response,
+    own_beginning,
 )
 from flask_realtime.adapters.wire_values import dump_json, pack, unpack
 from flask_realtime.codec.socket_packet import Packet, PacketType
@@ -335,3 +336,10 @@ def test_the_packet_of_a_broadcast_is_an_event_in_its_namespace() -> None:
     assert unpack(encode_broadcast("x", packet, Target()))[1] == {
         "type": 2, "data": ["a", 1], "nsp": "/chat"
     }  # fmt: skip
+
+
+def test_what_a_server_has_sent_itself_is_told_from_the_first_bytes() -> None:
+    mine = encode_broadcast("0123456789abcdef", event("a", {"b": b"c"}), to("room"))
+    assert mine.startswith(own_beginning("0123456789abcdef"))
+    assert not mine.startswith(own_beginning("0123456789abcdee"))
+    assert not mine.startswith(own_beginning("0123456789abcde"))

@@ -49,6 +49,12 @@ def test_refused_commands_leave_the_others_as_they_are(line: CommandConnection) 
     assert isinstance(two, redis.ResponseError)
 
 
+def test_words_are_texts_bytes_and_numbers(line: CommandConnection) -> None:
+    data = bytes(range(256)) + "é\r\n".encode()
+    commands = [("SET", "é", data), ("GET", "é"), ("SET", "ü", 5), ("INCR", "ü"), ("SET", "", "")]
+    assert line.execute([*commands, ("GET", "")]) == [b"OK", data, b"OK", 6, b"OK", b""]
+
+
 def test_a_connection_that_broke_meanwhile_is_noticed(
     redis_server: RedisServer, line: CommandConnection
 ) -> None:

@@ -1,0 +1,145 @@
+"""Compare servers joined by Redis with Node's and its adapters, side by side in one run.
+
+    python benchmarks/cluster.py --help
+
+Prints two Markdown tables. README.md beside this file describes the method.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from cluster_rows import ADAPTERS, ALONE, LOADS, Load
+from comparison import (
+    Answer,
+    add_choice,
+    allow_connections,
+    conclude,
+    durations,
+    machine,
+    note_cores,
+    option_parser,
+    server_environment,
+    take_turns,
+    write_json,
+)
+from processes import (
+    HERE,
+    Cores,
+    Server,
+    build_load_generator,
+    choose_cores,
+    redis_server,
+    run_load,
+    serve,
+    versions,
+)
+from report import NODE, OURS, Result, as_json, beside, markdown
+
+SERVERS = HERE / "servers"
+COMMANDS = {
+    NODE: ("node", str(SERVERS / "cluster_member.js")),
+    OURS: (sys.executable, str(SERVERS / "cluster_member.py")),
+}
+# After the warm-up the servers still have to close connections; that is not measured.
+SETTLE_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What all measurements of a run share."""
+
+    load_generator: Path
+    cores: Cores
+    env: Mapping[str, str]
+    rounds: int
+    seconds: float
+    warm_up: float
+
+    def compare(self, load: Load, adapter: str) -> list[Result]:
+        """Measure Node's servers and ours in turn, round after round."""
+        measures: dict[str, Callable[[], Answer]] = {
+            name: partial(self.measure, load, adapter, command)
+            for name, command in COMMANDS.items()
+        }
+        return take_turns(load.rows(adapter), measures, self.rounds)
+
+    def measure(self, load: Load, adapter: str, command: Sequence[str]) -> Answer:
+        """Start Redis and the servers, warm them up, load them, and return the answer."""
+        with self.servers(load, adapter, command) as (emitting, measured):
+            arguments = [*load.arguments, "--emit-port", str(emitting.port)]
+            run_load(self.load_generator, arguments, measured, self.warm_up, self.cores.load)
+            time.sleep(SETTLE_SECONDS)
+            return run_load(self.load_generator, arguments, measured, self.seconds, self.cores.load)
+
+    @contextmanager
+    def servers(
+        self, load: Load, adapter: str, command: Sequence[str]
+    ) -> Iterator[tuple[Server, Server]]:
+        """Run two servers, one without an adapter: the one that emits and the one to measure."""
+        with ExitStack() as stack:
+            options = ["--adapter", adapter]
+            if adapter != ALONE:
+                options += ["--redis", stack.enter_context(redis_server(self.cores.load))]
+            count = 1 if adapter == ALONE else 2
+            running = [
+                stack.enter_context(serve([*command, *options], self.env, self.cores.server))
+                for _ in range(count)
+            ]
+            yield running[0], running[-1] if load.relayed else running[0]
+
+
+def main() -> int:
+    """Run the comparison; return the exit status."""
+    options = parse_options()
+    return conclude(lambda: run(options), options.check)
+
+
+def run(options: argparse.Namespace) -> list[Result]:
+    """Measure the chosen loads with the chosen adapters and print the tables."""
+    loads = [load for load in LOADS if load.name in options.loads]
+    allow_connections(max(row.connections for load in loads for row in load.rows(ALONE)))
+    lab = Lab(build_load_generator(), choose_cores(), server_environment(), *durations(options))
+    note_cores(lab.cores)
+    environment = {"machine": machine()}
+    for command in COMMANDS.values():
+        environment |= versions(command, lab.env)
+    environment |= {"rounds": str(lab.rounds), "seconds": str(lab.seconds)}
+    found = {
+        (load.name, adapter): lab.compare(load, adapter)
+        for load in loads
+        for adapter in options.adapters
+    }
+    results = [result for group in found.values() for result in group]
+    print(markdown(results, []))
+    pairs = [
+        pair
+        for (name, adapter), group in found.items()
+        if adapter != ALONE
+        for pair in zip(group, found.get((name, ALONE), []), strict=False)
+    ]
+    if pairs:
+        print("\n" + beside(pairs))
+    print("\n" + "; ".join(f"{key}: {value}" for key, value in environment.items()))
+    if options.json is not None:
+        write_json(options.json, as_json(results, environment))
+    return results
+
+
+def parse_options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = option_parser("Compare our servers, joined by Redis, with Node's.", 3, 2.0)
+    add_choice(parser, "--loads", [load.name for load in LOADS])
+    add_choice(parser, "--adapters", ADAPTERS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The benchmarks run: a short look at each, with real servers on both sides."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import ROOT, Process, python
+
+BENCHMARKS = ROOT / "benchmarks"
+SHORT = ("--quick", "--rounds", "1", "--seconds", "0.2")
+
+
+def rows_of(program: str, folder: Path, *options: str) -> list[dict[str, Any]]:
+    """What a comparison has measured; it says that all went well."""
+    file = folder / "found.json"
+    command = python(str(BENCHMARKS / program), *SHORT, *options, "--json", str(file))
+    with Process(command) as run:
+        assert run.wait(within=60) == 0, run.report()
+    rows: list[dict[str, Any]] = json.loads(file.read_text())["rows"]
+    return rows
+
+
+def test_a_server_is_compared_with_nodes(tmp_path: Path) -> None:
+    (row,) = rows_of("compare.py", tmp_path, "--rows", "ack")
+    assert row["error"] is None
+    assert len(row["contestants"]) == 2
+
+
+@pytest.mark.parametrize("adapter", ["classic", "sharded", "streams"])
+def test_what_crosses_servers_is_compared_with_nodes(adapter: str, tmp_path: Path) -> None:
+    rows = rows_of("cluster.py", tmp_path, "--adapters", adapter, "--loads", "deliver-1")
+    names = ["deliver-1", "latency", "latency-p99"]
+    assert [row["name"] for row in rows] == [f"{name} {adapter}" for name in names]
+    for found in rows[1]["contestants"].values():
+        assert found["median"] > 0
+
+
+def test_emitting_is_compared_with_nodes(tmp_path: Path) -> None:
+    (row,) = rows_of("cluster.py", tmp_path, "--adapters", "none", "--loads", "emit")
+    assert row["error"] is None
+    assert len(row["contestants"]) == 2
+
+
+def test_a_comparison_that_cannot_be_made_says_so() -> None:
+    with Process(python(str(BENCHMARKS / "cluster.py"), "--loads", "unheard-of")) as run:
+        assert run.wait() == 2
+        assert "no 'unheard-of'" in run.stderr
