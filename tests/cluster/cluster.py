@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from tests.cluster.client import Client
 from tests.cluster.matrix import Family
 from tests.cluster.member import Member
-from tests.cluster.redis_server import RedisServer
 from tests.processes import eventually
+from tests.redis_server import RedisServer
 
 COMPLETE = 20.0
 SETTLING = "/settling"

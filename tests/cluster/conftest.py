@@ -8,9 +8,9 @@ import pytest
 
 from tests.cluster.cluster import Cluster, Clusters
 from tests.cluster.matrix import FAMILIES, MEMBERS, PAIRS, Family, pair_name
-from tests.cluster.redis_server import RedisServer
 from tests.cluster.scene import Scene, scene_of
 from tests.processes import node_package
+from tests.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from redis import Redis
 
 from tests.cluster.client import Client
 from tests.cluster.matrix import MEMBERS
-from tests.cluster.redis_server import RedisServer
 from tests.processes import ROOT, Process, eventually, python
+from tests.redis_server import RedisServer
 
 EXAMPLE = str(ROOT / "examples" / "cluster" / "run.py")
 KINDS = ["--python", str(MEMBERS.count("python")), "--node", str(MEMBERS.count("node"))]

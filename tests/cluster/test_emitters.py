@@ -10,9 +10,9 @@ import pytest
 from tests.cluster.cluster import Clusters
 from tests.cluster.matrix import FAMILIES, MEMBERS, Family, emitters
 from tests.cluster.member import EMITTERS, Member, Obedient
-from tests.cluster.redis_server import RedisServer
 from tests.cluster.scene import Scene, scene_of
 from tests.cluster.test_sockets import CLIENT_LEFT, wait_in
+from tests.redis_server import RedisServer
 
 CASES = [(family, kind) for family in FAMILIES for kind in emitters(family)]
 

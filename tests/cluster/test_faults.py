@@ -17,8 +17,8 @@ from tests.cluster.client import Client
 from tests.cluster.cluster import Cluster
 from tests.cluster.matrix import MEMBERS, Family
 from tests.cluster.member import Member
-from tests.cluster.redis_server import RedisServer
 from tests.processes import eventually
+from tests.redis_server import RedisServer
 
 # Names of their own: the three share a Redis.
 FAMILIES = (

@@ -11,9 +11,9 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.matrix import FAMILIES, MEMBERS
-from tests.cluster.redis_server import RedisServer
 from tests.cluster.scene import Scene, scene_of
 from tests.processes import eventually
+from tests.redis_server import RedisServer
 
 # Not even the beginning of a message.
 NOISE = [b"", b"\x00", b"\xff\xfe", b"{", b"[", b"\xc1", b"\xdf\xff\xff\xff\xff", b"{" * 1000]

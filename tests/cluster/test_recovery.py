@@ -11,9 +11,9 @@ from tests.cluster.client import Client
 from tests.cluster.cluster import Cluster, Clusters
 from tests.cluster.matrix import MEMBERS, PAIRS, STREAMS, pair_name
 from tests.cluster.member import Member
-from tests.cluster.redis_server import RedisServer
 from tests.cluster.scene import Scene, scene_of
 from tests.processes import eventually
+from tests.redis_server import RedisServer
 
 WINDOW = 60
 

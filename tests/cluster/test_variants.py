@@ -8,9 +8,9 @@ import pytest
 
 from tests.cluster.cluster import Cluster, Clusters
 from tests.cluster.matrix import MEMBERS, SHARDED, VARIANTS, Family, ordered_pairs
-from tests.cluster.redis_server import RedisCluster
 from tests.cluster.scene import Scene, scene_of
 from tests.cluster.test_sockets import wait_in
+from tests.redis_server import RedisCluster
 
 
 def everything_works(scene: Scene) -> None:
