@@ -1,16 +1,6 @@
-"""What all tests share.
+"""What all tests share."""
 
-The tests run with gevent's sockets, as most applications do; programs without them run in
-processes of their own.
-"""
-
-# ruff: noqa: E402
 from __future__ import annotations
-
-from gevent import monkey
-
-monkey.patch_socket()
-monkey.patch_select()
 
 from hypothesis import settings
 

@@ -1,14 +1,34 @@
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from gevent import monkey
 
 from tests.redis_server import RedisCluster, RedisServer
 
 # The suites that adapters share have their assertions outside of test files.
 for name in ("contract", "bus_contract", "redis_contract", "together"):
     pytest.register_assert_rewrite(f"tests.adapters.{name}")
+
+
+PATCHED: dict[str, Any] = {"socket": monkey.patch_socket, "select": monkey.patch_select}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def gevent_sockets() -> Iterator[None]:
+    """The sockets of gevent, as applications with Redis have them, for these tests alone."""
+    for patch in PATCHED.values():
+        patch()
+    yield
+    saved: dict[str, dict[str, Any]] = vars(monkey)["saved"]
+    for name in PATCHED:
+        module = importlib.import_module(name)
+        for attribute, original in saved.pop(name).items():
+            setattr(module, attribute, original)
+    assert not monkey.is_module_patched("socket")
 
 
 @pytest.fixture(scope="session")
