@@ -1,4 +1,4 @@
-"""Every Python example of the README and of docs/ runs."""
+"""Every Python example of the README and of docs/ runs, and every link leads somewhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: Where the Redis of the examples is.
 REDIS = "redis://127.0.0.1:6379"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^()\s]+)\)")
+#: Pages that are read on their own, with all that they link to.
+LINKING = [*PAGES, *(ROOT / name for name in ("CHANGES.md", "CONTRIBUTING.md"))]
+LINKING += [ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]
 
 
 def blocks(page: Path) -> list[str]:
@@ -52,3 +58,64 @@ def run_as_module(source: str, tmp_path: Path) -> subprocess.CompletedProcess[st
         timeout=60,
         check=False,
     )
+
+
+# --- links
+
+
+def prose(page: Path) -> str:
+    return FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
+def anchors(text: str) -> set[str]:
+    """The names under which headings can be linked to, as the hosts of repositories make them."""
+    found: set[str] = set()
+    for heading in HEADING.findall(text):
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
+        name = re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+        number = 1
+        while (unique := name if number == 1 else f"{name}-{number - 1}") in found:
+            number += 1
+        found.add(unique)
+    return found
+
+
+def broken_links(page: Path) -> list[str]:
+    found = []
+    for target in LINK.findall(prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue  # another site
+        path, _, anchor = target.partition("#")
+        other = (page.parent / path).resolve() if path else page
+        if not other.exists():
+            found.append(f"{target}: there is no such file")
+        elif anchor and (other.suffix != ".md" or anchor not in anchors(prose(other))):
+            found.append(f"{target}: there is no such heading")
+    return found
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page) == []
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# The `client's` files, v2\n\n## Twice\n\n## Twice\n\n```\n# not a heading\n```\n"
+        "[a](#the-clients-files-v2) [b](#twice-1) [c](page.md#twice) [d](https://example.com/x)\n"
+        "[e](#not-a-heading) [f](missing.md) [g](page.md#twice-2)\n",
+        encoding="utf-8",
+    )
+    assert broken_links(page) == [
+        "#not-a-heading: there is no such heading",
+        "missing.md: there is no such file",
+        "page.md#twice-2: there is no such heading",
+    ]
+
+
+def test_every_guide_is_in_the_table_of_contents() -> None:
+    contents = ROOT / "docs" / "README.md"
+    linked = {target.partition("#")[0] for target in LINK.findall(prose(contents))}
+    guides = {page.name for page in contents.parent.glob("*.md")} - {contents.name}
+    assert guides <= linked

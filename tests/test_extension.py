@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from functools import partial
 from typing import Any
 
@@ -171,6 +173,31 @@ def test_what_listens_to_an_adapter_stays_when_options_follow() -> None:
 
 
 # --- running
+
+
+@pytest.mark.parametrize(
+    ("scheme", "bus"),
+    [("redis", "ClassicBus"), ("redis+sharded", "ShardedBus"), ("redis+streams", "StreamsBus")],
+)
+def test_the_address_of_a_redis_in_the_config_makes_a_cluster(scheme: str, bus: str) -> None:
+    """In a process of its own: the sockets of this one are not gevent's."""
+    program = f"""
+from gevent import monkey; monkey.patch_all()
+from flask import Flask
+from flask_realtime import Realtime
+app = Flask(__name__)
+app.config["REALTIME_ADAPTER"] = "{scheme}://127.0.0.1:1"
+io = Realtime()
+io.init_app(app)
+for adapter in (io.sockets.adapter, io.of("/chat").adapter):
+    print(type(adapter).__name__, *{{type(value).__name__ for value in vars(adapter).values()}})
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all("ClusterAdapter" in line and bus in line.split() for line in lines), lines
 
 
 def test_it_does_not_run_without_an_application() -> None:

@@ -87,12 +87,14 @@ class ClusterAdapter(Adapter):
         if self._life is not _Life.CLOSED:
             self._life = _Life.LISTENING
             self._bus.start(self)
+            logger.info("+ %s joined the cluster", self.namespace.name)
 
     def close(self) -> None:
         """Stop listening."""
         if self._life is not _Life.CLOSED:
             self._life = _Life.CLOSED
             self._bus.close()
+            logger.info("- %s left the cluster", self.namespace.name)
 
     def stats(self) -> dict[str, int]:
         """Return the counters of the bus."""

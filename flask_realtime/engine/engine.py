@@ -27,6 +27,7 @@ from .cors import CorsPolicy
 from .host import Environ, Host, HostSocket, StartResponse
 from .http import affinity_cookie, error_body, reply, with_headers
 from .hub import HubThread
+from .packet_log import log_packets
 from .poll_requests import PollRequests
 from .polling import PollingTransport
 from .refused import RefusedRequest
@@ -334,6 +335,7 @@ class Engine(EventEmitter):
             transport.send(Message(None, [bytes(initial)]))
 
     def _handler_opens(self, session: Session) -> None:
+        log_packets(session.id, session)
         session.attach(session.transport, self._handler.on_open(session))
         logger.info(
             "+ session %s opened: %s from %s",

@@ -215,6 +215,7 @@ class Session(EventEmitter):
         except PacketError as error:
             self.close(Reason.PARSE_ERROR, error, flush=False)
         else:
+            self._traffic.messages_in += 1
             self._receiver.on_message(data)
 
     def lost(self, reason: str, description: object = None) -> None:

@@ -184,6 +184,7 @@ class Client:
 
     def deny(self, name: str, error: ConnectError) -> None:
         """A middleware of a namespace has refused the client."""
+        logger.info("! %s was refused by %s: %s", self.conn.id[:6], name, error)
         self._refuse(name, self.dialect.refusal(error))
 
     def _refuse(self, name: str, payload: Any) -> None:

@@ -320,7 +320,7 @@ class Namespace(EventEmitter, Broadcaster):
         self.sockets[socket.id] = socket
         client.add(socket)
         socket.welcome(session, missed)
-        logger.debug("+ socket %s joined %s", socket.id, self.name)
+        logger.info("+ socket %s joined %s on %s", socket.id, self.name, client.conn.id[:6])
         handlers = self.take("connection")
         if handlers:
             self.runner.within(socket, "connection", self._greet, socket, handlers)

@@ -155,7 +155,7 @@ class Namespaces:
                 # Before the new one listens, maybe to the same channels.
                 replaced.adapter.close()
             self._server.start_adapter(namespace.adapter)
-            logger.debug("+ namespace %s", name)
+            logger.info("+ namespace %s", name)
             if name != "/":
                 for listener in self.main.take("new_namespace"):
                     self._server.runner.call(None, "new_namespace", listener, namespace)
@@ -185,7 +185,7 @@ class Namespaces:
                 child.adapter.close()
             except CAUGHT:
                 logger.exception("! the adapter of %s could not be closed", child.name)
-        logger.debug("- namespace %s", child.name)
+        logger.info("- namespace %s", child.name)
 
     # What clients ask for
 

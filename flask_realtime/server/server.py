@@ -270,6 +270,7 @@ class BaseServer(Broadcaster):
         process = os.getpid()
         if self._started_in != process:
             self._started_in = process
+            logger.info("+ server at %s started", self.options.path)
             for namespace in self._namespaces.by_name().values():
                 namespace.adapter.start()
 
@@ -289,6 +290,7 @@ class BaseServer(Broadcaster):
     def _close(self) -> None:
         if self.engine.is_closed:
             return
+        logger.info("- server at %s closed", self.options.path)
         self._namespaces.close()
         self.engine.close()
         # Handlers of the end may still have something to say to the cluster.

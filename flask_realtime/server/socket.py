@@ -370,6 +370,8 @@ class Socket(Listening, RoomWords):
         recovery = self._nsp.recovery
         if recovery is not None and self.state is SocketState.DISCONNECTING and self.pid:
             recovery.left(self, reason)
+        if self.state is SocketState.DISCONNECTING:
+            logger.info("- socket %s left %s: %s", self.id, self._nsp.name, reason)
         self._enter(SocketState.DISCONNECTED)
         if not self._end[0]:
             self._end = (reason, None)
@@ -377,7 +379,6 @@ class Socket(Listening, RoomWords):
         self._nsp.forget(self)
         self.client.remove(self)
         self.acks.lose_all(reason)
-        logger.debug("- socket %s left %s: %s", self.id, self._nsp.name, reason)
 
     def _enter(self, state: SocketState) -> None:
         check_move(self.state, state)
