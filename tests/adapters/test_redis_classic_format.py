@@ -208,7 +208,7 @@ def test_a_request_may_be_messagepack() -> None:
 @pytest.mark.parametrize("uid", [None, 5, ["x"]])
 def test_a_sender_without_an_id_is_nobody(uid: Any) -> None:
     assert decode_request(dump_json({"uid": uid, "type": 6, "data": ["a"]}), "/")[0] == ""
-    found = decode_broadcast(pack([uid, {"type": 2, "data": ["a"], "nsp": "/"}]), "/")
+    found = decode_broadcast(pack([uid, {"type": 2, "data": ["a"], "nsp": "/"}, {}]), "/")
     assert found == ("", Broadcast(event("a"), Target()))
 
 
