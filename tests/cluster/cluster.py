@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from tests.cluster.client import Client
 from tests.cluster.matrix import Family
-from tests.cluster.member import Member
+from tests.cluster.member import Member, Refused
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 
@@ -29,6 +29,15 @@ class Redis(Protocol):
 
     def blocked_clients(self) -> int:
         """How many connections wait for entries of a stream."""
+
+
+def counted(member: Member, nsp: str) -> int:
+    """How many servers a server counts; none while it is not connected to Redis."""
+    try:
+        found: int = member.call("server_count", nsp=nsp)
+    except Refused:
+        return 0
+    return found
 
 
 class Cluster:
@@ -106,7 +115,7 @@ class Cluster:
         size = len(self.members)
         for member in self.members:
             eventually(
-                lambda: member.call("server_count", nsp=nsp) == size,  # noqa: B023
+                lambda: counted(member, nsp) == size,  # noqa: B023
                 within=within,
                 what=f"a cluster of {size} for {member!r} in {nsp}",
             )
