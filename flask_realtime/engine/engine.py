@@ -73,8 +73,8 @@ def random_id(environ: Mapping[str, Any]) -> str:
 class Engine(EventEmitter):
     """Sessions and the requests that belong to them.
 
-    Events: ``initial_headers(headers, environ)``, ``headers(headers, environ)`` and
-    ``connection_error(error)``.
+    Events: ``connection(session)``, ``initial_headers(headers, environ)``,
+    ``headers(headers, environ)`` and ``connection_error(error)``.
 
     Args:
         handler: Who is told of new sessions.
@@ -337,6 +337,7 @@ class Engine(EventEmitter):
     def _handler_opens(self, session: Session) -> None:
         log_packets(session.id, session)
         session.attach(session.transport, self._handler.on_open(session))
+        self.trigger("connection", session)
         logger.info(
             "+ session %s opened: %s from %s",
             session.id[:6],

@@ -188,6 +188,10 @@ class BroadcastOperator:
             raise ClusterTimeout(str(error), responses, error.missing, error.servers) from None
         return self._with_remote(found)
 
+    def all_sockets(self) -> set[str]:
+        """Return the ids of the sockets, on all servers; older code asks so."""
+        return {socket.id for socket in self.fetch_sockets()}
+
     def _with_remote(self, found: list[Any]) -> list[Any]:
         remote = self._namespace.remote
         return [remote(item) if isinstance(item, RemoteState) else item for item in found]
@@ -296,6 +300,10 @@ class Broadcaster(RoomWords):
     def fetch_sockets(self) -> list[Any]:
         """Return every socket, on all servers."""
         return self.broadcast_operator().fetch_sockets()
+
+    def all_sockets(self) -> set[str]:
+        """Return the id of every socket, on all servers; older code asks so."""
+        return self.broadcast_operator().all_sockets()
 
     def sockets_join(self, *rooms: Any) -> None:
         """Make every socket join a room or a list of rooms."""

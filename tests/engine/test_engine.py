@@ -276,3 +276,13 @@ def test_a_closed_engine_says_goodbye_and_takes_no_new_sessions(engine: EngineWo
     assert [receiver.reasons for receiver in engine.handler.receivers] == [
         ["server shutting down"]
     ] * 2
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_the_application_hears_of_each_new_session(engine: EngineWorld, transport: str) -> None:
+    opened: list[Any] = []
+    engine.engine.on("connection", opened.append)
+    engine.network.line(transport)
+    settle()
+    assert opened == [engine.handler.last[0]]
+    assert opened[0].transport.name == transport

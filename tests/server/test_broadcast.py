@@ -189,6 +189,8 @@ def test_sockets_are_fetched_with_what_they_know(crowd: Crowd) -> None:
     assert found.rooms == {found.id, "r1"}
     assert found.handshake.auth["name"] == "a"
     assert crowd.io.to("nobody").fetch_sockets() == []
+    assert crowd.io.all_sockets() == set(crowd.sids.values())
+    assert crowd.io.in_("r1").except_("r2").all_sockets() == {found.id}
 
 
 def test_sockets_are_made_to_join_and_to_leave(crowd: Crowd) -> None:
