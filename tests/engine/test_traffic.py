@@ -8,7 +8,7 @@ import pytest
 
 from flask_realtime.engine.traffic import Traffic, collect
 from tests.fakes import settle
-from tests.worlds import MakeServer, ServerWorld
+from tests.worlds import EngineWorld, MakeServer, ServerWorld
 
 
 @dataclass
@@ -49,6 +49,13 @@ def test_messages_and_bytes_are_counted_both_ways(server: ServerWorld, transport
     assert grown["messages_out"] == 1
     assert 200 < grown["bytes_in"] < 400
     assert 1000 < grown["bytes_out"] < 1100
+
+
+@pytest.mark.parametrize("packet", ["4text", b"\x00", "bAAE="])
+def test_a_message_of_any_form_is_counted(engine: EngineWorld, packet: str | bytes) -> None:
+    engine.network.websocket().send(packet)
+    settle()
+    assert engine.engine.stats()["messages_in"] == 1
 
 
 def test_what_handlers_raise_is_counted(server: ServerWorld) -> None:
