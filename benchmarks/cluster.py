@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from pathlib import Path
 from cluster_rows import ADAPTERS, ALONE, LOADS, Load
 from comparison import (
     Answer,
+    Turn,
     add_choice,
     allow_connections,
     conclude,
@@ -63,13 +64,14 @@ class Lab:
     seconds: float
     warm_up: float
 
-    def compare(self, load: Load, adapter: str) -> list[Result]:
-        """Measure Node's servers and ours in turn, round after round."""
-        measures: dict[str, Callable[[], Answer]] = {
-            name: partial(self.measure, load, adapter, command)
+    def compare(self, load: Load, adapters: Sequence[str]) -> list[Result]:
+        """Measure Node's servers and ours with all adapters in turn, round after round."""
+        turns = [
+            Turn(name, load.rows(adapter), partial(self.measure, load, adapter, command))
+            for adapter in adapters
             for name, command in COMMANDS.items()
-        }
-        return take_turns(load.rows(adapter), measures, self.rounds)
+        ]
+        return take_turns(turns, self.rounds)
 
     def measure(self, load: Load, adapter: str, command: Sequence[str]) -> Answer:
         """Start Redis and the servers, warm them up, load them, and return the answer."""
@@ -112,25 +114,30 @@ def run(options: argparse.Namespace) -> list[Result]:
     for command in COMMANDS.values():
         environment |= versions(command, lab.env)
     environment |= {"rounds": str(lab.rounds), "seconds": str(lab.seconds)}
-    found = {
-        (load.name, adapter): lab.compare(load, adapter)
-        for load in loads
-        for adapter in options.adapters
-    }
-    results = [result for group in found.values() for result in group]
+    results = [result for load in loads for result in lab.compare(load, options.adapters)]
     print(markdown(results, []))
-    pairs = [
-        pair
-        for (name, adapter), group in found.items()
-        if adapter != ALONE
-        for pair in zip(group, found.get((name, ALONE), []), strict=False)
-    ]
+    pairs = pairs_of(results)
     if pairs:
         print("\n" + beside(pairs))
     print("\n" + "; ".join(f"{key}: {value}" for key, value in environment.items()))
     if options.json is not None:
         write_json(options.json, as_json(results, environment))
     return results
+
+
+def pairs_of(results: Sequence[Result]) -> list[tuple[Result, Result]]:
+    """Return each result of an adapter with that of the same load without one."""
+    alone = {
+        name: result
+        for result in results
+        for name, _, adapter in [result.row.name.partition(" ")]
+        if adapter == ALONE
+    }
+    return [
+        (result, alone[name])
+        for result in results
+        if (name := result.row.name.partition(" ")[0]) in alone and result is not alone[name]
+    ]
 
 
 def parse_options() -> argparse.Namespace:

@@ -57,27 +57,28 @@ class Load:
         ]
 
 
-def _emit(name: str, clients: int, title: str) -> Load:
+def _emit(name: str, clients: int, title: str, target: float) -> Load:
     arguments = ("ask", "--conns", str(clients), "--size", "64")
-    return Load(name, arguments, (Number(name, title, CPU, "cpu_us", 1.0),), relayed=False)
+    return Load(name, arguments, (Number(name, title, CPU, "cpu_us", target),), relayed=False)
 
 
-def _deliver(clients: int, title: str, *more: Number) -> Load:
+def _deliver(clients: int, title: str, target: float, *more: Number) -> Load:
     name = f"deliver-{clients}"
     arguments = ("relay", "--conns", str(clients), "--size", "64")
-    numbers = (Number(name, title, CPU, "cpu_us", 1.0), *more)
+    numbers = (Number(name, title, CPU, "cpu_us", target), *more)
     return Load(name, arguments, numbers, relayed=True)
 
 
 LOADS = (
-    _emit("emit", 1, "emit, one at a time"),
-    _emit("emit-busy", 50, "emit, 50 at a time"),
+    _emit("emit", 1, "emit, one at a time", 2.6),
+    _emit("emit-busy", 50, "emit, 50 at a time", 2.0),
     _deliver(
         1,
         "deliver to 1 client",
-        Number("latency", "from the request to the client, median", "ms", "p50_ms", 1.0, 3),
-        Number("latency-p99", "from the request to the client, p99", "ms", "p99_ms", 1.5, 3),
+        1.5,
+        Number("latency", "from the request to the client, median", "ms", "p50_ms", 1.75, 3),
+        Number("latency-p99", "from the request to the client, p99", "ms", "p99_ms", 2.0, 3),
     ),
-    _deliver(10, "deliver to 10 clients, each"),
-    _deliver(500, "deliver to 500 clients, each"),
+    _deliver(10, "deliver to 10 clients, each", 1.3),
+    _deliver(500, "deliver to 500 clients, each", 0.8),
 )

@@ -11,7 +11,7 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 from comparison import (
     Answer,
+    Turn,
     add_choice,
     allow_connections,
     conclude,
@@ -74,12 +75,12 @@ class Lab:
 
     def compare(self, row: Row, contestants: Sequence[Contestant]) -> list[Result]:
         """Measure all contestants in turn, round after round."""
-        measures: dict[str, Callable[[], Answer]] = {
-            contestant.name: partial(self.measure, row, command)
+        turns = [
+            Turn(contestant.name, [row], partial(self.measure, row, command))
             for contestant in contestants
             if (command := contestant.command(row)) is not None
-        }
-        return take_turns([row], measures, self.rounds)
+        ]
+        return take_turns(turns, self.rounds)
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -39,31 +40,46 @@ def conclude(run: Callable[[], list[Result]], check: bool) -> int:
     return 1 if failed or missed else 0
 
 
-def take_turns(
-    rows: Sequence[Row], measures: Mapping[str, Callable[[], Answer]], rounds: int
-) -> list[Result]:
-    """Measure the rows of one load for all contestants in turn: a drift of the machine meets all.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is measured again in each round.
 
-    Args:
-        rows: What to take from the answers of the load generator.
-        measures: By the name of the contestant: loads its servers once.
-        rounds: How often.
+    Attributes:
+        contestant: Its name.
+        rows: What to take from the answer of the load generator.
+        measure: Loads the contestant's servers once.
     """
-    values: dict[str, dict[str, list[float]]]
-    values = {row.name: {name: [] for name in measures} for row in rows}
+
+    contestant: str
+    rows: Sequence[Row]
+    measure: Callable[[], Answer]
+
+
+def take_turns(turns: Sequence[Turn], rounds: int) -> list[Result]:
+    """Measure all in turn, round after round: a drift of the machine meets all of them."""
+    rows = {row.name: row for turn in turns for row in turn.rows}
+    values: dict[str, dict[str, list[float]]] = {name: {} for name in rows}
+    errors: dict[str, str] = {}
     for number in range(1, rounds + 1):
-        for name, measure in measures.items():
+        # Who is first alternates as well: some machines are slower for every other process.
+        for turn in turns[:: 1 if number % 2 else -1]:
+            if turn.rows[0].name in errors:
+                continue
             try:
-                answer = measure()
+                answer = turn.measure()
             except BenchmarkError as error:
-                note(f"{rows[0].name}: {name}: {error}")
-                return [Result(row, {}, f"{name}: {error}") for row in rows]
-            for row in rows:
+                note(f"{turn.rows[0].name}: {turn.contestant}: {error}")
+                errors |= {row.name: f"{turn.contestant}: {error}" for row in turn.rows}
+                continue
+            for row in turn.rows:
                 value = float(answer[row.metric])
-                values[row.name][name].append(value)
+                values[row.name].setdefault(turn.contestant, []).append(value)
                 found = f"{value:.{row.digits}f} {row.unit}"
-                note(f"{row.name}: round {number} of {rounds}: {name} {found}")
-    return [Result(row, values[row.name]) for row in rows]
+                note(f"{row.name}: round {number} of {rounds}: {turn.contestant} {found}")
+    return [
+        Result(row, {}, errors[name]) if name in errors else Result(row, values[name])
+        for name, row in rows.items()
+    ]
 
 
 def machine() -> str:

@@ -14,35 +14,38 @@ BENCHMARKS = ROOT / "benchmarks"
 SHORT = ("--quick", "--rounds", "1", "--seconds", "0.2")
 
 
-def rows_of(program: str, folder: Path, *options: str) -> list[dict[str, Any]]:
-    """What a comparison has measured; it says that all went well."""
+def compare(program: str, folder: Path, *options: str) -> tuple[list[dict[str, Any]], str]:
+    """The rows that a comparison has measured, and what it printed; it says that all went well."""
     file = folder / "found.json"
     command = python(str(BENCHMARKS / program), *SHORT, *options, "--json", str(file))
     with Process(command) as run:
         assert run.wait(within=60) == 0, run.report()
     rows: list[dict[str, Any]] = json.loads(file.read_text())["rows"]
-    return rows
+    return rows, run.stdout
 
 
 def test_a_server_is_compared_with_nodes(tmp_path: Path) -> None:
-    (row,) = rows_of("compare.py", tmp_path, "--rows", "ack")
+    (row,), _ = compare("compare.py", tmp_path, "--rows", "ack")
     assert row["error"] is None
     assert len(row["contestants"]) == 2
 
 
 @pytest.mark.parametrize("adapter", ["classic", "sharded", "streams"])
 def test_what_crosses_servers_is_compared_with_nodes(adapter: str, tmp_path: Path) -> None:
-    rows = rows_of("cluster.py", tmp_path, "--adapters", adapter, "--loads", "deliver-1")
+    rows, _ = compare("cluster.py", tmp_path, "--adapters", adapter, "--loads", "deliver-1")
     names = ["deliver-1", "latency", "latency-p99"]
     assert [row["name"] for row in rows] == [f"{name} {adapter}" for name in names]
     for found in rows[1]["contestants"].values():
         assert found["median"] > 0
 
 
-def test_emitting_is_compared_with_nodes(tmp_path: Path) -> None:
-    (row,) = rows_of("cluster.py", tmp_path, "--adapters", "none", "--loads", "emit")
-    assert row["error"] is None
-    assert len(row["contestants"]) == 2
+def test_emitting_is_compared_with_nodes_and_with_a_server_alone(tmp_path: Path) -> None:
+    options = ("--adapters", "none,sharded", "--loads", "emit")
+    (alone, sharded), printed = compare("cluster.py", tmp_path, *options)
+    assert alone["error"] is sharded["error"] is None
+    assert len(alone["contestants"]) == len(sharded["contestants"]) == 2
+    # Once in the table of both, once in that of what it costs more.
+    assert printed.count("\n| emit, one at a time, sharded |") == 2
 
 
 def test_a_comparison_that_cannot_be_made_says_so() -> None:
