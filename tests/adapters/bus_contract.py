@@ -15,123 +15,43 @@ by what the same server sends after it: the messages of one sender keep their or
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
-from flask_realtime.adapters.base import Adapter, Flags, RemoteState, Target
-from flask_realtime.errors import AckTimeout, ClusterTimeout
-from flask_realtime.server.acks import BroadcastAcks, Outcome
-from tests.adapters.contract import EVERYONE, TARGETS, event, to
-from tests.adapters.fakes import FakeNamespace, FakeSocket
+from flask_realtime.adapters.base import Flags, RemoteState, Target
+from flask_realtime.errors import ClusterTimeout
+from tests.adapters.contract import EVERYONE, event
+from tests.adapters.fakes import FakeSocket
+from tests.adapters.together import (
+    LOCAL,
+    SHORT,
+    TARGETS,
+    A,
+    B,
+    C,
+    Crowd,
+    MakeCluster,
+    Question,
+    ask,
+    asked,
+    blind,
+    hear_each_other,
+    mute,
+    names,
+    to,
+)
 from tests.clients import Later
-from tests.fakes import DEADLINE, wait_until
+from tests.fakes import wait_until
 
-LOCAL = Flags(local=True)
-#: Seconds after which a test does without an answer that will not come.
-SHORT = 0.3
-
-
-class MakeCluster(Protocol):
-    def __call__(self, count: int, timeout: float = 5) -> list[FakeNamespace]: ...
-
-
-class Crowd:
-    """Four sockets on three servers, in the rooms that ``TARGETS`` speaks of."""
-
-    def __init__(self, servers: list[FakeNamespace]) -> None:
-        self.servers = servers
-        one, two, three = servers
-        self.sockets = [
-            one.connect("a", "red"),
-            two.connect("b", "red", "blue"),
-            three.connect("c", "blue"),
-            three.connect("d"),
-        ]
-        hear_each_other(servers)
-
-    @property
-    def adapter(self) -> Adapter:
-        """The one that is told what to do."""
-        return self.servers[0].adapter
-
-    def heard(self) -> list[list[Any]]:
-        """The events of each socket until now."""
-        self.adapter.broadcast(event("end"), EVERYONE)
-        wait_until(lambda: all("end" in socket.events for socket in self.sockets))
-        return [socket.events[: socket.events.index("end")] for socket in self.sockets]
-
-    def ids_in(self, room: str) -> str:
-        """Who is in a room, on any server."""
-        found: set[str] = set()
-        for server in self.servers:
-            found |= server.adapter.rooms.get(room, set())
-        return "".join(sorted(found))
-
-
-class Question:
-    """A broadcast with acknowledgements."""
-
-    def __init__(
-        self, server: FakeNamespace, target: Target = EVERYONE, timeout: float = DEADLINE
-    ) -> None:
-        self._outcome = Outcome()
-        collector = BroadcastAcks(self._outcome.done, timeout)
-        target = target._replace(flags=target.flags._replace(timeout=timeout))
-        server.adapter.broadcast_with_ack(event("ready?"), target, collector)
-        collector.start()
-
-    def wait(self) -> list[Any]:
-        return sorted(self._outcome.wait(DEADLINE), key=str)
-
-    def partial(self) -> list[Any]:
-        """What there is when the time is over."""
-        with pytest.raises(AckTimeout) as caught:
-            self._outcome.wait(DEADLINE)
-        return sorted(caught.value.responses, key=str)
-
-
-def hear_each_other(servers: list[FakeNamespace]) -> None:
-    """Wait until what each server sends reaches all others, in its rooms as well."""
-    everybody = [socket for server in servers for socket in server.sockets.values()]
-    rooms = {room for server in servers for room in server.adapter.rooms}
-    expected: list[tuple[str, FakeSocket]] = []
-    for number, server in enumerate(servers):
-        for room in (None, *sorted(rooms)):
-            mark = f"mark {number} {room}"
-            server.adapter.broadcast(event(mark), EVERYONE if room is None else to(room))
-            expected += [
-                (mark, socket) for socket in everybody
-                if room is None or room in socket.namespace.adapter.socket_rooms(socket.id)
-            ]  # fmt: skip
-    wait_until(lambda: all(mark in socket.events for mark, socket in expected), "all marks")
-    for socket in everybody:
-        socket.delivered.clear()
-
-
-def asked(*sockets: FakeSocket) -> None:
-    """Wait until all have been asked."""
-    wait_until(lambda: all(socket.collectors for socket in sockets), "the question")
-
-
-def mute(server: FakeNamespace) -> None:
-    """Let a server listen and say nothing, as one does that hangs."""
-    adapter: Any = server.adapter
-    adapter.on_request = lambda request, origin, offset=None: None
-
-
-def blind(server: FakeNamespace) -> None:
-    """Let a server know no longer how many there are."""
-
-    def refuse() -> int:
-        raise OSError("out of reach")
-
-    adapter: Any = server.adapter
-    adapter.server_count = refuse
+__all__ = ["BusContract", "MakeCluster"]
 
 
 class BusContract:
     """Tests that servers on a bus have to pass; see the head of the file."""
+
+    #: Whether servers listen to single rooms, and only from some time after a socket joined.
+    rooms_have_channels = False
 
     @pytest.fixture
     def make_cluster(self) -> Any:
@@ -149,7 +69,7 @@ class BusContract:
     ) -> None:
         crowd.adapter.broadcast(event("hello"), target)
         heard = crowd.heard()
-        assert heard == [["hello"] if socket.id in sids else [] for socket in crowd.sockets]
+        assert heard == [["hello"] if socket.id[0] in sids else [] for socket in crowd.sockets]
 
     @pytest.mark.parametrize("target", [EVERYONE, to("red"), to("red", "blue", but=("c",))])
     def test_a_local_broadcast_stays_where_it_is(self, crowd: Crowd, target: Target) -> None:
@@ -217,10 +137,11 @@ class BusContract:
     def test_what_happens_to_sockets_and_what_is_sent_to_them_keeps_its_order(
         self, crowd: Crowd
     ) -> None:
+        new = to("new", "newer") if self.rooms_have_channels else to("new")
         crowd.adapter.add_sockets(to("blue"), ["new"])
-        crowd.adapter.broadcast(event("joined"), to("new"))
+        crowd.adapter.broadcast(event("joined"), new)
         crowd.adapter.del_sockets(to("c"), ["new"])
-        crowd.adapter.broadcast(event("left"), to("new"))
+        crowd.adapter.broadcast(event("left"), new)
         assert crowd.heard() == [[], ["joined", "left"], ["joined"], []]
 
     # --- acknowledgements ----------------------------------------------------
@@ -229,7 +150,7 @@ class BusContract:
         question = Question(crowd.servers[0], to("red", "blue"))
         asked(*crowd.sockets[:3])
         for socket in crowd.sockets[:3]:
-            socket.answer(socket.id, "ignored")
+            socket.answer(socket.id[0], "ignored")
         assert question.wait() == ["a", "b", "c"]
         assert crowd.heard()[3] == []
 
@@ -248,7 +169,7 @@ class BusContract:
 
     def test_servers_without_clients_are_not_waited_for(self, make_cluster: MakeCluster) -> None:
         one, _, three = servers = make_cluster(3)
-        socket = three.connect("c")
+        socket = three.connect(C)
         hear_each_other(servers)
         question = Question(one)
         asked(socket)
@@ -316,7 +237,7 @@ class BusContract:
         question = Question(crowd.servers[0], timeout=SHORT)
         asked(*crowd.sockets[:2])
         for socket in crowd.sockets[:2]:
-            socket.answer(socket.id)
+            socket.answer(socket.id[0])
         assert question.partial() == ["a", "b"]
 
     def test_answers_are_collected_though_servers_cannot_be_counted(self, crowd: Crowd) -> None:
@@ -324,7 +245,7 @@ class BusContract:
         question = Question(crowd.servers[0], to("red"), timeout=SHORT)
         asked(*crowd.sockets[:2])
         for socket in crowd.sockets[:2]:
-            socket.answer(socket.id)
+            socket.answer(socket.id[0])
         assert question.partial() == ["a", "b"]
 
     # --- fetching ------------------------------------------------------------
@@ -336,7 +257,7 @@ class BusContract:
     ) -> None:
         own = crowd.servers[asking].sockets
         found = crowd.servers[asking].adapter.fetch_sockets(target)
-        assert sorted(item.id for item in found) == list(sids)
+        assert names(item.id for item in found) == sids
         kinds = [FakeSocket if item.id in own else RemoteState for item in found]
         assert [type(item) for item in found] == kinds
         assert kinds == sorted(kinds, key=[FakeSocket, RemoteState].index)  # own ones first
@@ -345,7 +266,7 @@ class BusContract:
         crowd.sockets[1].data = {"name": "Bé", "tags": [1, None]}
         (found,) = crowd.adapter.fetch_sockets(to("b"))
         assert found == RemoteState(
-            "b", {"url": "/"}, ["b", "blue", "red"], {"name": "Bé", "tags": [1, None]}
+            B, {"url": "/"}, [B, "blue", "red"], {"name": "Bé", "tags": [1, None]}
         )
 
     def test_data_that_cannot_be_carried_keeps_no_socket_from_being_found(
@@ -354,11 +275,11 @@ class BusContract:
         crowd.sockets[1].data = {"user": object(), "name": "b"}
         crowd.sockets[2].data = {"name": "c", "ratio": float("nan")}
         found = {item.id: item.data for item in crowd.adapter.fetch_sockets(to("blue"))}
-        assert found == {"b": {"name": "b"}, "c": {"name": "c"}}
+        assert found == {B: {"name": "b"}, C: {"name": "c"}}
 
     def test_only_the_sockets_of_this_server_are_found_locally(self, crowd: Crowd) -> None:
         found = crowd.adapter.fetch_sockets(EVERYONE._replace(flags=LOCAL))
-        assert [item.id for item in found] == ["a"]
+        assert [item.id for item in found] == [A]
 
     def test_servers_that_ask_each_other_at_a_time_all_get_their_answers(
         self, crowd: Crowd
@@ -369,7 +290,7 @@ class BusContract:
             for server in crowd.servers
             for room in rooms
         ]
-        found = ["".join(sorted(item.id for item in later.wait())) for later in asking]
+        found = [names(item.id for item in later.wait()) for later in asking]
         assert found == ["ab", "bc", "d"] * 9
 
     def test_a_server_that_hangs_is_told_with_the_answers_of_the_others(
@@ -379,7 +300,7 @@ class BusContract:
         mute(crowd.servers[2])
         with pytest.raises(ClusterTimeout) as caught:
             crowd.adapter.fetch_sockets(EVERYONE)
-        assert sorted(item.id for item in caught.value.responses) == ["a", "b"]
+        assert names(item.id for item in caught.value.responses) == "ab"
         assert caught.value.missing == 1
         assert len(caught.value.servers) <= 1  # not every format tells who answers
 
@@ -394,7 +315,7 @@ class BusContract:
         blind(crowd.servers[0])
         with pytest.raises(ClusterTimeout, match="out of reach") as caught:
             crowd.adapter.fetch_sockets(EVERYONE)
-        assert [item.id for item in caught.value.responses] == ["a"]
+        assert [item.id for item in caught.value.responses] == [A]
 
     # --- what servers do to sockets ------------------------------------------
 
@@ -421,10 +342,10 @@ class BusContract:
         self, crowd: Crowd, target: Target, sids: str, close: bool
     ) -> None:
         crowd.adapter.disconnect_sockets(target, close)
-        expected = [close if socket.id in sids else None for socket in crowd.sockets]
+        expected = [close if socket.id[0] in sids else None for socket in crowd.sockets]
         wait_until(lambda: [socket.closed for socket in crowd.sockets] == expected)
         crowd.adapter.broadcast(event("after"), EVERYONE)
-        left = [socket for socket in crowd.sockets if socket.id not in sids]
+        left = [socket for socket in crowd.sockets if socket.id[0] not in sids]
         wait_until(lambda: all("after" in socket.events for socket in left))
         assert [socket.closed for socket in crowd.sockets] == expected
 
@@ -494,14 +415,7 @@ class BusContract:
         gone.adapter.close()
         wait_until(lambda: crowd.adapter.server_count() == 2)
         assert crowd.servers[1].adapter.server_count() == 2
-        assert sorted(socket.id for socket in crowd.adapter.fetch_sockets(EVERYONE)) == ["a", "b"]
+        assert names(item.id for item in crowd.adapter.fetch_sockets(EVERYONE)) == "ab"
         crowd.adapter.broadcast(event("after"), EVERYONE)
         wait_until(lambda: "after" in crowd.sockets[1].events)
         assert [socket.events for socket in crowd.sockets[2:]] == [[], []]
-
-
-def ask(server: FakeNamespace, timeout: float = DEADLINE) -> list[Any]:
-    """Send an event to the other servers and return what they answer."""
-    outcome = Outcome()
-    server.adapter.server_side_emit(["hello"], outcome.done, timeout)
-    return outcome.wait(DEADLINE)

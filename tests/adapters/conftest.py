@@ -7,9 +7,8 @@ import pytest
 from tests.redis_server import RedisCluster, RedisServer
 
 # The suites that adapters share have their assertions outside of test files.
-pytest.register_assert_rewrite(
-    "tests.adapters.contract", "tests.adapters.bus_contract", "tests.adapters.redis_contract"
-)
+for name in ("contract", "bus_contract", "redis_contract", "together"):
+    pytest.register_assert_rewrite(f"tests.adapters.{name}")
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,11 @@ import pytest
 from redis.cluster import RedisCluster as ClusterClient
 
 from flask_realtime.adapters.redis_sharded import ShardedRedisAdapter
-from tests.adapters.bus_contract import BusContract, Crowd, MakeCluster, hear_each_other
+from tests.adapters.bus_contract import BusContract
 from tests.adapters.fakes import FakeNamespace
 from tests.adapters.redis_contract import RedisContract, RedisVariant
-from tests.adapters.redis_world import Cluster, Factory, Server, event, numbers, to, wait_for
+from tests.adapters.redis_world import Cluster, Factory, Server, numbers, to, wait_for
+from tests.adapters.together import MakeCluster
 from tests.redis_server import RedisCluster, RedisServer
 
 SID = "a-sid-of-20-letters!"
@@ -80,19 +81,7 @@ class Rooms(RedisVariant):
 
 
 class TestDynamic(Rooms, RedisContract, BusContract):
-    def test_what_happens_to_sockets_and_what_is_sent_to_them_keeps_its_order(
-        self, crowd: Crowd
-    ) -> None:
-        """But for rooms that have channels and no member yet: those are heard a moment later."""
-        crowd.adapter.add_sockets(to("blue"), ["new"])
-        crowd.heard()
-        hear_each_other(crowd.servers)
-        crowd.adapter.broadcast(event("joined"), to("new"))
-        crowd.adapter.del_sockets(to("c"), ["new"])
-        crowd.adapter.broadcast(event("left"), to("new"))
-        wait_for(lambda: "left" in crowd.sockets[1].events)
-        assert crowd.sockets[1].events[-2:] == ["joined", "left"]
-        assert "left" not in crowd.sockets[2].events
+    rooms_have_channels = True
 
 
 class TestStatic(Rooms):

@@ -15,7 +15,7 @@ from tests.fakes import settle, wait_until
 class Asked:
     """So many clients that have been asked."""
 
-    def __init__(self, clients: int, timeout: float = 60) -> None:
+    def __init__(self, clients: int, timeout: float = 1) -> None:
         self.bus = FakeBus()
         self.forgotten = 0
         self.acks = RemoteAcks(self.bus, "other", "1")
@@ -67,7 +67,7 @@ def test_answers_before_the_start_count() -> None:
     acks.on_end(lambda: forgotten.append(1))
     acks.respond("at once")
     assert forgotten == []
-    acks.start(60)
+    acks.start(1)
     assert forgotten == [1]
 
 

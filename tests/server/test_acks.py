@@ -213,9 +213,67 @@ def test_a_broadcast_ends_at_its_deadline_with_what_has_arrived() -> None:
     assert len(broadcast.outcomes) == 1
 
 
+def test_a_broadcast_that_is_held_is_not_done_though_all_have_answered() -> None:
+    broadcast = Broadcast()
+    broadcast.acks.hold()
+    broadcast.acks.hold()
+    broadcast.acks.expect(1)
+    broadcast.acks.start()
+    broadcast.acks.respond("a")
+    broadcast.acks.release()
+    assert broadcast.outcomes == []
+    broadcast.acks.expect(1)  # another server has asked one more
+    broadcast.acks.release()
+    assert broadcast.outcomes == []
+    broadcast.acks.respond("b")
+    assert broadcast.outcomes == [(None, ["a", "b"])]
+    assert broadcast.forgotten == 1
+
+
+def test_a_broadcast_that_is_let_go_is_done_when_nobody_is_missing() -> None:
+    broadcast = Broadcast()
+    broadcast.acks.hold()
+    broadcast.acks.start()
+    broadcast.acks.release()
+    assert broadcast.outcomes == [(None, [])]
+
+
+def test_answers_may_come_before_it_is_known_how_many_there_will_be() -> None:
+    """The server that passes them on may count after the first one."""
+    broadcast = Broadcast()
+    broadcast.acks.hold()
+    broadcast.acks.start()
+    broadcast.acks.respond("early")
+    broadcast.acks.expect(2)
+    broadcast.acks.release()
+    assert broadcast.outcomes == []
+    broadcast.acks.respond("late")
+    assert broadcast.outcomes == [(None, ["early", "late"])]
+
+
+def test_a_broadcast_that_is_held_ends_at_its_deadline_and_once() -> None:
+    broadcast = Broadcast(0.01)
+    broadcast.acks.hold()
+    broadcast.acks.expect(1)
+    broadcast.acks.start()
+    broadcast.acks.respond("a")
+    wait_until(lambda: broadcast.outcomes)
+    broadcast.acks.release()
+    broadcast.acks.respond("late")
+    ((error, responses),) = broadcast.outcomes
+    assert (type(error), responses, broadcast.forgotten) == (AckTimeout, ["a"], 1)
+
+
 def test_a_broadcast_that_failed_is_never_done() -> None:
     broadcast = Broadcast(0.001)
     broadcast.acks.cancel()
     gevent.sleep(0.003)
     settle()
     assert broadcast.outcomes == []
+
+
+def test_what_was_noted_for_a_broadcast_that_failed_is_forgotten_once() -> None:
+    broadcast = Broadcast()
+    broadcast.acks.cancel()
+    broadcast.acks.cancel()
+    assert broadcast.forgotten == 1
