@@ -127,9 +127,8 @@ class _Line:
 
     def _connect(self) -> Any:
         if self._connection is None:
-            connection = self._link.connection(self._node, self._timeout)
+            connection = self._link.connect(self._node, self._timeout)
             try:
-                connection.connect()
                 self._fence(connection)
             except BaseException:
                 connection.disconnect()

@@ -68,6 +68,14 @@ def _deadline(seconds: float) -> Iterator[None]:
         timer.close()
 
 
+def _connect(connection: Any) -> Exception | None:
+    try:
+        connection.connect()
+    except redis_errors() as error:
+        return error
+    return None
+
+
 class RedisLink:
     """Makes connections, and says once that there is nobody at the other end.
 
@@ -136,15 +144,30 @@ class RedisLink:
 
     # Connections
 
-    def connection(self, node: Any = None, timeout: float | None = None) -> Any:
-        """Return a new connection of redis-py, not connected yet; answers are bytes.
+    def connect(self, node: Any = None, timeout: float | None = None) -> Any:
+        """Return a new connection of redis-py; answers are bytes. Blocks.
 
         Args:
             node: The name of a node of a cluster; any without it.
             timeout: Seconds for each wait; without it a read waits for ever.
+
+        Raises:
+            redis.RedisError, OSError: Redis is out of reach.
         """
         pool = self._pool(node)
-        return pool.connection_class(**self._options(pool, timeout))
+        connection = pool.connection_class(**self._options(pool, timeout))
+        # redis-py loses the socket when its connecting is interrupted: whoever is killed
+        # meanwhile leaves a greenlet that comes to an end of its own.
+        job = gevent.spawn(_connect, connection)
+        try:
+            error = job.get()
+        except BaseException:
+            job.link(lambda _: connection.disconnect())
+            raise
+        if error is not None:
+            connection.disconnect()
+            raise error
+        return connection
 
     def _options(self, pool: Any, timeout: float | None) -> dict[str, Any]:
         options = {

@@ -161,10 +161,9 @@ class Subscriber:
             gevent.sleep(self._backoff.wait())
 
     def _listen(self) -> None:
-        connection = self._link.connection(self._node, self._pulse)
+        connection = self._link.connect(self._node, self._pulse)
         writer = None
         try:
-            connection.connect()
             self._connections += 1
             self._is_connected = True
             self._asked.clear()

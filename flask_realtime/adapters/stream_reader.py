@@ -88,9 +88,8 @@ class StreamReader:
 
     def _read_on(self) -> None:
         patience = self._options.block_time + self._patience
-        connection = self._link.connection(self._link.node_of(self._stream), patience)
+        connection = self._link.connect(self._link.node_of(self._stream), patience)
         try:
-            connection.connect()
             # Asked for each time: a server that is still loading refuses here.
             end = self._end_of(connection)
             self.position = self.position or end

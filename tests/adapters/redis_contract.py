@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import gevent
 import pytest
@@ -290,21 +289,16 @@ class RedisContract(RedisVariant):
     def test_a_server_that_is_made_before_a_fork_is_another_in_each_process(
         self, clusters: Callable[..., Cluster], make_server: Callable[..., Server]
     ) -> None:
-        (other,) = clusters().add(1)
         server = make_server()
         pid = fork()
         if pid == 0:
             status = 1
-            with suppress(gevent.Timeout), gevent.Timeout(10):
-                server.adapter.start()
-                wait_for(lambda: self.answers(server, 3))
-                socket = server.connect("child")
-                wait_for(lambda: "to the child" in socket.events)
-                server.emit("from the child")
-                gevent.sleep(0.1)
-                server.close()
+            try:
+                self.live_in_a_child(server)
                 status = 0
-            os._exit(status)
+            finally:
+                os._exit(status)
+        other = clusters().start()
         server.adapter.start()
         socket = server.connect("parent")
         wait_for(lambda: self.answers(server, 3))
@@ -314,3 +308,12 @@ class RedisContract(RedisVariant):
         _, status = os.waitpid(pid, 0)
         assert os.waitstatus_to_exitcode(status) == 0
         wait_for(lambda: self.answers(other, 2))
+
+    def live_in_a_child(self, server: Server) -> None:
+        server.adapter.start()
+        wait_for(lambda: self.answers(server, 3))
+        socket = server.connect("child")
+        wait_for(lambda: "to the child" in socket.events)
+        server.emit("from the child")
+        gevent.sleep(0.1)
+        server.close()

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import gevent
 import pytest
 import redis
 from gevent.os import fork
@@ -150,8 +149,7 @@ def test_questions_are_answered_in_bytes(link: RedisLink) -> None:
 def test_subscribers_are_counted_wherever_they_are(link: RedisLink, sharded: bool) -> None:
     word, connections = "SSUBSCRIBE" if sharded else "SUBSCRIBE", []
     for _ in range(2):
-        connection = link.connection(link.node_of("room") if sharded else None, 5)
-        connection.connect()
+        connection = link.connect(link.node_of("room") if sharded else None, 5)
         connection.send_command(word, "room")
         assert connection.read_response(disable_decoding=True) == [
             word.lower().encode(),
@@ -216,8 +214,11 @@ def test_a_fork_has_connections_of_its_own(redis_server: RedisServer) -> None:
     mine = link.ask("CLIENT", "ID")
     pid = fork()
     if pid == 0:
-        with gevent.Timeout(5):
-            os._exit(0 if link.ask("CLIENT", "ID") != mine else 1)
+        status = 1
+        try:
+            status = int(link.ask("CLIENT", "ID", timeout=5) == mine)
+        finally:
+            os._exit(status)
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert link.ask("CLIENT", "ID") == mine

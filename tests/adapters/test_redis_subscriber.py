@@ -280,8 +280,7 @@ def test_a_flood_leaves_time_for_others(
 ) -> None:
     subscriber.subscribe("SUBSCRIBE", "a")
     assert subscriber.ready.wait(5)
-    flood = RedisLink(redis_server.url).connection(None, 5)
-    flood.connect()
+    flood = RedisLink(redis_server.url).connect(None, 5)
     turns: list[int] = []
 
     def count() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,8 +26,10 @@ class World:
 
 
 @pytest.fixture
-def world(redis_server: RedisServer) -> World:
-    return World(redis_server)
+def world(redis_server: RedisServer) -> Iterator[World]:
+    made = World(redis_server)
+    yield made
+    made.link.close()
 
 
 def entry(text: str, uid: str = "me") -> Command:
@@ -82,8 +85,7 @@ def test_other_commands_before_an_entry_were_executed_with_it_and_those_after_it
 
 def test_it_looks_at_more_than_one_page(world: World) -> None:
     commands = [entry(str(number), "other") for number in range(2500)]
-    connection = world.link.connection(None, 5)
-    connection.connect()
+    connection = world.link.connect(None, 5)
     connection.send_packed_command(connection.pack_commands([item.words for item in commands]))
     for _ in commands:
         connection.read_response()
