@@ -76,7 +76,9 @@ def test_a_cluster_is_joined_and_left(
     make_server: MakeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, f"{NAME}.adapters"):
-        Together(make_server, 1).servers[0].close()
+        server = Together(make_server, 1).servers[0]
+        server.close()
+        server.close_adapters()
     assert told(caplog) == [
         ("INFO", "+ / joined the cluster"),
         ("INFO", "- / left the cluster"),
