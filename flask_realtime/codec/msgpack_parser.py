@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..errors import PacketError
+from ..extras import optional
 from .json_codec import plain_default
 from .message import Message
 from .socket_packet import Packet, PacketType, check_packet
@@ -45,12 +46,7 @@ class MsgpackParser:
     """
 
     def __init__(self) -> None:
-        try:
-            import msgpack
-        except ImportError as error:
-            raise ImportError(
-                "MsgpackParser needs the msgpack package: pip install 'flask_realtime[msgpack]'"
-            ) from error
+        msgpack = optional("msgpack", "msgpack")
         self._pack: Callable[[Any], bytes] = msgpack.packb
         self._unpack: Callable[..., Any] = msgpack.unpackb
         self._extension: Callable[[int, bytes], Any] = msgpack.ExtType
