@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
 from typing import Any
 
 __all__ = ["optional"]
 
 
-@cache  # each message of a cluster asks
 def optional(module: str, extra: str) -> Any:
     """Return a module of an optional package.
 

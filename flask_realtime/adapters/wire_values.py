@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any, Final
 
 from ..codec.json_codec import best_codec, plain_default
@@ -47,6 +48,11 @@ _AS_IS = frozenset({str, int, bool, bytes, type(None)})
 _LONGEST = (2**31 - 1) / 1000
 
 
+@cache  # each message of a cluster asks
+def _msgpack() -> Any:
+    return optional("msgpack", "redis")
+
+
 def pack(value: Any) -> bytes:
     """Return a value as MessagePack.
 
@@ -56,7 +62,7 @@ def pack(value: Any) -> bytes:
         TypeError: It holds something that cannot be carried.
         ValueError: It is nested too deeply, or a number is too large, NaN or infinite.
     """
-    msgpack = optional("msgpack", "redis")
+    msgpack = _msgpack()
     try:
         if not _is_plain(value):
             value = plain(value, finite=True)
@@ -78,7 +84,7 @@ def unpack(data: bytes) -> Any:
     Raises:
         ValueError: It is malformed.
     """
-    msgpack = optional("msgpack", "redis")
+    msgpack = _msgpack()
     try:
         return msgpack.unpackb(
             data, raw=False, strict_map_key=False, timestamp=3, ext_hook=_extension
