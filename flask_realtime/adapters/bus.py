@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class RoomWatcher(Protocol):
-    """Subscribes to what is sent to single rooms."""
+    """Subscribes to what is sent to single rooms; the id of a socket is a room as well."""
 
-    def created(self, room: str, private: bool) -> None:
-        """The first socket has joined a room; ``private``: the room is its own id."""
+    def created(self, room: str) -> None:
+        """The first socket has joined a room."""
 
     def deleted(self, room: str) -> None:
         """The last socket has left a room."""

@@ -79,7 +79,7 @@ class ClusterAdapter(Adapter):
         self._recovery: BusRecovery | None = None
         watcher = bus.room_watcher
         if watcher is not None:
-            self.on("create-room", lambda room: watcher.created(room, room in self.sids))
+            self.on("create-room", watcher.created)
             self.on("delete-room", watcher.deleted)
 
     def start(self) -> None:

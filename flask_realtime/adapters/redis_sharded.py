@@ -108,7 +108,7 @@ class ShardedBus:
         """This bus, unless no room has a channel."""
         return None if self._mode == "static" else self
 
-    def created(self, room: str, private: bool) -> None:
+    def created(self, room: str) -> None:
         """Listen to the channel of a room, from a moment later on.
 
         What others send to the room alone until then is lost, as with Node servers.
