@@ -23,7 +23,7 @@ from .redis_classic_format import (
     encode_broadcast,
     encode_request,
     encode_response,
-    own_beginning,
+    own_beginnings,
 )
 from .redis_link import RedisLink
 
@@ -101,7 +101,7 @@ class ClassicBus:
 
     def _identify(self) -> None:
         self.uid = secrets.token_hex(8)
-        self._own_beginning = own_beginning(self.uid)
+        self._own_beginnings = own_beginnings(self.uid)
         self._own_responses = f"{self._names.response}{self.uid}#"
 
     def start(self, receiver: Receiver) -> None:
@@ -154,21 +154,22 @@ class ClassicBus:
         self._owner.leave()
 
     def _on_broadcast(self, channel: str, payload: bytes) -> None:
-        room = channel[len(self._names.broadcast) : -1]
-        # Before it is decoded: what is for a room that has no member here costs nothing, and
         # Redis gives back what this server has sent.
-        if self._receiver is None or (room and not self._receiver.has_room(room)):
+        if self._receiver is None or payload.startswith(self._own_beginnings):
             return
-        if payload.startswith(self._own_beginning):
+        # Before it is decoded: what is for a room that has no member here costs nothing.
+        room = channel[len(self._names.broadcast) : -1]
+        if room and not self._receiver.has_room(room):
             return
         found = decode_broadcast(payload, self._namespace.name)
-        if found is not None and found[0] != self.uid:
+        if found is not None:
             self._receiver.on_request(found[1], found[0])
 
     def _on_request(self, channel: str, payload: bytes) -> None:
+        if self._receiver is None or payload.startswith(self._own_beginnings):
+            return
         origin, request = decode_request(payload, self._namespace.name)
-        if self._receiver is not None and origin != self.uid:
-            self._receiver.on_request(request, origin)
+        self._receiver.on_request(request, origin)
 
     def _on_response(self, channel: str, payload: bytes) -> None:
         response = decode_response(payload)

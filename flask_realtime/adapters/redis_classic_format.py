@@ -54,7 +54,7 @@ __all__ = [
     "encode_broadcast",
     "encode_request",
     "encode_response",
-    "own_beginning",
+    "own_beginnings",
 ]
 
 _SOCKETS, _ALL_ROOMS, _JOIN, _LEAVE, _DISCONNECT, _FETCH = range(6)
@@ -94,9 +94,13 @@ def encode_broadcast(uid: str, packet: Packet, target: Target) -> bytes:
     return pack([uid, packet_map(packet), options_of(target)])
 
 
-def own_beginning(uid: str) -> bytes:
-    """Return what the broadcasts of a server begin with."""
-    return pack([uid, None, None])[:-2]
+def own_beginnings(uid: str) -> tuple[bytes, ...]:
+    """Return what the broadcasts and the requests of a server begin with."""
+    broadcast = pack([uid, None, None])[:-2]
+    text = dump_json({"uid": uid})[:-1]
+    packed = pack({"uid": uid})[1:]
+    # A request in MessagePack is a map of five.
+    return broadcast, text, b"\x85" + packed
 
 
 def decode_broadcast(data: bytes, namespace: str) -> tuple[str, Broadcast] | None:

@@ -176,5 +176,5 @@ class ShardedBus:
         if self._receiver is None or payload.startswith(self._own_beginnings):
             return
         found = decode(load(payload), self._namespace.name)
-        if found is not None and found[0] != self.uid:
+        if found is not None:
             deliver(self._receiver, *found)

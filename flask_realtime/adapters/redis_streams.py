@@ -14,7 +14,7 @@ from ..options import RecoveryOptions
 from .base import LocalSockets
 from .bus import Receiver, deliver
 from .cluster import ClusterAdapter
-from .cluster_format import decode, envelope
+from .cluster_format import decode, envelope, own_beginnings
 from .messages import Broadcast, Request, Response
 from .redis_channels import RedisChannels
 from .redis_link import RedisLink
@@ -173,6 +173,7 @@ class StreamsBus:
         self.uid = secrets.token_hex(8)
         self._own = f"{self._main}{self.uid}#"
         self._sender = self.uid.encode()
+        self._own_beginnings = own_beginnings(self.uid)
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
@@ -249,6 +250,9 @@ class StreamsBus:
         deliver(self._receiver, origin, message, entry_id)
 
     def _on_message(self, channel: str, payload: bytes) -> None:
+        # Redis gives back what this server has sent.
+        if self._receiver is None or payload.startswith(self._own_beginnings):
+            return
         found = decode(unpack(payload), self._namespace.name)
-        if found is not None and found[0] != self.uid and self._receiver is not None:
+        if found is not None:
             deliver(self._receiver, *found)

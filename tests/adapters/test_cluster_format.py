@@ -42,7 +42,7 @@ from flask_realtime.adapters.messages import (
     ServerSideEmit,
     SocketsFound,
 )
-from flask_realtime.adapters.wire_values import load
+from flask_realtime.adapters.wire_values import load, pack
 from tests.adapters.contract import event, to
 from tests.adapters.strange import anything, message
 from tests.codec.values import Point
@@ -275,9 +275,12 @@ def test_the_numbers_are_those_of_node() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("value", ["text", b"bytes"], ids=["JSON", "MessagePack"])
-def test_what_a_server_has_sent_itself_is_told_from_the_first_bytes(value: Any) -> None:
-    mine = encode(envelope("0123456789abcdef", "/", Broadcast(event("a", value), to("room"))))
+@pytest.mark.parametrize("found", [found for found, _ in NODE])
+@pytest.mark.parametrize("form", [encode, pack], ids=["sharded", "streams"])
+def test_what_a_server_has_sent_itself_is_told_from_the_first_bytes(
+    found: Request | Response, form: Any
+) -> None:
+    mine = form(envelope("0123456789abcdef", "/", found))
     assert mine.startswith(own_beginnings("0123456789abcdef"))
     assert not mine.startswith(own_beginnings("0123456789abcdee"))
     assert not mine.startswith(own_beginnings("0123456789abcde"))

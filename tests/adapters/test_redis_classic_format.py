@@ -6,6 +6,7 @@ The vectors are what ``createAdapter`` of @socket.io/redis-adapter 8.3.0 publish
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import msgpack
@@ -40,7 +41,7 @@ from flask_realtime.adapters.redis_classic_format import (
     encode_broadcast,
     encode_request,
     encode_response,
-    own_beginning,
+    own_beginnings,
 )
 from flask_realtime.adapters.wire_values import dump_json, pack, unpack
 from flask_realtime.codec.socket_packet import Packet, PacketType
@@ -338,8 +339,16 @@ def test_the_packet_of_a_broadcast_is_an_event_in_its_namespace() -> None:
     }  # fmt: skip
 
 
-def test_what_a_server_has_sent_itself_is_told_from_the_first_bytes() -> None:
-    mine = encode_broadcast("0123456789abcdef", event("a", {"b": b"c"}), to("room"))
-    assert mine.startswith(own_beginning("0123456789abcdef"))
-    assert not mine.startswith(own_beginning("0123456789abcdee"))
-    assert not mine.startswith(own_beginning("0123456789abcde"))
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        lambda uid: encode_broadcast(uid, event("a", {"b": b"c"}), to("room")),
+        lambda uid: encode_request(uid, Broadcast(event("a"), to("room"), "id")),
+        *(partial(lambda found, uid: encode_request(uid, found), found) for found, _ in REQUESTS),
+    ],
+)
+def test_what_a_server_has_sent_itself_is_told_from_the_first_bytes(encoded: Any) -> None:
+    mine = encoded("0123456789abcdef")
+    assert mine.startswith(own_beginnings("0123456789abcdef"))
+    assert not mine.startswith(own_beginnings("0123456789abcdee"))
+    assert not mine.startswith(own_beginnings("0123456789abcde"))
