@@ -14,7 +14,7 @@ from .redis_link import RedisLink, redis_errors
 from .redis_publisher import Command, Publisher
 from .redis_subscriber import Subscriber
 
-__all__ = ["RedisChannels"]
+__all__ = ["Handler", "RedisChannels"]
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,6 @@ What is published while a server is not connected is lost for it, as with the No
 
 from __future__ import annotations
 
-import logging
-import secrets
 from typing import Any
 
 from ..options import RecoveryOptions
@@ -26,10 +24,9 @@ from .redis_classic_format import (
     own_beginnings,
 )
 from .redis_link import RedisLink
+from .redis_participant import Participants
 
 __all__ = ["RedisAdapter"]
-
-logger = logging.getLogger(__name__)
 
 
 class RedisAdapter:
@@ -60,21 +57,17 @@ class RedisAdapter:
         self._key = key
         self._timeout = requests_timeout
         self._specific = publish_on_specific_response_channel
-        self._count = 0
+        self._participants = Participants(self._channels, self._close)
 
     def __call__(self, namespace: LocalSockets) -> ClusterAdapter:
         """Return the adapter of a namespace."""
         names = Channels.of(self._key, namespace.name)
-        bus = ClassicBus(self, self._channels, names, namespace, self._specific)
-        self._count += 1
+        bus = ClassicBus(self._participants, self._channels, names, namespace, self._specific)
         return ClusterAdapter(namespace, bus, self._timeout)
 
-    def leave(self) -> None:
-        """An adapter is closed: with the last of them the connections are."""
-        self._count -= 1
-        if self._count == 0:
-            self._channels.close()
-            self._link.close()
+    def _close(self) -> None:
+        self._channels.close()
+        self._link.close()
 
 
 class ClassicBus:
@@ -84,34 +77,29 @@ class ClassicBus:
 
     def __init__(
         self,
-        owner: RedisAdapter,
+        participants: Participants,
         channels: RedisChannels,
         names: Channels,
         namespace: LocalSockets,
         specific: bool,
     ) -> None:
-        self._owner = owner
         self._channels = channels
         self._names = names
         self._namespace = namespace
         self._specific = specific
-        self._receiver: Receiver | None = None
-        self._is_closed = False
-        self._identify()
+        self._participant = participants.add(names.request, names.response, own_beginnings)
 
-    def _identify(self) -> None:
-        self.uid = secrets.token_hex(8)
-        self._own_beginnings = own_beginnings(self.uid)
-        self._own_responses = f"{self._names.response}{self.uid}#"
+    @property
+    def uid(self) -> str:
+        """The id of this server."""
+        return self._participant.uid
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
-        # Here, after a fork: each process is a server of its own.
-        self._identify()
-        self._receiver = receiver
+        self._participant.join(receiver, self._on_response)
         self._channels.listen_below(self._on_broadcast, self._names.broadcast)
         self._channels.listen(self._on_request, self._names.request)
-        self._channels.listen(self._on_response, self._names.response, self._own_responses)
+        self._channels.listen(self._on_response, self._names.response)
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""
@@ -125,15 +113,12 @@ class ClassicBus:
         """Send a response to the server that has asked."""
         channel = self._names.response
         if self._specific and origin:
-            channel = f"{channel}{origin}#"
-        try:
-            self._channels.publish(channel, encode_response(response))
-        except (TypeError, ValueError) as error:
-            logger.error("! an answer to another server cannot be sent: %s", error)
+            channel = self._participant.channel_of(origin)
+        self._participant.answer(channel, encode_response, response)
 
     def server_count(self) -> int:
         """Return how many servers listen, this one included."""
-        return self._channels.count(self._names.request)
+        return self._participant.server_count()
 
     def recover(self, options: RecoveryOptions) -> None:
         """Pub/sub keeps nothing."""
@@ -144,34 +129,28 @@ class ClassicBus:
 
     def close(self) -> None:
         """Stop listening; harmless when called again."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        if self._receiver is not None:
-            self._receiver = None
-            self._channels.ignore_below(self._names.broadcast)
-            self._channels.ignore(self._names.request, self._names.response, self._own_responses)
-        self._owner.leave()
+        names = self._names
+        self._participant.leave(names.request, names.response, below=names.broadcast)
 
     def _on_broadcast(self, channel: str, payload: bytes) -> None:
-        # Redis gives back what this server has sent.
-        if self._receiver is None or payload.startswith(self._own_beginnings):
+        receiver = self._participant.receiver_of(payload)
+        if receiver is None:
             return
         # Before it is decoded: what is for a room that has no member here costs nothing.
         room = channel[len(self._names.broadcast) : -1]
-        if room and not self._receiver.has_room(room):
+        if room and not receiver.has_room(room):
             return
         found = decode_broadcast(payload, self._namespace.name)
         if found is not None:
-            self._receiver.on_request(found[1], found[0])
+            receiver.on_request(found[1], found[0])
 
     def _on_request(self, channel: str, payload: bytes) -> None:
-        if self._receiver is None or payload.startswith(self._own_beginnings):
-            return
-        origin, request = decode_request(payload, self._namespace.name)
-        self._receiver.on_request(request, origin)
+        receiver = self._participant.receiver_of(payload)
+        if receiver is not None:
+            origin, request = decode_request(payload, self._namespace.name)
+            receiver.on_request(request, origin)
 
     def _on_response(self, channel: str, payload: bytes) -> None:
-        response = decode_response(payload)
-        if self._receiver is not None and response is not None:
-            self._receiver.on_response(response, "")
+        receiver, response = self._participant.receiver, decode_response(payload)
+        if receiver is not None and response is not None:
+            receiver.on_response(response, "")

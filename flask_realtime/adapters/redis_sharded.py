@@ -6,8 +6,6 @@ servers with a member listen.
 
 from __future__ import annotations
 
-import logging
-import secrets
 from typing import Any
 
 from ..options import RecoveryOptions
@@ -18,12 +16,11 @@ from .cluster_format import decode, encode, envelope, own_beginnings
 from .messages import Request, Response
 from .redis_channels import RedisChannels
 from .redis_link import RedisLink
+from .redis_participant import Participants
 from .sharded_channels import SubscriptionMode, channel_of, has_channel
 from .wire_values import load
 
 __all__ = ["ShardedRedisAdapter"]
-
-logger = logging.getLogger(__name__)
 
 _MODES = ("dynamic", "static", "dynamic-private")
 
@@ -60,21 +57,17 @@ class ShardedRedisAdapter:
         self._prefix = channel_prefix
         self._mode = subscription_mode
         self._timeout = requests_timeout
-        self._count = 0
+        self._participants = Participants(self._channels, self._close)
 
     def __call__(self, namespace: LocalSockets) -> ClusterAdapter:
         """Return the adapter of a namespace."""
         main = f"{self._prefix}#{namespace.name}#"
-        bus = ShardedBus(self, self._channels, main, namespace, self._mode)
-        self._count += 1
+        bus = ShardedBus(self._participants, self._channels, main, namespace, self._mode)
         return ClusterAdapter(namespace, bus, self._timeout)
 
-    def leave(self) -> None:
-        """An adapter is closed: with the last of them the connections are."""
-        self._count -= 1
-        if self._count == 0:
-            self._channels.close()
-            self._link.close()
+    def _close(self) -> None:
+        self._channels.close()
+        self._link.close()
 
 
 class ShardedBus:
@@ -82,26 +75,23 @@ class ShardedBus:
 
     def __init__(
         self,
-        owner: ShardedRedisAdapter,
+        participants: Participants,
         channels: RedisChannels,
         main: str,
         namespace: LocalSockets,
         mode: str,
     ) -> None:
-        self._owner = owner
         self._channels = channels
         self._main = main
         self._namespace = namespace
         self._mode = mode
         self._rooms: set[str] = set()
-        self._receiver: Receiver | None = None
-        self._is_closed = False
-        self._identify()
+        self._participant = participants.add(main, main, own_beginnings)
 
-    def _identify(self) -> None:
-        self.uid = secrets.token_hex(8)
-        self._own_beginnings = own_beginnings(self.uid)
-        self._own = f"{self._main}{self.uid}#"
+    @property
+    def uid(self) -> str:
+        """The id of this server."""
+        return self._participant.uid
 
     @property
     def room_watcher(self) -> ShardedBus | None:
@@ -115,7 +105,7 @@ class ShardedBus:
         """
         if has_channel(room, self._mode):
             self._rooms.add(room)
-            if self._receiver is not None:
+            if self._participant.receiver is not None:
                 channel = f"{self._main}{room}#"
                 self._channels.listen(self._on_message, channel, awaited=False)
 
@@ -123,35 +113,34 @@ class ShardedBus:
         """Listen to the channel of a room no longer."""
         if room in self._rooms:
             self._rooms.discard(room)
-            if self._receiver is not None:
+            if self._participant.receiver is not None:
                 self._channels.ignore(f"{self._main}{room}#")
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
-        # Here, after a fork: each process is a server of its own.
-        self._identify()
-        self._receiver = receiver
-        rooms = [f"{self._main}{room}#" for room in self._rooms]
-        self._channels.listen(self._on_message, self._main, self._own)
-        self._channels.listen(self._on_message, *rooms, awaited=False)
+        self._participant.join(receiver, self._on_message)
+        self._channels.listen(self._on_message, self._main)
+        self._channels.listen(self._on_message, *self._room_channels(), awaited=False)
+
+    def _room_channels(self) -> list[str]:
+        return [f"{self._main}{room}#" for room in self._rooms]
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""
-        payload = encode(envelope(self.uid, self._namespace.name, request))
-        self._channels.publish(channel_of(self._main, request, self._mode), payload)
+        channel = channel_of(self._main, request, self._mode)
+        self._channels.publish(channel, self._encode(request))
 
     def respond(self, origin: str, response: Response) -> None:
         """Send a response to the server that has asked."""
-        try:
-            payload = encode(envelope(self.uid, self._namespace.name, response))
-        except (TypeError, ValueError) as error:
-            logger.error("! an answer to another server cannot be sent: %s", error)
-        else:
-            self._channels.publish(f"{self._main}{origin}#", payload)
+        channel = self._participant.channel_of(origin)
+        self._participant.answer(channel, self._encode, response)
+
+    def _encode(self, message: Request | Response) -> bytes:
+        return encode(envelope(self.uid, self._namespace.name, message))
 
     def server_count(self) -> int:
         """Return how many servers listen, this one included."""
-        return self._channels.count(self._main)
+        return self._participant.server_count()
 
     def recover(self, options: RecoveryOptions) -> None:
         """Pub/sub keeps nothing."""
@@ -162,19 +151,11 @@ class ShardedBus:
 
     def close(self) -> None:
         """Stop listening; harmless when called again."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        if self._receiver is not None:
-            self._receiver = None
-            rooms = [f"{self._main}{room}#" for room in self._rooms]
-            self._channels.ignore(self._main, self._own, *rooms)
-        self._owner.leave()
+        self._participant.leave(self._main, *self._room_channels())
 
     def _on_message(self, channel: str, payload: bytes) -> None:
-        # Redis gives back what this server has sent.
-        if self._receiver is None or payload.startswith(self._own_beginnings):
-            return
-        found = decode(load(payload), self._namespace.name)
-        if found is not None:
-            deliver(self._receiver, *found)
+        receiver = self._participant.receiver_of(payload)
+        if receiver is not None:
+            found = decode(load(payload), self._namespace.name)
+            if found is not None:
+                deliver(receiver, *found)

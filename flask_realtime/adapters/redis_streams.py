@@ -7,7 +7,6 @@ cut off reads on where it was; questions and their answers go by pub/sub.
 from __future__ import annotations
 
 import logging
-import secrets
 from typing import Any
 
 from ..options import RecoveryOptions
@@ -18,6 +17,7 @@ from .cluster_format import decode, envelope, own_beginnings
 from .messages import Broadcast, Request, Response
 from .redis_channels import RedisChannels
 from .redis_link import RedisLink
+from .redis_participant import Participants
 from .redis_publisher import Command, Publisher
 from .stream_format import (
     StreamOptions,
@@ -86,6 +86,7 @@ class RedisStreamsAdapter:
         self.session_key_prefix = session_key_prefix
         self._prefix = channel_prefix
         self._timeout = requests_timeout
+        self._participants = Participants(self.channels, self._close)
         self._buses: dict[str, StreamsBus] = {}
         self._readers: dict[str, StreamReader] = {}
         self._publishers: dict[str, Publisher] = {}
@@ -100,7 +101,8 @@ class RedisStreamsAdapter:
                 namespace.name,
                 self.options.count,
             )
-        bus = StreamsBus(self, namespace, f"{self._prefix}#{namespace.name}#")
+        main = f"{self._prefix}#{namespace.name}#"
+        bus = StreamsBus(self, self._participants, namespace, main)
         self._buses[namespace.name] = bus
         return ClusterAdapter(namespace, bus, self._timeout)
 
@@ -133,17 +135,19 @@ class RedisStreamsAdapter:
         found["malformed"] += self.malformed
         return found
 
-    def leave(self, name: str) -> None:
-        """The adapter of a namespace is closed: with the last of them the connections are."""
-        if self._buses.pop(name, None) is not None and not self._buses:
-            for publisher in self._publishers.values():
-                publisher.close()
-            for reader in self._readers.values():
-                reader.close()
-            self._readers.clear()
-            self._publishers.clear()
-            self.channels.close()
-            self.link.close()
+    def forget(self, name: str) -> None:
+        """The adapter of a namespace is closed: what is sent to it concerns nobody."""
+        self._buses.pop(name, None)
+
+    def _close(self) -> None:
+        for publisher in self._publishers.values():
+            publisher.close()
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+        self._publishers.clear()
+        self.channels.close()
+        self.link.close()
 
     def _on_entry(self, entry_id: str, fields: Fields) -> None:
         bus = self._buses.get(fields.get(b"nsp", b"").decode("utf-8", "replace"))
@@ -160,34 +164,35 @@ class StreamsBus:
 
     room_watcher = None
 
-    def __init__(self, owner: RedisStreamsAdapter, namespace: LocalSockets, main: str) -> None:
+    def __init__(
+        self,
+        owner: RedisStreamsAdapter,
+        participants: Participants,
+        namespace: LocalSockets,
+        main: str,
+    ) -> None:
         self._owner = owner
         self._namespace = namespace
         self._main = main
         self._stream = stream_of(owner.options, namespace.name)
-        self._receiver: Receiver | None = None
         self._recovery: StreamRecovery | None = None
-        self._identify()
+        self._participant = participants.add(main, main, own_beginnings)
 
-    def _identify(self) -> None:
-        self.uid = secrets.token_hex(8)
-        self._own = f"{self._main}{self.uid}#"
-        self._sender = self.uid.encode()
-        self._own_beginnings = own_beginnings(self.uid)
+    @property
+    def uid(self) -> str:
+        """The id of this server."""
+        return self._participant.uid
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
-        # Here, after a fork: each process is a server of its own.
-        self._identify()
-        self._receiver = receiver
-        self._owner.channels.listen(self._on_message, self._main, self._own)
+        self._participant.join(receiver, self._on_message)
+        self._owner.channels.listen(self._on_message, self._main)
         self._owner.reader(self._stream).start()
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""
         if is_ephemeral(request):
-            payload = pack(envelope(self.uid, self._namespace.name, request))
-            self._owner.channels.publish(self._main, payload)
+            self._owner.channels.publish(self._main, self._pack(request))
         else:
             self._owner.publisher(self._stream).send(Command(self._command(request)))
 
@@ -198,16 +203,15 @@ class StreamsBus:
 
     def respond(self, origin: str, response: Response) -> None:
         """Send a response to the server that has asked."""
-        try:
-            payload = pack(envelope(self.uid, self._namespace.name, response))
-        except (TypeError, ValueError) as error:
-            logger.error("! an answer to another server cannot be sent: %s", error)
-        else:
-            self._owner.channels.publish(f"{self._main}{origin}#", payload)
+        channel = self._participant.channel_of(origin)
+        self._participant.answer(channel, self._pack, response)
+
+    def _pack(self, message: Request | Response) -> bytes:
+        return pack(envelope(self.uid, self._namespace.name, message))
 
     def server_count(self) -> int:
         """Return how many servers listen, this one included."""
-        return self._owner.channels.count(self._main)
+        return self._participant.server_count()
 
     def recover(self, options: RecoveryOptions) -> StreamRecovery:
         """Recover from the stream."""
@@ -229,30 +233,27 @@ class StreamsBus:
 
     def close(self) -> None:
         """Stop listening."""
-        if self._receiver is not None:
-            self._receiver = None
-            self._owner.channels.ignore(self._main, self._own)
-        self._owner.leave(self._namespace.name)
+        self._owner.forget(self._namespace.name)
+        self._participant.leave(self._main)
 
     def on_entry(self, entry_id: str, fields: Fields) -> None:
         """Take an entry of the stream."""
-        if fields.get(b"uid") == self._sender:
+        if fields.get(b"uid") == self.uid.encode():
             if self._recovery is not None:
                 self._recovery.own_entry(entry_id, fields.get(b"data", b""))
             return
-        found = decode_entry(fields, self._namespace.name)
-        if found is None or self._receiver is None:
+        receiver, found = self._participant.receiver, decode_entry(fields, self._namespace.name)
+        if receiver is None or found is None:
             return
         origin, message = found
         if self._recovery is not None and isinstance(message, Broadcast):
             target = self._recovery.applying(entry_id, message.packet, message.target)
             message = message._replace(target=target)
-        deliver(self._receiver, origin, message, entry_id)
+        deliver(receiver, origin, message, entry_id)
 
     def _on_message(self, channel: str, payload: bytes) -> None:
-        # Redis gives back what this server has sent.
-        if self._receiver is None or payload.startswith(self._own_beginnings):
-            return
-        found = decode(unpack(payload), self._namespace.name)
-        if found is not None:
-            deliver(self._receiver, *found)
+        receiver = self._participant.receiver_of(payload)
+        if receiver is not None:
+            found = decode(unpack(payload), self._namespace.name)
+            if found is not None:
+                deliver(receiver, *found)
