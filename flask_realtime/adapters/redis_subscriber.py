@@ -14,7 +14,7 @@ import gevent
 from gevent.event import Event
 
 from ..extras import optional
-from .backoff import Backoff
+from .read_loop import ReadLoop
 from .redis_link import RedisLink, redis_errors
 
 __all__ = ["Subscriber"]
@@ -69,7 +69,6 @@ class Subscriber:
         self._link = link
         self._on_message = on_message
         self._node = node
-        self._on_loss = on_loss
         self._pulse = pulse
         # What is wanted, and whether it is awaited; what was asked for on this connection; what
         # is awaited and not confirmed yet; and where the first two may differ.
@@ -79,9 +78,7 @@ class Subscriber:
         self._changed: dict[Topic, None] = {}
         self._ping = False
         self._wake = Event()
-        self._backoff = Backoff()
-        self._greenlet: gevent.Greenlet[..., Any] | None = None
-        self._connections = 0
+        self._loop = ReadLoop(link, self._listen, on_loss, "listening to Redis")
         self._is_connected = False
         self._known = Event()
         self.ready = Event()
@@ -91,17 +88,15 @@ class Subscriber:
     @property
     def reconnects(self) -> int:
         """How many connections were made after the first one."""
-        return max(self._connections - 1, 0)
+        return self._loop.reconnects
 
     def start(self) -> None:
         """Begin to listen; harmless when called again."""
-        if self._greenlet is None:
-            self._greenlet = gevent.spawn(self._run)
+        self._loop.start()
 
     def close(self) -> None:
         """Stop listening."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
+        self._loop.close()
 
     def subscribe(self, word: str, *channels: str, awaited: bool = True) -> None:
         """Listen to channels; never blocks.
@@ -145,26 +140,18 @@ class Subscriber:
                 self._confirmed(topic)
         self._wake.set()
 
-    def _run(self) -> None:
-        while True:
-            try:
-                if self.is_lost:
-                    self._on_loss()
-                self._listen()
-            except redis_errors() as error:
-                self._link.failed(error)
-            except Exception:
-                logger.exception("! listening to Redis failed")
+    def _listen(self) -> None:
+        try:
+            self._read_on(self._link.connect(self._node, self._pulse))
+        finally:
             self.ready.clear()
             self.is_lost = True
             self._known.set()
-            gevent.sleep(self._backoff.wait())
 
-    def _listen(self) -> None:
-        connection = self._link.connect(self._node, self._pulse)
+    def _read_on(self, connection: Any) -> None:
         writer = None
         try:
-            self._connections += 1
+            self._loop.connected()
             self._is_connected = True
             self._asked.clear()
             self._unconfirmed = {topic for topic, awaited in self._wanted.items() if awaited}
@@ -224,7 +211,7 @@ class Subscriber:
     def _settle(self) -> None:
         if self._is_connected and not self._unconfirmed:
             self._link.works()
-            self._backoff.reset()
+            self._loop.works()
             self.is_lost = False
             self.ready.set()
             self._known.set()

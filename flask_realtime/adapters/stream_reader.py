@@ -12,8 +12,8 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from .backoff import Backoff
-from .redis_link import RedisLink, redis_errors
+from .read_loop import ReadLoop
+from .redis_link import RedisLink
 from .stream_format import StreamOptions
 
 __all__ = ["StreamReader"]
@@ -50,9 +50,7 @@ class StreamReader:
         self._options = options
         self._on_entry = on_entry
         self._patience = patience
-        self._backoff = Backoff()
-        self._greenlet: gevent.Greenlet[..., Any] | None = None
-        self._connections = 0
+        self._loop = ReadLoop(link, self._read_on, link.refresh, f"reading the stream {stream}")
         #: The id of the last entry that was read, or of the last before the reader began.
         self.position = ""
         #: Set as long as the stream is being read.
@@ -62,29 +60,15 @@ class StreamReader:
     @property
     def reconnects(self) -> int:
         """How many connections were made after the first one."""
-        return max(self._connections - 1, 0)
+        return self._loop.reconnects
 
     def start(self) -> None:
         """Begin to read; harmless when called again."""
-        if self._greenlet is None:
-            self._greenlet = gevent.spawn(self._run)
+        self._loop.start()
 
     def close(self) -> None:
         """Stop reading."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self._read_on()
-            except redis_errors() as error:
-                self._link.failed(error)
-            except Exception:
-                logger.exception("! reading the stream %s failed", self._stream)
-            self.ready.clear()
-            gevent.sleep(self._backoff.wait())
-            self._link.refresh()
+        self._loop.close()
 
     def _read_on(self) -> None:
         patience = self._options.block_time + self._patience
@@ -94,14 +78,15 @@ class StreamReader:
             end = self._end_of(connection)
             self.position = self.position or end
             self._link.works()
-            self._connections += 1
+            self._loop.connected()
             self.ready.set()
             while True:
                 self._take(self._read(connection))
-                self._backoff.reset()
+                self._loop.works()
                 # There may be more to read for as long as it goes on.
                 gevent.sleep(0)
         finally:
+            self.ready.clear()
             connection.disconnect()
 
     def _end_of(self, connection: Any) -> str:
