@@ -35,13 +35,13 @@ class RoomWatcher(Protocol):
 
 
 class Receiver(Protocol):
-    """Who takes what other servers send: the adapter of the namespace. It never blocks."""
+    """Who takes what other servers send: the adapter of the namespace."""
 
     def has_room(self, room: str) -> bool:
         """Whether a socket of this server is in a room."""
 
     def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
-        """Another server asks for something.
+        """Another server asks for something; may block, for as long as the application does.
 
         Args:
             request: What it asks for.
@@ -50,7 +50,7 @@ class Receiver(Protocol):
         """
 
     def on_response(self, response: Response, origin: str) -> None:
-        """Another server has answered.
+        """Another server has answered; never blocks.
 
         Args:
             response: The answer.
@@ -60,6 +60,10 @@ class Receiver(Protocol):
 
 class BusRecovery(Protocol):
     """Connection state recovery of a bus that keeps packets."""
+
+    @property
+    def may_wait_here(self) -> bool:
+        """Whether :meth:`publish` may be called on the current greenlet."""
 
     def publish(self, request: Broadcast) -> str | None:
         """Publish a broadcast and return its offset; may block, for a bounded time.

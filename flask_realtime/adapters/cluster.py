@@ -1,8 +1,8 @@
 """An adapter for many servers: a local adapter, and a bus to the others.
 
 What an operation means here is done at once, by the local adapter; what it means elsewhere
-goes out on the bus. Remote requests are served where the bus delivers them, in order; what
-they call of the application gets greenlets of its own.
+goes out on the bus. Remote requests are served in order, where the bus delivers them: not
+where it reads. Server-side listeners get greenlets of their own.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class ClusterAdapter(Adapter):
         self.local.deliver(packet, message, target)
 
     def _broadcast_kept(self, recovery: BusRecovery, packet: Packet, target: Target) -> None:
-        if gevent.getcurrent() is gevent.get_hub():
+        if not recovery.may_wait_here:
             gevent.spawn(self._broadcast_kept, recovery, packet, target)
             return
         offset = recovery.publish(Broadcast(packet, target))

@@ -149,8 +149,12 @@ class RedisChannels:
             try:
                 handler(channel, payload)
             except ValueError as error:
-                self.malformed += 1
-                logger.debug("! a malformed message on %s: %s", channel, error)
+                self.on_malformed(error)
+
+    def on_malformed(self, error: ValueError) -> None:
+        """Count a message that was malformed."""
+        self.malformed += 1
+        logger.debug("! a malformed message: %s", error)
 
 
 def _escape(text: str) -> str:

@@ -134,23 +134,29 @@ class ClassicBus:
 
     def _on_broadcast(self, channel: str, payload: bytes) -> None:
         receiver = self._participant.receiver_of(payload)
+        room = channel[len(self._names.broadcast) : -1]
         if receiver is None:
             return
-        # Before it is decoded: what is for a room that has no member here costs nothing.
-        room = channel[len(self._names.broadcast) : -1]
-        if room and not receiver.has_room(room):
+        requests = self._participant.requests
+        # Before it is decoded: what is for a room that has no member here costs nothing. But
+        # what waits may make somebody join it.
+        if not room or receiver.has_room(room) or not requests.is_empty:
+            requests.put(self._take_broadcast, room, payload, size=len(payload))
+
+    def _take_broadcast(self, room: str, payload: bytes) -> None:
+        receiver = self._participant.receiver
+        if receiver is None or (room and not receiver.has_room(room)):
             return
         found = decode_broadcast(payload, self._namespace.name)
         if found is not None:
             receiver.on_request(found[1], found[0])
 
     def _on_request(self, channel: str, payload: bytes) -> None:
-        receiver = self._participant.receiver_of(payload)
-        if receiver is not None:
+        if self._participant.receiver_of(payload) is not None:
             origin, request = decode_request(payload, self._namespace.name)
-            receiver.on_request(request, origin)
+            self._participant.deliver(origin, request, len(payload))
 
     def _on_response(self, channel: str, payload: bytes) -> None:
-        receiver, response = self._participant.receiver, decode_response(payload)
-        if receiver is not None and response is not None:
-            receiver.on_response(response, "")
+        response = decode_response(payload)
+        if response is not None:
+            self._participant.deliver("", response, len(payload))

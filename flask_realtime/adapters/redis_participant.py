@@ -10,8 +10,9 @@ import secrets
 from collections.abc import Callable
 
 from .bus import Receiver
-from .messages import Response
+from .messages import Request, Response
 from .redis_channels import Handler, RedisChannels
+from .request_queue import RequestQueue
 
 __all__ = ["Participant", "Participants"]
 
@@ -58,6 +59,7 @@ class Participant:
     Attributes:
         uid: The id of this server; one of its own in each process that takes part.
         receiver: Who takes what the others send; ``None`` while it does not take part.
+        requests: What the others ask for waits here for its turn.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Participant:
         self._left = left
         self._has_left = False
         self.receiver: Receiver | None = None
+        self.requests = RequestQueue(channels.on_malformed)
         self._identify()
 
     def _identify(self) -> None:
@@ -95,6 +98,25 @@ class Participant:
     def receiver_of(self, payload: bytes) -> Receiver | None:
         """Return who takes a message: nobody what this server has sent, and Redis gives back."""
         return None if payload.startswith(self._own) else self.receiver
+
+    def deliver(self, origin: str, message: Request | Response, size: int) -> None:
+        """Pass a response on, and a request when it has its turn.
+
+        Args:
+            origin: The id of the server that has sent it.
+            message: What it has sent.
+            size: The bytes of it.
+        """
+        if self.receiver is None:
+            return
+        if isinstance(message, Response):
+            self.receiver.on_response(message, origin)
+        else:
+            self.requests.put(self._on_request, message, origin, size=size)
+
+    def _on_request(self, request: Request, origin: str) -> None:
+        if self.receiver is not None:
+            self.receiver.on_request(request, origin)
 
     def answer(self, channel: str, encode: Callable[[Response], bytes], response: Response) -> None:
         """Publish a response; one that cannot be carried is logged: nobody here waits for it."""
@@ -128,4 +150,5 @@ class Participant:
             if below is not None:
                 self._channels.ignore_below(below)
             self._channels.ignore(*channels, self.channel_of(self.uid))
+            self.requests.close()
         self._left()

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..options import RecoveryOptions
 from .base import LocalSockets
-from .bus import Receiver, deliver
+from .bus import Receiver
 from .cluster import ClusterAdapter
 from .cluster_format import decode, encode, envelope, own_beginnings
 from .messages import Request, Response
@@ -154,8 +154,7 @@ class ShardedBus:
         self._participant.leave(self._main, *self._room_channels())
 
     def _on_message(self, channel: str, payload: bytes) -> None:
-        receiver = self._participant.receiver_of(payload)
-        if receiver is not None:
+        if self._participant.receiver_of(payload) is not None:
             found = decode(load(payload), self._namespace.name)
             if found is not None:
-                deliver(receiver, *found)
+                self._participant.deliver(*found, len(payload))

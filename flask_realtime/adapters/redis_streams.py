@@ -90,7 +90,6 @@ class RedisStreamsAdapter:
         self._buses: dict[str, StreamsBus] = {}
         self._readers: dict[str, StreamReader] = {}
         self._publishers: dict[str, Publisher] = {}
-        self.malformed = 0
 
     def __call__(self, namespace: LocalSockets) -> ClusterAdapter:
         """Return the adapter of a namespace."""
@@ -132,7 +131,6 @@ class RedisStreamsAdapter:
         for reader in self._readers.values():
             found["received"] += reader.received
             found["reconnects"] += reader.reconnects
-        found["malformed"] += self.malformed
         return found
 
     def forget(self, name: str) -> None:
@@ -152,11 +150,7 @@ class RedisStreamsAdapter:
     def _on_entry(self, entry_id: str, fields: Fields) -> None:
         bus = self._buses.get(fields.get(b"nsp", b"").decode("utf-8", "replace"))
         if bus is not None:
-            try:
-                bus.on_entry(entry_id, fields)
-            except ValueError as error:
-                self.malformed += 1
-                logger.debug("! a malformed entry %s: %s", entry_id, error)
+            bus.on_entry(entry_id, fields)
 
 
 class StreamsBus:
@@ -223,6 +217,7 @@ class StreamsBus:
             self._namespace.name,
             self._owner.session_key_prefix,
             self._command,
+            self._participant.requests,
             options,
         )
         return self._recovery
@@ -237,7 +232,11 @@ class StreamsBus:
         self._participant.leave(self._main)
 
     def on_entry(self, entry_id: str, fields: Fields) -> None:
-        """Take an entry of the stream."""
+        """Take an entry of the stream, when it has its turn."""
+        size = len(fields.get(b"data", b""))
+        self._participant.requests.put(self._take_entry, entry_id, fields, size=size)
+
+    def _take_entry(self, entry_id: str, fields: Fields) -> None:
         if fields.get(b"uid") == self.uid.encode():
             if self._recovery is not None:
                 self._recovery.own_entry(entry_id, fields.get(b"data", b""))
@@ -252,8 +251,7 @@ class StreamsBus:
         deliver(receiver, origin, message, entry_id)
 
     def _on_message(self, channel: str, payload: bytes) -> None:
-        receiver = self._participant.receiver_of(payload)
-        if receiver is not None:
+        if self._participant.receiver_of(payload) is not None:
             found = decode(unpack(payload), self._namespace.name)
             if found is not None:
-                deliver(receiver, *found)
+                self._participant.deliver(*found, len(payload))

@@ -24,6 +24,7 @@ from .messages import Broadcast
 from .recovery import SavedSession
 from .redis_link import RedisLink
 from .redis_publisher import Command, Publisher
+from .request_queue import RequestQueue
 from .stream_format import decode_entry, id_after, is_offset, order_of
 from .stream_reader import StreamReader, fields_of
 from .wire_values import pack, strings, unpack
@@ -85,6 +86,7 @@ class StreamRecovery:
         namespace: The name of the namespace.
         key_prefix: What the keys of sessions begin with.
         command_for: Returns the command that adds a broadcast.
+        requests: Where entries wait for their turn.
         options: How long a client may be away.
     """
 
@@ -97,6 +99,7 @@ class StreamRecovery:
         namespace: str,
         key_prefix: str,
         command_for: Callable[[Broadcast], tuple[Any, ...]],
+        requests: RequestQueue,
         options: RecoveryOptions,
     ) -> None:
         self._link = link
@@ -106,6 +109,7 @@ class StreamRecovery:
         self._namespace = namespace
         self._key_prefix = key_prefix
         self._command_for = command_for
+        self._requests = requests
         self._expiry = round(options.max_disconnection_duration * 1000)
         self._is_late = False
         # Broadcasts of this server that have not had their turn.
@@ -119,6 +123,12 @@ class StreamRecovery:
         self._newest: Order = (0, 0)
 
     # Emitting
+
+    @property
+    def may_wait_here(self) -> bool:
+        """Whether the current greenlet may wait for an entry: not where entries are served."""
+        here = gevent.getcurrent()
+        return here is not gevent.get_hub() and not self._requests.is_serving_here
 
     def publish(self, request: Broadcast) -> str | None:
         """Add a broadcast to the stream and return its id when its turn has come; blocks.

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 
 from flask_realtime.adapters.base import Flags, RemoteState, Target
 from flask_realtime.errors import ClusterTimeout
@@ -31,6 +33,7 @@ from tests.adapters.together import (
     B,
     C,
     Crowd,
+    D,
     MakeCluster,
     Question,
     ask,
@@ -42,7 +45,7 @@ from tests.adapters.together import (
     to,
 )
 from tests.clients import Later
-from tests.fakes import wait_until
+from tests.fakes import DEADLINE, wait_until
 
 __all__ = ["BusContract", "MakeCluster"]
 
@@ -143,6 +146,37 @@ class BusContract:
         crowd.adapter.del_sockets(to("c"), ["new"])
         crowd.adapter.broadcast(event("left"), new)
         assert crowd.heard() == [[], ["joined", "left"], ["joined"], []]
+
+    def test_a_listener_that_asks_the_cluster_in_the_middle_of_a_request_gets_its_answer(
+        self, crowd: Crowd
+    ) -> None:
+        two, found = crowd.servers[1].adapter, list[str]()
+
+        def look(room: str, sid: str) -> None:
+            found.extend(sorted(socket.id for socket in two.fetch_sockets(to("blue"))))
+
+        two.on("join-room", look)
+        crowd.adapter.add_sockets(to("b"), ["new"])
+        crowd.adapter.broadcast(event("next"), to("b"))
+        wait_until(lambda: "next" in crowd.sockets[1].events)
+        # What comes next waited for it: it was not passed over.
+        assert found == [B, C]
+
+    def test_a_listener_that_blocks_keeps_no_answer_from_being_heard(self, crowd: Crowd) -> None:
+        two, blocked, gate = crowd.servers[1].adapter, Event(), Event()
+
+        def block(room: str, sid: str) -> None:
+            blocked.set()
+            gate.wait(10 * DEADLINE)
+
+        two.on("join-room", block)
+        # The bus of one process has no reader to hold up: it is the other server that waits.
+        joining = gevent.spawn(crowd.adapter.add_sockets, to("b"), ["new"])
+        assert blocked.wait(DEADLINE)
+        assert [socket.id for socket in two.fetch_sockets(to("d"))] == [D]
+        gate.set()
+        joining.join(DEADLINE)
+        assert crowd.heard() == [[], [], [], []]
 
     # --- acknowledgements ----------------------------------------------------
 

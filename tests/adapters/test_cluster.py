@@ -338,6 +338,10 @@ class FakeRecovery:
         self.skipped: frozenset[str] = frozenset()
         self.sessions: dict[str, SavedSession] = {}
 
+    @property
+    def may_wait_here(self) -> bool:
+        return gevent.getcurrent() is not gevent.get_hub()
+
     def publish(self, request: Broadcast) -> str | None:
         gevent.sleep(0)
         self.published.append(request)

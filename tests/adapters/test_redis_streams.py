@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from flask_realtime.adapters.redis_streams import RedisStreamsAdapter
+from flask_realtime.adapters.stream_format import is_offset
 from flask_realtime.options import RecoveryOptions
 from tests.adapters.bus_contract import BusContract
 from tests.adapters.redis_contract import RedisContract, RedisVariant
@@ -77,20 +79,20 @@ class TestStreams(RedisContract, BusContract):
         # Redis trims whole nodes of its tree, of 100 entries each.
         assert 100 <= redis_server.client.xlen("socket.io") <= 200
 
+    def recovering(self, redis_server: RedisServer) -> Factory:
+        make = self.factory(redis_server, 5)
+
+        def with_recovery(namespace: Any) -> Any:
+            adapter = make(namespace)
+            adapter.enable_recovery(RecoveryOptions(), time.monotonic)
+            return adapter
+
+        return with_recovery
+
     def test_answers_go_on_while_recovery_is_on(
         self, redis_server: RedisServer, clusters: Callable[..., Cluster]
     ) -> None:
-        def factory() -> Factory:
-            make = self.factory(redis_server, 5)
-
-            def recovering(namespace: Any) -> Any:
-                adapter = make(namespace)
-                adapter.enable_recovery(RecoveryOptions(), time.monotonic)
-                return adapter
-
-            return recovering
-
-        with Cluster(factory) as cluster:
+        with Cluster(lambda: self.recovering(redis_server)) as cluster:
             one, two = cluster.add(2)
             here, there = one.connect("a"), two.connect("b")
             for number in range(100):
@@ -99,6 +101,19 @@ class TestStreams(RedisContract, BusContract):
             # All servers deliver in one order.
             assert numbers(here) == numbers(there) == list(range(100))
             assert len(one.adapter.fetch_sockets(to())) == 2
+
+    def test_what_a_listener_emits_in_the_middle_of_a_request_has_its_offset(
+        self, redis_server: RedisServer, clusters: Callable[..., Cluster]
+    ) -> None:
+        with Cluster(lambda: self.recovering(redis_server)) as cluster:
+            one, two = cluster.add(2)
+            there = two.connect("b")
+            two.adapter.on("join-room", lambda room, sid: two.emit("joined"))
+            one.adapter.add_sockets(to("b"), ["new"])
+            wait_for(lambda: "joined" in there.events)
+            texts = [message.text or b"" for _, message, _ in there.delivered]
+            (joined,) = (text for text in texts if text.startswith(b'2["joined"'))
+            assert is_offset(json.loads(joined[1:])[1])
 
 
 class TestManyStreams(RedisVariant):

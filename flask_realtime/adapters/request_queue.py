@@ -1,0 +1,99 @@
+"""What other servers ask for waits here and is served in order, on a greenlet of its own.
+
+Whoever reads from Redis goes on reading meanwhile: what is called here may be the
+application's, and may wait for an answer that is still to be read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+__all__ = ["RequestQueue"]
+
+logger = logging.getLogger(__name__)
+
+Call = tuple[Callable[..., object], tuple[Any, ...]]
+
+_CAUGHT = (Exception, gevent.Timeout)
+#: Bytes that may wait, and what a call costs beside its payload.
+_LIMIT, _OVERHEAD = 16_000_000, 500
+#: Seconds after which it is said that nothing can be read any more.
+_PATIENCE = 10.0
+
+
+class RequestQueue:
+    """Calls functions one after the other.
+
+    At its bound the reader waits, so that a stream keeps what follows and a channel pushes
+    back on Redis.
+
+    Args:
+        on_malformed: Told of a ``ValueError``: what was asked for cannot be done.
+        limit: Bytes that may wait.
+    """
+
+    def __init__(self, on_malformed: Callable[[ValueError], None], limit: int = _LIMIT) -> None:
+        self._on_malformed = on_malformed
+        self._limit = limit
+        self._waiting: deque[tuple[Call, int]] = deque()
+        self._size = 0
+        self._greenlet: gevent.Greenlet[..., Any] | None = None
+        self._room = Event()
+        self._room.set()
+
+    @property
+    def is_serving_here(self) -> bool:
+        """Whether the current greenlet is the one that the functions are called on."""
+        return self._greenlet is not None and self._greenlet is gevent.getcurrent()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits or is being served."""
+        return self._greenlet is None
+
+    def put(self, function: Callable[..., object], *args: Any, size: int = 0) -> None:
+        """Call ``function(*args)`` after what came before it; blocks while too much waits.
+
+        Args:
+            function: What it raises is logged, or counted as malformed.
+            args: Its arguments.
+            size: Bytes that they hold.
+        """
+        size += _OVERHEAD
+        self._waiting.append(((function, args), size))
+        self._size += size
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._serve)
+        if self._size > self._limit:
+            self._room.clear()
+            while not self._room.wait(_PATIENCE):
+                logger.warning("! a listener holds up what other servers ask for")
+
+    def close(self) -> None:
+        """Forget what waits; what is being served goes on."""
+        self._waiting.clear()
+        self._size = 0
+        self._room.set()
+
+    def _serve(self) -> None:
+        try:
+            while self._waiting:
+                (function, args), size = self._waiting.popleft()
+                self._size -= size
+                if self._size <= self._limit // 2:
+                    self._room.set()
+                try:
+                    function(*args)
+                except ValueError as error:
+                    self._on_malformed(error)
+                except _CAUGHT:
+                    logger.exception("! what another server asked for failed")
+        finally:
+            # Killed by somebody: what waits is not lost.
+            self._greenlet = gevent.spawn(self._serve) if self._waiting else None
