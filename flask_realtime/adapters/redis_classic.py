@@ -150,7 +150,8 @@ class ClassicBus:
         if self._receiver is not None:
             self._receiver = None
             self._channels.ignore_below(self._names.broadcast)
-            self._channels.ignore(self._names.request, self._names.response, self._own_responses)
+            self._channels.ignore(self._on_request, self._names.request)
+            self._channels.ignore(self._on_response, self._names.response, self._own_responses)
         self._owner.leave()
 
     def _on_broadcast(self, channel: str, payload: bytes) -> None:

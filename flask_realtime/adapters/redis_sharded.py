@@ -124,7 +124,7 @@ class ShardedBus:
         if room in self._rooms:
             self._rooms.discard(room)
             if self._receiver is not None:
-                self._channels.ignore(f"{self._main}{room}#")
+                self._channels.ignore(self._on_message, f"{self._main}{room}#")
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
@@ -168,7 +168,7 @@ class ShardedBus:
         if self._receiver is not None:
             self._receiver = None
             rooms = [f"{self._main}{room}#" for room in self._rooms]
-            self._channels.ignore(self._main, self._own, *rooms)
+            self._channels.ignore(self._on_message, self._main, self._own, *rooms)
         self._owner.leave()
 
     def _on_message(self, channel: str, payload: bytes) -> None:

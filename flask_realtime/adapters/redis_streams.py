@@ -230,7 +230,7 @@ class StreamsBus:
         """Stop listening."""
         if self._receiver is not None:
             self._receiver = None
-            self._owner.channels.ignore(self._main, self._own)
+            self._owner.channels.ignore(self._on_message, self._main, self._own)
         self._owner.leave(self._namespace.name)
 
     def on_entry(self, entry_id: str, fields: Fields) -> None:
