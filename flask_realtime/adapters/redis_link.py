@@ -68,6 +68,15 @@ def _deadline(seconds: float) -> Iterator[None]:
         timer.close()
 
 
+def _closing(kind: Any) -> Any:
+    # A connection whose answer was not waited for must not be used again: it would answer the
+    # next question with it. Those of a Sentinel stay open then, unless they are told.
+    def read_response(self: Any, *args: Any, **options: Any) -> Any:
+        return kind.read_response(self, *args, **{**options, "disconnect_on_error": True})
+
+    return type(kind.__name__, (kind,), {"read_response": read_response})
+
+
 def _connect(connection: Any) -> Exception | None:
     try:
         connection.connect()
@@ -214,7 +223,7 @@ class RedisLink:
         if found is None:
             source = self._pool(node)
             options = self._options(source, COMMAND_TIMEOUT)
-            kind = source.connection_class
+            kind = _closing(source.connection_class)
             pool = self._redis.ConnectionPool(connection_class=kind, **options)
             found = self._clients[node] = self._redis.Redis(connection_pool=pool)
             # Answers as they are, whatever the version of redis-py makes of them.

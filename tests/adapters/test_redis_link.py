@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 import redis
 from gevent.os import fork
@@ -241,6 +242,25 @@ def test_questions_have_a_deadline(redis_server: RedisServer) -> None:
     redis_server.client.set("key", "value")
     assert link.ask("GET", "key") == b"value"
     assert link.count_subscribers("channel", False, 5) == 0
+    link.close()
+
+
+@pytest.mark.parametrize("through_sentinel", [False, True])
+def test_an_answer_that_nobody_waited_for_answers_no_other_question(
+    redis_server: RedisServer, sentinel: Any, through_sentinel: bool
+) -> None:
+    link = RedisLink(sentinel.master_for("main") if through_sentinel else redis_server.url)
+    for name in ("one", "two"):
+        link.ask("SET", name, name)
+    redis_server.pause()
+    try:
+        with pytest.raises(TimeoutError):
+            link.ask("GET", "one", timeout=0.1)
+        answer = gevent.spawn(link.ask, "GET", "two")
+        gevent.sleep(0.02)
+    finally:
+        redis_server.resume()
+    assert answer.get(timeout=5) == b"two"
     link.close()
 
 
