@@ -113,6 +113,8 @@ class RedisLink:
             )
         self._given = client
         self._clients: dict[Any, Any] = {}
+        # Asks a Redis Cluster who has what.
+        self._looking: gevent.Greenlet[..., Any] | None = None
         self._pid = os.getpid()
         self._is_down = False
 
@@ -138,7 +140,8 @@ class RedisLink:
         """Something has moved, or has failed: ask a Redis Cluster who has what; may block."""
         if self.is_cluster:
             try:
-                self._given.nodes_manager.initialize()
+                with _deadline(COMMAND_TIMEOUT):
+                    self._given.nodes_manager.initialize()
             except redis_errors() as error:
                 self.failed(error)
 
@@ -207,7 +210,7 @@ class RedisLink:
         Raises:
             redis.RedisError, OSError: Redis is out of reach, or refuses.
         """
-        with _deadline(timeout):
+        with self._question(timeout):
             try:
                 return self._client(self.node_of(words[1])).execute_command(*words)
             except self._redis.ResponseError as error:
@@ -216,9 +219,22 @@ class RedisLink:
                 self.refresh()
                 return self._client(self.node_of(words[1])).execute_command(*words)
 
+    @contextmanager
+    def _question(self, timeout: float) -> Iterator[None]:
+        try:
+            with _deadline(timeout):
+                yield
+        except self._redis.ResponseError:
+            raise
+        except redis_errors():
+            # The node may have left the Redis Cluster: whoever asks next is to know.
+            if self.is_cluster and (self._looking is None or self._looking.ready()):
+                self._looking = gevent.spawn(self.refresh)
+            raise
+
     def _client(self, node: Any) -> Any:
         if self._pid != os.getpid():
-            self._pid, self._clients = os.getpid(), {}
+            self._pid, self._clients, self._looking = os.getpid(), {}, None
         found = self._clients.get(node)
         if found is None:
             source = self._pool(node)
@@ -238,7 +254,7 @@ class RedisLink:
         """
         word = "SHARDNUMSUB" if sharded else "NUMSUB"
         nodes = [node.name for node in self._given.get_primaries()] if self.is_cluster else [None]
-        with _deadline(timeout):
+        with self._question(timeout):
             answers = [
                 self._client(node).execute_command("PUBSUB", word, channel) for node in nodes
             ]

@@ -175,6 +175,43 @@ def test_keys_lie_on_the_nodes_of_a_cluster(redis_nodes: RedisCluster) -> None:
         assert link.nodes_of(names) == found
 
 
+def test_a_node_that_has_left_a_cluster_is_asked_no_more() -> None:
+    with RedisCluster() as nodes:
+        first, second, third = nodes.servers
+        with ClusterClient(host="127.0.0.1", port=first.port) as client:
+            link, key = RedisLink(client), "key"
+            while link.node_of(key) != f"127.0.0.1:{third.port}":
+                key += "y"
+            assert link.count_subscribers("channel", False, 5) == 0
+            give_slots(third, second, nodes)
+            third.stop()
+            for question in (
+                lambda: link.ask("GET", key),
+                lambda: link.count_subscribers("channel", False, 5),
+            ):
+                wait_for(lambda: is_answered(question))  # noqa: B023
+            link.close()
+
+
+def give_slots(giver: RedisServer, taker: RedisServer, nodes: RedisCluster) -> None:
+    name = taker.client.cluster("MYID")
+    owned = giver.client.execute_command("CLUSTER", "SLOTS")
+    first, last = next(entry[:2] for entry in owned if entry[2][1] == giver.port)
+    for server in nodes.servers:
+        pipeline = server.client.pipeline(transaction=False)
+        for slot in range(first, last + 1):
+            pipeline.execute_command("CLUSTER", "SETSLOT", slot, "NODE", name)
+        pipeline.execute()
+
+
+def is_answered(question: Callable[[], Any]) -> bool:
+    try:
+        question()
+    except (redis.RedisError, OSError):
+        return False
+    return True
+
+
 def test_without_a_cluster_there_is_one_node() -> None:
     assert RedisLink("redis://").nodes_of(["a", "b"]) == {None: ["a", "b"]}
 
