@@ -30,7 +30,7 @@ _BATCH = 200
 _BATCH_BYTES = 1024 * 1024
 MAX_QUEUED = 64 * 1024 * 1024
 #: How often in a row a command may break its connection though Redis answers to others.
-_ATTEMPTS = 6
+_ATTEMPTS = 5
 #: Seconds that a publisher that is closed has for what is still queued.
 FLUSH = 2.0
 
