@@ -122,7 +122,7 @@ class RedisStreamsAdapter:
 
     def stats(self) -> dict[str, int]:
         """Return counters."""
-        found = self.channels.stats()
+        found = {**self.channels.stats(), "gaps": 0}
         for publisher in self._publishers.values():
             found["published"] += publisher.published
             found["unsent"] += publisher.unsent
@@ -130,6 +130,7 @@ class RedisStreamsAdapter:
         for reader in self._readers.values():
             found["received"] += reader.received
             found["reconnects"] += reader.reconnects
+            found["gaps"] += reader.gaps
         found["malformed"] += self.malformed
         return found
 
