@@ -39,7 +39,8 @@ class RedisChannels:
         self._sharded = sharded
         self._publisher = Publisher(link)
         self._subscribers: dict[Any, Subscriber] = {}
-        self._handlers: dict[str, Handler] = {}
+        # One for each namespace: "/a#b" has the channel that the room "b" of "/a" has.
+        self._handlers: dict[str, tuple[Handler, ...]] = {}
         # The node of each sharded channel.
         self._nodes: dict[str, Any] = {}
         self._patterns: dict[str, Handler] = {}
@@ -56,7 +57,8 @@ class RedisChannels:
         What it raises as ``ValueError`` is a malformed message: it is counted. :meth:`count`
         waits for subscriptions that are ``awaited``.
         """
-        self._handlers.update(dict.fromkeys(channels, handler))
+        for channel in channels:
+            self._handlers[channel] = (*self._others(channel, handler), handler)
         if self._sharded:
             for channel in channels:
                 self._place(channel, awaited)
@@ -69,13 +71,19 @@ class RedisChannels:
         self._patterns[pattern] = handler
         self._subscriber(None).subscribe("PSUBSCRIBE", pattern)
 
-    def ignore(self, *channels: str) -> None:
-        """Listen to channels no longer."""
+    def ignore(self, handler: Handler, *channels: str) -> None:
+        """Pass the messages of channels to ``handler`` no longer."""
         word = "SSUBSCRIBE" if self._sharded else "SUBSCRIBE"
         for channel in channels:
-            if self._handlers.pop(channel, None) is not None:
+            others = self._others(channel, handler)
+            if others:
+                self._handlers[channel] = others
+            elif self._handlers.pop(channel, None) is not None:
                 node = self._nodes.pop(channel, None)
                 self._subscriber(node).unsubscribe(word, channel)
+
+    def _others(self, channel: str, handler: Handler) -> tuple[Handler, ...]:
+        return tuple(item for item in self._handlers.get(channel, ()) if item != handler)
 
     def ignore_below(self, prefix: str) -> None:
         """Listen to the channels below a prefix no longer."""
@@ -141,11 +149,12 @@ class RedisChannels:
     def _on_message(self, name: bytes, payload: bytes, pattern: bytes | None) -> None:
         channel = name.decode("utf-8", "replace")
         if pattern is None:
-            handler = self._handlers.get(channel)
+            handlers = self._handlers.get(channel, ())
         else:
             # A channel below two prefixes arrives once for each.
-            handler = self._patterns.get(pattern.decode())
-        if handler is not None:
+            found = self._patterns.get(pattern.decode())
+            handlers = () if found is None else (found,)
+        for handler in handlers:
             try:
                 handler(channel, payload)
             except ValueError as error:

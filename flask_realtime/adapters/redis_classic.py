@@ -98,8 +98,8 @@ class ClassicBus:
         """Begin to listen."""
         self._participant.join(receiver, self._on_response)
         self._channels.listen_below(self._on_broadcast, self._names.broadcast)
-        self._channels.listen(self._on_request, self._names.request)
-        self._channels.listen(self._on_response, self._names.response)
+        self._participant.listen(self._on_request, self._names.request)
+        self._participant.listen(self._on_response, self._names.response)
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""
@@ -129,8 +129,7 @@ class ClassicBus:
 
     def close(self) -> None:
         """Stop listening; harmless when called again."""
-        names = self._names
-        self._participant.leave(names.request, names.response, below=names.broadcast)
+        self._participant.leave(below=self._names.broadcast)
 
     def _on_broadcast(self, channel: str, payload: bytes) -> None:
         receiver = self._participant.receiver_of(payload)

@@ -68,6 +68,15 @@ def _deadline(seconds: float) -> Iterator[None]:
         timer.close()
 
 
+def _closing(kind: Any) -> Any:
+    # A connection whose answer was not waited for must not be used again: it would answer the
+    # next question with it. Those of a Sentinel stay open then, unless they are told.
+    def read_response(self: Any, *args: Any, **options: Any) -> Any:
+        return kind.read_response(self, *args, **{**options, "disconnect_on_error": True})
+
+    return type(kind.__name__, (kind,), {"read_response": read_response})
+
+
 def _connect(connection: Any) -> Exception | None:
     try:
         connection.connect()
@@ -104,6 +113,8 @@ class RedisLink:
             )
         self._given = client
         self._clients: dict[Any, Any] = {}
+        # Asks a Redis Cluster who has what.
+        self._looking: gevent.Greenlet[..., Any] | None = None
         self._pid = os.getpid()
         self._is_down = False
 
@@ -129,7 +140,8 @@ class RedisLink:
         """Something has moved, or has failed: ask a Redis Cluster who has what; may block."""
         if self.is_cluster:
             try:
-                self._given.nodes_manager.initialize()
+                with _deadline(COMMAND_TIMEOUT):
+                    self._given.nodes_manager.initialize()
             except redis_errors() as error:
                 self.failed(error)
 
@@ -198,7 +210,7 @@ class RedisLink:
         Raises:
             redis.RedisError, OSError: Redis is out of reach, or refuses.
         """
-        with _deadline(timeout):
+        with self._question(timeout):
             try:
                 return self._client(self.node_of(words[1])).execute_command(*words)
             except self._redis.ResponseError as error:
@@ -207,14 +219,27 @@ class RedisLink:
                 self.refresh()
                 return self._client(self.node_of(words[1])).execute_command(*words)
 
+    @contextmanager
+    def _question(self, timeout: float) -> Iterator[None]:
+        try:
+            with _deadline(timeout):
+                yield
+        except self._redis.ResponseError:
+            raise
+        except redis_errors():
+            # The node may have left the Redis Cluster: whoever asks next is to know.
+            if self.is_cluster and (self._looking is None or self._looking.ready()):
+                self._looking = gevent.spawn(self.refresh)
+            raise
+
     def _client(self, node: Any) -> Any:
         if self._pid != os.getpid():
-            self._pid, self._clients = os.getpid(), {}
+            self._pid, self._clients, self._looking = os.getpid(), {}, None
         found = self._clients.get(node)
         if found is None:
             source = self._pool(node)
             options = self._options(source, COMMAND_TIMEOUT)
-            kind = source.connection_class
+            kind = _closing(source.connection_class)
             pool = self._redis.ConnectionPool(connection_class=kind, **options)
             found = self._clients[node] = self._redis.Redis(connection_pool=pool)
             # Answers as they are, whatever the version of redis-py makes of them.
@@ -229,7 +254,7 @@ class RedisLink:
         """
         word = "SHARDNUMSUB" if sharded else "NUMSUB"
         nodes = [node.name for node in self._given.get_primaries()] if self.is_cluster else [None]
-        with _deadline(timeout):
+        with self._question(timeout):
             answers = [
                 self._client(node).execute_command("PUBSUB", word, channel) for node in nodes
             ]

@@ -76,6 +76,7 @@ class Participant:
         self._beginnings = beginnings
         self._left = left
         self._has_left = False
+        self._heard: dict[str, Handler] = {}
         self.receiver: Receiver | None = None
         self.requests = RequestQueue(channels.on_malformed)
         self._identify()
@@ -89,7 +90,18 @@ class Participant:
         # The name is chosen here, after a fork: each process is a server of its own.
         self._identify()
         self.receiver = receiver
-        self._channels.listen(on_answer, self.channel_of(self.uid))
+        self.listen(on_answer, self.channel_of(self.uid))
+
+    def listen(self, handler: Handler, *channels: str, awaited: bool = True) -> None:
+        """Listen to channels until it leaves; see :meth:`RedisChannels.listen`."""
+        self._heard.update(dict.fromkeys(channels, handler))
+        self._channels.listen(handler, *channels, awaited=awaited)
+
+    def ignore(self, channel: str) -> None:
+        """Listen to a channel no longer; harmless when it does not."""
+        handler = self._heard.pop(channel, None)
+        if handler is not None:
+            self._channels.ignore(handler, channel)
 
     def channel_of(self, uid: str) -> str:
         """Return the channel of what is sent to one server alone."""
@@ -135,12 +147,11 @@ class Participant:
         """
         return self._channels.count(self._common)
 
-    def leave(self, *channels: str, below: str | None = None) -> None:
+    def leave(self, below: str | None = None) -> None:
         """Take part no longer; harmless when called again.
 
         Args:
-            channels: What the namespace has listened to, beside this server's own channel.
-            below: The prefix of more channels.
+            below: The prefix of more channels to which it has listened.
         """
         if self._has_left:
             return
@@ -149,6 +160,7 @@ class Participant:
             self.receiver = None
             if below is not None:
                 self._channels.ignore_below(below)
-            self._channels.ignore(*channels, self.channel_of(self.uid))
+            for channel in list(self._heard):
+                self.ignore(channel)
             self.requests.close()
         self._left()

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import gevent
 from gevent.event import Event
 
+from ..extras import optional
 from .backoff import Backoff
 from .redis_commands import CommandConnection
 from .redis_link import COMMAND_TIMEOUT, RedisLink, redis_errors
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 _BATCH = 200
 _BATCH_BYTES = 1024 * 1024
 MAX_QUEUED = 64 * 1024 * 1024
+#: How often in a row a command may break its connection though Redis answers to others.
+_ATTEMPTS = 5
 #: Seconds that a publisher that is closed has for what is still queued.
 FLUSH = 2.0
 
@@ -94,6 +97,8 @@ class Publisher:
         timeout: float = COMMAND_TIMEOUT,
     ) -> None:
         self._link = link
+        errors = optional("redis.exceptions", "redis")
+        self._says_nothing = (errors.ResponseError, errors.TimeoutError)
         self._history = history
         self._max_queued = max_queued
         self._timeout = timeout
@@ -108,6 +113,8 @@ class Publisher:
         # Whether the last attempt to come back, or the last command, was in vain.
         self._again = False
         self._refused = False
+        # How many attempts in a row have sent nothing, though Redis was there.
+        self._vain = 0
         # What the log has not been told yet.
         self._untold = 0
         self.queued = 0
@@ -174,17 +181,31 @@ class Publisher:
         except redis_errors() as error:
             self._failed(error)
             self._come_back(connection, batch)
+            self._give_up_one(batch[0], error)
         else:
             self._again = False
+            self._vain = 0
             self._backoff.reset()
             self._answered(answers)
 
+    def _give_up_one(self, first: Command, error: Exception) -> None:
+        # Redis closes the connection of whoever sends more than it is told to take: such a
+        # command must not keep those behind it for ever.
+        is_left = bool(self._queue) and self._queue[0] is first
+        if not is_left or isinstance(error, self._says_nothing):
+            self._vain = 0
+            return
+        self._vain += 1
+        if self._vain == _ATTEMPTS:
+            self._vain = 0
+            self._lost(self._take(), error)
+
     def _next_batch(self) -> list[Command]:
-        batch, size = [], 0
+        batch, size, most = [], 0, 1 if self._vain else _BATCH
         for command in self._queue:
             batch.append(command)
             size += command.size
-            if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            if len(batch) == most or size >= _BATCH_BYTES:
                 break
         return batch
 

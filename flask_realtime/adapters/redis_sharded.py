@@ -107,23 +107,20 @@ class ShardedBus:
             self._rooms.add(room)
             if self._participant.receiver is not None:
                 channel = f"{self._main}{room}#"
-                self._channels.listen(self._on_message, channel, awaited=False)
+                self._participant.listen(self._on_message, channel, awaited=False)
 
     def deleted(self, room: str) -> None:
         """Listen to the channel of a room no longer."""
         if room in self._rooms:
             self._rooms.discard(room)
-            if self._participant.receiver is not None:
-                self._channels.ignore(f"{self._main}{room}#")
+            self._participant.ignore(f"{self._main}{room}#")
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
         self._participant.join(receiver, self._on_message)
-        self._channels.listen(self._on_message, self._main)
-        self._channels.listen(self._on_message, *self._room_channels(), awaited=False)
-
-    def _room_channels(self) -> list[str]:
-        return [f"{self._main}{room}#" for room in self._rooms]
+        self._participant.listen(self._on_message, self._main)
+        rooms = [f"{self._main}{room}#" for room in self._rooms]
+        self._participant.listen(self._on_message, *rooms, awaited=False)
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""
@@ -151,7 +148,7 @@ class ShardedBus:
 
     def close(self) -> None:
         """Stop listening; harmless when called again."""
-        self._participant.leave(self._main, *self._room_channels())
+        self._participant.leave()
 
     def _on_message(self, channel: str, payload: bytes) -> None:
         if self._participant.receiver_of(payload) is not None:

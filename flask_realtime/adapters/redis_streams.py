@@ -123,7 +123,7 @@ class RedisStreamsAdapter:
 
     def stats(self) -> dict[str, int]:
         """Return counters."""
-        found = self.channels.stats()
+        found = {**self.channels.stats(), "gaps": 0}
         for publisher in self._publishers.values():
             found["published"] += publisher.published
             found["unsent"] += publisher.unsent
@@ -131,6 +131,7 @@ class RedisStreamsAdapter:
         for reader in self._readers.values():
             found["received"] += reader.received
             found["reconnects"] += reader.reconnects
+            found["gaps"] += reader.gaps
         return found
 
     def forget(self, name: str) -> None:
@@ -180,7 +181,7 @@ class StreamsBus:
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
         self._participant.join(receiver, self._on_message)
-        self._owner.channels.listen(self._on_message, self._main)
+        self._participant.listen(self._on_message, self._main)
         self._owner.reader(self._stream).start()
 
     def publish(self, request: Request) -> None:
@@ -229,7 +230,7 @@ class StreamsBus:
     def close(self) -> None:
         """Stop listening."""
         self._owner.forget(self._namespace.name)
-        self._participant.leave(self._main)
+        self._participant.leave()
 
     def on_entry(self, entry_id: str, fields: Fields) -> None:
         """Take an entry of the stream, when it has its turn."""

@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from .read_loop import ReadLoop
 from .redis_link import RedisLink
-from .stream_format import StreamOptions
+from .stream_format import StreamOptions, order_of
 
 __all__ = ["StreamReader"]
 
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds beyond its waiting time after which a read is given up.
 PATIENCE = 30.0
+#: What was read last of a stream that has no entries yet.
+_BEGINNING = "0-0"
 
 Fields = dict[bytes, bytes]
 
@@ -56,6 +58,8 @@ class StreamReader:
         #: Set as long as the stream is being read.
         self.ready = Event()
         self.received = 0
+        #: How often entries were gone before they were read.
+        self.gaps = 0
 
     @property
     def reconnects(self) -> int:
@@ -80,8 +84,12 @@ class StreamReader:
             self._link.works()
             self._loop.connected()
             self.ready.set()
+            whole = 1  # entries from which on it may be far behind: any, on a new connection
             while True:
-                self._take(self._read(connection))
+                before = self.position
+                if self._take(self._read(connection)) >= whole:
+                    self._look_back(connection, before)
+                whole = self._options.read_count
                 self._loop.works()
                 # There may be more to read for as long as it goes on.
                 gevent.sleep(0)
@@ -93,7 +101,7 @@ class StreamReader:
         # "$" would mean another end at each read: what is added between two would be missed.
         connection.send_command("XREVRANGE", self._stream, "+", "-", "COUNT", 1)
         last = connection.read_response(disable_decoding=True)
-        return last[0][0].decode() if last else "0-0"
+        return last[0][0].decode() if last else _BEGINNING
 
     def _read(self, connection: Any) -> Any:
         options = self._options
@@ -104,8 +112,25 @@ class StreamReader:
         )
         return connection.read_response(disable_decoding=True)
 
-    def _take(self, reply: Any) -> None:
+    def _look_back(self, connection: Any, before: str) -> None:
+        # A stream keeps a number of entries. Those between what was read last and now are gone
+        # when it begins after the former; what goes from now on, the next read will tell.
+        connection.send_command("XRANGE", self._stream, "-", "+", "COUNT", 1)
+        first = connection.read_response(disable_decoding=True)
+        if not first or before == _BEGINNING:
+            return
+        if order_of(before) < order_of(first[0][0]) <= order_of(self.position):
+            self.gaps += 1
+            logger.warning(
+                "! entries of the stream %s after %s were gone before they were read",
+                self._stream,
+                before,
+            )
+
+    def _take(self, reply: Any) -> int:
+        count = 0
         for _, entries in reply or ():
+            count += len(entries)
             for entry_id, values in entries:
                 self.position = entry_id.decode()
                 self.received += 1
@@ -113,6 +138,7 @@ class StreamReader:
                     self._on_entry(self.position, fields_of(values))
                 except Exception:
                     logger.exception("! an entry of the stream could not be handled")
+        return count
 
 
 def fields_of(values: list[bytes] | None) -> Fields:

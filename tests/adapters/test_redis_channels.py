@@ -10,7 +10,7 @@ import gevent
 import pytest
 from redis.cluster import RedisCluster as ClusterClient
 
-from flask_realtime.adapters.redis_channels import RedisChannels
+from flask_realtime.adapters.redis_channels import Handler, RedisChannels
 from flask_realtime.adapters.redis_link import RedisLink
 from tests.adapters.redis_world import wait_for
 from tests.redis_server import RedisCluster, RedisServer
@@ -42,8 +42,12 @@ def make_channels(redis_server: RedisServer) -> Iterator[MakeChannels]:
         channels.close()
 
 
-def listen(channels: RedisChannels, heard: Heard, *names: str) -> None:
-    channels.listen(lambda *message: heard.append(message), *names)
+def listen(channels: RedisChannels, heard: Heard, *names: str) -> Handler:
+    def handler(*message: Any) -> None:
+        heard.append(message)
+
+    channels.listen(handler, *names)
+    return handler
 
 
 @pytest.mark.parametrize("sharded", [False, True])
@@ -51,14 +55,14 @@ def test_a_message_reaches_the_handler_of_its_channel_until_it_is_ignored(
     make_channels: MakeChannels, heard: Heard, sharded: bool
 ) -> None:
     channels, other = make_channels(sharded=sharded), list[Any]()
-    listen(channels, heard, "a", "é")
+    handler = listen(channels, heard, "a", "é")
     listen(channels, other, "b")
     assert channels.count("a") == channels.count("é") == 1
     assert channels.count("nobody's") == 0
     for number, name in enumerate(("a", "é", "b", "nobody's")):
         channels.publish(name, b"%d" % number)
     wait_for(lambda: heard == [("a", b"0"), ("é", b"1")] and other == [("b", b"2")])
-    channels.ignore("a", "unknown")
+    channels.ignore(handler, "a", "b", "unknown")
     wait_for(lambda: channels.count("a") == 0)
     channels.publish("a", b"no")
     channels.publish("é", b"last")
@@ -72,6 +76,23 @@ def test_a_message_reaches_the_handler_of_its_channel_until_it_is_ignored(
         "malformed": 0,
         "reconnects": 0,
     }
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_channel_with_two_handlers_is_heard_until_both_ignore_it(
+    make_channels: MakeChannels, heard: Heard, sharded: bool
+) -> None:
+    channels, other = make_channels(sharded=sharded), list[Any]()
+    first, second = listen(channels, heard, "a"), listen(channels, other, "a")
+    assert channels.count("a") == 1
+    channels.publish("a", b"1")
+    wait_for(lambda: heard == other == [("a", b"1")])
+    channels.ignore(second, "a")
+    channels.publish("a", b"2")
+    wait_for(lambda: len(heard) == 2)
+    assert other == [("a", b"1")]
+    channels.ignore(first, "a")
+    wait_for(lambda: channels.count("a") == 0)
 
 
 def test_all_channels_below_a_prefix_are_heard_though_it_holds_wildcards(
@@ -169,12 +190,12 @@ def test_after_closing_nothing_is_heard_or_opened(
     redis_server: RedisServer, make_channels: MakeChannels, heard: Heard
 ) -> None:
     channels = make_channels()
-    listen(channels, heard, "a")
+    handler = listen(channels, heard, "a")
     channels.listen_below(lambda *message: heard.append(message), "b")
     assert channels.count("a") == 1
     channels.close()
     channels.close()
-    channels.ignore("a")
+    channels.ignore(handler, "a")
     channels.ignore_below("b")
     wait_for(lambda: redis_server.client.pubsub_numsub("a") == [(b"a", 0)])
     assert channels.stats()["reconnects"] == 0

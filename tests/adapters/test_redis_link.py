@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 import redis
 from gevent.os import fork
@@ -174,6 +175,43 @@ def test_keys_lie_on_the_nodes_of_a_cluster(redis_nodes: RedisCluster) -> None:
         assert link.nodes_of(names) == found
 
 
+def test_a_node_that_has_left_a_cluster_is_asked_no_more() -> None:
+    with RedisCluster() as nodes:
+        first, second, third = nodes.servers
+        with ClusterClient(host="127.0.0.1", port=first.port) as client:
+            link, key = RedisLink(client), "key"
+            while link.node_of(key) != f"127.0.0.1:{third.port}":
+                key += "y"
+            assert link.count_subscribers("channel", False, 5) == 0
+            give_slots(third, second, nodes)
+            third.stop()
+            for question in (
+                lambda: link.ask("GET", key),
+                lambda: link.count_subscribers("channel", False, 5),
+            ):
+                wait_for(lambda: is_answered(question))  # noqa: B023
+            link.close()
+
+
+def give_slots(giver: RedisServer, taker: RedisServer, nodes: RedisCluster) -> None:
+    name = taker.client.cluster("MYID")
+    owned = giver.client.execute_command("CLUSTER", "SLOTS")
+    first, last = next(entry[:2] for entry in owned if entry[2][1] == giver.port)
+    for server in nodes.servers:
+        pipeline = server.client.pipeline(transaction=False)
+        for slot in range(first, last + 1):
+            pipeline.execute_command("CLUSTER", "SETSLOT", slot, "NODE", name)
+        pipeline.execute()
+
+
+def is_answered(question: Callable[[], Any]) -> bool:
+    try:
+        question()
+    except (redis.RedisError, OSError):
+        return False
+    return True
+
+
 def test_without_a_cluster_there_is_one_node() -> None:
     assert RedisLink("redis://").nodes_of(["a", "b"]) == {None: ["a", "b"]}
 
@@ -241,6 +279,25 @@ def test_questions_have_a_deadline(redis_server: RedisServer) -> None:
     redis_server.client.set("key", "value")
     assert link.ask("GET", "key") == b"value"
     assert link.count_subscribers("channel", False, 5) == 0
+    link.close()
+
+
+@pytest.mark.parametrize("through_sentinel", [False, True])
+def test_an_answer_that_nobody_waited_for_answers_no_other_question(
+    redis_server: RedisServer, sentinel: Any, through_sentinel: bool
+) -> None:
+    link = RedisLink(sentinel.master_for("main") if through_sentinel else redis_server.url)
+    for name in ("one", "two"):
+        link.ask("SET", name, name)
+    redis_server.pause()
+    try:
+        with pytest.raises(TimeoutError):
+            link.ask("GET", "one", timeout=0.1)
+        answer = gevent.spawn(link.ask, "GET", "two")
+        gevent.sleep(0.02)
+    finally:
+        redis_server.resume()
+    assert answer.get(timeout=5) == b"two"
     link.close()
 
 

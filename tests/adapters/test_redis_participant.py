@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.adapters.messages import ClientCount, Request, Response
+from flask_realtime.adapters.messages import AllRooms, ClientCount, Request, Response
 from flask_realtime.adapters.redis_channels import RedisChannels
 from flask_realtime.adapters.redis_link import RedisLink
 from flask_realtime.adapters.redis_participant import Participant, Participants
@@ -28,6 +28,19 @@ class Deaf:
 
     def on_response(self, response: Response, origin: str) -> None:
         raise NotImplementedError
+
+
+class Listener(Deaf):
+    """Takes what arrives, and keeps it."""
+
+    def __init__(self) -> None:
+        self.heard: list[Request | Response] = []
+
+    def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
+        self.heard.append(request)
+
+    def on_response(self, response: Response, origin: str) -> None:
+        self.heard.append(response)
 
 
 class Party:
@@ -53,7 +66,7 @@ class Party:
     def join(self, participant: Participant, name: str) -> Deaf:
         receiver = Deaf()
         participant.join(receiver, self.hear)
-        self.channels.listen(self.hear, f"all {name}")
+        participant.listen(self.hear, f"all {name}")
         return receiver
 
     def hear(self, channel: str, payload: bytes) -> None:
@@ -78,8 +91,8 @@ def test_with_the_last_of_them_the_connections_are_closed(party: Party) -> None:
     one.leave()
     one.leave()
     assert party.closed == 0
-    two.leave("all /chat")
-    two.leave("all /chat")
+    two.leave()
+    two.leave()
     assert party.closed == 1
 
 
@@ -97,7 +110,7 @@ def test_who_joins_hears_what_is_sent_to_it_alone_until_it_leaves(
     }  # fmt: skip
     other.answer(own, lambda found: found.request_id.encode(), ClientCount("yes", 1))
     wait_for(lambda: party.heard == [(own, b"yes")])
-    one.leave("all /")
+    one.leave()
     wait_for(lambda: listened_to(redis_server) == {"all /chat", other.channel_of(other.uid)})
     assert one.server_count() == 0
 
@@ -108,7 +121,7 @@ def test_channels_below_a_prefix_are_left_as_well(redis_server: RedisServer, par
     party.channels.listen_below(party.hear, "below#")
     assert one.server_count() == 1
     assert redis_server.client.execute_command("PUBSUB", "NUMPAT") == 1
-    one.leave("all /", below="below#")
+    one.leave(below="below#")
     wait_for(lambda: redis_server.client.execute_command("PUBSUB", "NUMPAT") == 0)
     other.leave()
 
@@ -128,7 +141,7 @@ def test_what_it_has_sent_itself_is_for_nobody(party: Party) -> None:
     assert one.receiver_of(b"x:") is receiver
     for own in party.beginnings(one.uid):
         assert one.receiver_of(own + b"...") is None
-    one.leave("all /")
+    one.leave()
     assert one.receiver_of(b"x:") is None
 
 
@@ -143,3 +156,27 @@ def test_an_answer_that_cannot_be_carried_is_logged_and_not_sent(
     one.answer("to / x#", refuse, ClientCount("id", 1))
     assert "cannot be sent: no such thing" in caplog.text
     assert party.channels.stats()["queued_bytes"] == 0
+
+
+def test_a_channel_can_be_left_before_the_others(redis_server: RedisServer, party: Party) -> None:
+    one = party.add("/")
+    party.join(one, "/")
+    one.listen(party.hear, "room")
+    assert one.server_count() == 1
+    one.ignore("room")
+    one.ignore("room")
+    wait_for(lambda: listened_to(redis_server) == {"all /", one.channel_of(one.uid)})
+
+
+def test_requests_wait_for_their_turn_and_responses_do_not(party: Party) -> None:
+    one = party.add("/")
+    one.receiver = listener = Listener()
+    one.deliver("x", AllRooms("1"), 10)
+    one.deliver("x", ClientCount("2", 1), 10)
+    assert listener.heard == [ClientCount("2", 1)]
+    wait_for(lambda: listener.heard == [ClientCount("2", 1), AllRooms("1")])
+    one.deliver("x", AllRooms("3"), 10)
+    one.receiver = None
+    one.deliver("x", ClientCount("4", 1), 10)
+    wait_for(lambda: one.requests.is_empty)
+    assert len(listener.heard) == 2

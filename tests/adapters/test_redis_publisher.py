@@ -295,6 +295,24 @@ def test_what_was_sent_before_redis_was_there_arrives_later(
     assert last == "= Redis is back"
 
 
+def test_a_command_that_redis_never_takes_costs_itself_and_not_those_behind_it(
+    redis_server: RedisServer, make_publisher: MakePublisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher, answers = make_publisher(keeps=True), list[Any]()
+    redis_server.client.config_set("proto-max-bulk-len", 2**20)
+    try:
+        publisher.send(entry(1))
+        publisher.send(Command(("XADD", STREAM, "*", "number", b"x" * 20_000_000), answers.append))
+        for number in range(2, 50):
+            publisher.send(entry(number))
+        wait_for(lambda: publisher.published == 49)
+    finally:
+        redis_server.client.config_set("proto-max-bulk-len", 512_000_000)
+    assert entries(redis_server) == list(range(1, 50))
+    assert (answers, publisher.unsent, publisher.queued) == ([None], 1, 0)
+    assert "! 1 messages were not sent to other servers" in told(caplog)
+
+
 # --- the end -----------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import gevent
 import pytest
 from redis.cluster import RedisCluster as ClusterClient
 
@@ -78,6 +79,28 @@ class Rooms(RedisVariant):
         one.emit("n", 2, target=to(room, "other"))
         wait_for(lambda: len(numbers(there)) == 2)
         assert sorted(numbers(there)) == [1, 2]
+
+    def test_a_namespace_named_like_the_channel_of_a_room_keeps_its_own(
+        self, redis_server: RedisServer, make_server: Callable[..., Server]
+    ) -> None:
+        """Clients may name both: "/#red" has the channel that the room "red" of "/" has."""
+        first, second = (self.factory(redis_server, 5) for _ in range(2))
+        made = [make_server(one, name) for one in (first, second) for name in ("/", "/#red")]
+        here, here_too, there, there_too = made
+        for server in made:
+            server.adapter.start()
+        for server in made:
+            wait_for(lambda: self.answers(server, 2))  # noqa: B023
+        member, other = there.connect("x" * 20, "red"), there_too.connect("y" * 20)
+        wait_for(lambda: self.reaches(here, member, "red"))
+        here_too.emit("n", 1)
+        here.emit("n", 2, target=to("red"))
+        wait_for(lambda: numbers(other) == [1] and numbers(member) == [2])
+        member.disconnect()
+        gevent.sleep(0.02)
+        assert self.answers(here_too, 2)
+        here_too.emit("n", 3)
+        wait_for(lambda: numbers(other) == [1, 3])
 
 
 class TestDynamic(Rooms, RedisContract, BusContract):

@@ -8,6 +8,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from flask_realtime.adapters.redis_link import RedisLink
 from flask_realtime.adapters.stream_format import StreamOptions
@@ -210,3 +211,48 @@ def test_closing_leaves_nothing_behind(redis_server: RedisServer) -> None:
 def test_the_fields_of_an_entry_are_pairs() -> None:
     assert fields_of([b"a", b"1", b"b", b"2"]) == {b"a": b"1", b"b": b"2"}
     assert fields_of(None) == fields_of([]) == {}
+
+
+@pytest.mark.parametrize(("read_count", "is_lost"), [(2, False), (100, True)])
+def test_entries_that_are_gone_before_they_are_read_are_noticed(
+    redis_server: RedisServer,
+    make_reader: MakeReader,
+    caplog: pytest.LogCaptureFixture,
+    read_count: int,
+    is_lost: bool,
+) -> None:
+    read, go_on = list[int](), Event()
+
+    def take(entry_id: str, fields: Fields) -> None:
+        read.append(int(fields[b"number"]))
+        if read[-1] == 19:
+            go_on.wait(5)
+
+    add(redis_server, 0)
+    reader = make_reader(take, read_count=read_count)
+    assert reader.ready.wait(5)
+    add(redis_server, *range(1, 20))
+    wait_for(lambda: read and read[-1] == 19)
+    assert reader.gaps == 0
+    add(redis_server, *range(20, 40))
+    redis_server.client.xtrim(STREAM, maxlen=5, approximate=False)
+    if is_lost:
+        redis_server.kill_clients("normal")
+    go_on.set()
+    wait_for(lambda: read[-1] == 39 and reader.gaps == 1)
+    assert read[19:] == [35, 36, 37, 38, 39]
+    assert any("were gone before" in record.getMessage() for record in caplog.records)
+
+
+def test_a_young_stream_has_no_gaps(
+    redis_server: RedisServer, make_reader: MakeReader, read: list[int]
+) -> None:
+    reader = make_reader(read_count=2)
+    assert reader.ready.wait(5)
+    add(redis_server, *range(10))
+    wait_for(lambda: len(read) == 10)
+    redis_server.kill_clients("normal")
+    wait_for(lambda: reader.reconnects == 1 and reader.ready.is_set())
+    add(redis_server, 10)
+    wait_for(lambda: len(read) == 11)
+    assert reader.gaps == 0
