@@ -48,8 +48,10 @@ class Realtime(Server):
 
         Raises:
             RuntimeError: The application has a server already.
-            TypeError: An option or a ``REALTIME_*`` key is unknown.
+            TypeError: It is no Flask application, or an option or a ``REALTIME_*`` key is unknown.
         """
+        if not isinstance(app, Flask):
+            raise TypeError(f"Realtime is for a Flask application, not {app!r}; see Server")
         if "realtime" in app.extensions:
             raise RuntimeError("this Flask application has a Realtime extension already")
         merged = {**_from_config(app), **self._given, **options}

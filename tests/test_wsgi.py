@@ -90,3 +90,10 @@ def test_a_threading_server_gets_an_explanation(caplog: pytest.LogCaptureFixture
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
     assert "gevent" in errors[0].getMessage()
+
+
+def test_what_is_no_server_or_no_application_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="is no Server"):
+        Middleware(print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a WSGI application must be callable, not int"):
+        Middleware(Server(), 5)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from ..codec.parser import Parser
 from ..engine.hub import HubThread
 from ..errors import ConnectError
 from ..events import EventEmitter
-from ..functions import require_function
+from ..functions import require_event, require_function
 from .broadcast import Broadcaster, BroadcastOperator, check_timeout
 from .handlers import CAUGHT, HandlerTable, Runner, describe
 from .recovery import Recovery
@@ -158,6 +158,7 @@ class Namespace(EventEmitter, Broadcaster):
     # What applications register
 
     def _add(self, event: str, listener: Any, *, once: bool) -> Any:
+        require_event(event)
         # One event with two names: its listeners keep their order.
         event = "connection" if event in CONNECTION_EVENTS else event
         self.registrations += listener is not None
@@ -177,6 +178,7 @@ class Namespace(EventEmitter, Broadcaster):
         self, name: str, function: Callable[..., Any], concurrent: bool = False
     ) -> Callable[..., Any]:
         """Register ``function(socket, *args)`` for an event of all sockets."""
+        require_event(name, number=True)
         if name in CONNECTION_EVENTS:
             self.on("connection", function)
         else:
@@ -256,7 +258,11 @@ class Namespace(EventEmitter, Broadcaster):
         Args:
             function: The callback of an acknowledgement.
             socket: Whose context it is called in; a broadcast has none.
+
+        Raises:
+            TypeError: It cannot be called, or it is a coroutine function.
         """
+        require_function(function, "an acknowledgement callback")
         event = "acknowledgement"
 
         def run(*args: Any) -> None:
