@@ -290,7 +290,7 @@ class Engine(EventEmitter):
         extra = Headers()
         self.trigger("initial_headers", extra, environ)
         cookie = self.options.cookie
-        if cookie:
+        if cookie is not None and cookie is not False:
             extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
         return self._polls.respond(response, environ, with_headers(start_response, extra))
 

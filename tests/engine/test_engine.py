@@ -249,6 +249,18 @@ def test_a_cookie_is_set_by_the_polling_handshake_only(make_engine: MakeEngine) 
     assert "Set-Cookie" not in make_engine().network.request("GET", POLLING).headers
 
 
+@pytest.mark.parametrize("option", [True, {}, {"name": "io"}], ids=repr)
+def test_a_cookie_has_defaults(make_engine: MakeEngine, option: Any) -> None:
+    answer = make_engine(cookie=option).network.request("GET", POLLING)
+    assert answer.headers["Set-Cookie"].startswith("io=")
+
+
+@pytest.mark.parametrize("option", [None, False], ids=repr)
+def test_a_cookie_is_set_only_when_it_is_asked_for(make_engine: MakeEngine, option: Any) -> None:
+    answer = make_engine(cookie=option).network.request("GET", POLLING)
+    assert "Set-Cookie" not in answer.headers
+
+
 # --- life
 
 
