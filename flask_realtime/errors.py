@@ -41,7 +41,8 @@ class ConnectError(RealtimeError):
 
     Args:
         message: The text of the client's error; anything else is turned into text.
-        data: Anything JSON can carry; ``None`` leaves it out.
+        data: Anything JSON can carry, which bytes are not; ``None`` leaves it out. What cannot
+            be carried is logged, and the client is refused without it.
     """
 
     def __init__(self, message: object, data: Any = None) -> None:

@@ -344,8 +344,17 @@ class Namespace(EventEmitter, Broadcaster):
             return True
         socket.turn_away()
         if client.is_open:
-            client.deny(self.name, refusal)
+            self._deny(client, socket, refusal)
         return False
+
+    def _deny(self, client: Client, socket: Socket, refusal: ConnectError) -> None:
+        try:
+            client.deny(self.name, refusal)
+        except CAUGHT as error:
+            # Its data cannot be carried: a mistake of the middleware, which refuses all the same.
+            self.runner.report(error, socket, "middleware")
+            readable = refusal.message.encode(errors="replace").decode()
+            client.deny(self.name, ConnectError(readable))
 
     def _ask(self, socket: Socket, outcome: list[ConnectError | None]) -> None:
         for middleware in list(self._middlewares):
