@@ -33,7 +33,8 @@ class Realtime(Server):
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.runner.context = FlaskContext()
+        self._context = FlaskContext()
+        self.runner.context = self._context
         self._given = options
         self._app: Flask | None = None
         if app is not None:
@@ -58,7 +59,7 @@ class Realtime(Server):
         if merged != self._given:
             self.configure(merged)
         app.extensions["realtime"] = self
-        self._app = app
+        self._app = self._context.app = app
         app.wsgi_app = _FlaskMiddleware(self, app)  # type: ignore[method-assign]
 
     def run(  # type: ignore[override]

@@ -257,7 +257,7 @@ class Namespace(EventEmitter, Broadcaster):
 
         Args:
             function: The callback of an acknowledgement.
-            socket: Whose context it is called in; a broadcast has none.
+            socket: Whose context it is called in; a broadcast has that of no client.
 
         Raises:
             TypeError: It cannot be called, or it is a coroutine function.
@@ -268,7 +268,7 @@ class Namespace(EventEmitter, Broadcaster):
         def run(*args: Any) -> None:
             call = (self.runner.call, socket, event, function, *args)
             if socket is None:
-                gevent.spawn(*call)
+                gevent.spawn(self.runner.apart, event, *call)
             else:
                 gevent.spawn(self.runner.within, socket, event, *call)
 

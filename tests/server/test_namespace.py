@@ -199,6 +199,8 @@ def test_a_context_that_cannot_be_entered_does_not_open_the_door(server: ServerW
         def call(self, socket: Any, function: Any, args: Any) -> None:
             raise ConnectionError("the session store is down")
 
+        call_apart: Any = call
+
     @server.io.use
     def check(socket: Socket) -> None:
         raise ConnectError("nobody comes in")
