@@ -428,3 +428,15 @@ def test_without_an_application_an_event_of_another_server_runs_as_it_is() -> No
     extension.sockets.on_server_side_emit(["reload"])
     wait_until(lambda: seen, "the listener")
     assert seen == [False]
+
+
+def test_cve_2026_27205_handlers_do_not_change_what_may_be_cached(flask_world: FlaskWorld) -> None:
+    """Who looks at the session says ``Vary: Cookie``; no answer of ours depends on one."""
+    flask_world.io.event("login")(lambda socket: session.update(name="ann"))
+    client = flask_world.network.joined("polling")
+    client.emit("login")
+    line: Any = client.line
+    for answer in (line.post("3"), flask_world.network.request("GET", "EIO=4&transport=polling")):
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in answer.headers
+        assert "Vary" not in answer.headers
