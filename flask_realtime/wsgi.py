@@ -77,6 +77,8 @@ class Middleware:
         if not path.startswith(self._prefix) and path != self._exact:
             return self.wsgi_app(environ, start_response)
         response = self._files.answer(path[len(self._prefix) :], environ)
+        if response is not None:
+            response.headers.extend(self.server.engine.cors_headers(environ))
         if response is None and not _is_on_hub(environ):
             response = self._explain()
         if response is not None:
