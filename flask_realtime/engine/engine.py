@@ -38,6 +38,7 @@ from .shutdown import see_off, wait_for_handlers
 from .state import SessionState
 from .traffic import Source, Traffic, collect
 from .verify import (
+    ask_middleware,
     parse_query,
     verify_handshake,
     verify_protocol,
@@ -197,7 +198,7 @@ class Engine(EventEmitter):
                 start_response("204 No Content", allowed)
                 return []
             for middleware in self._middlewares:
-                response = _ask(middleware, environ)
+                response = ask_middleware(middleware, environ)
                 if response is not None:
                     response.headers.extend(self.cors_headers(environ))
                     return response(environ, start_response)
@@ -388,13 +389,3 @@ class Engine(EventEmitter):
 
 def _goodbye_timed_out(session: Session) -> None:
     session.close(flush=False)
-
-
-def _ask(middleware: EngineMiddleware, environ: Environ) -> HTTPResponse | None:
-    try:
-        return middleware(environ)
-    except RequestError:
-        raise
-    except Exception as error:
-        logger.exception("! an engine middleware failed")
-        raise BadRequest({"name": "MIDDLEWARE_FAILURE"}) from error

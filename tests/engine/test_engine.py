@@ -165,6 +165,16 @@ def test_a_middleware_that_fails_is_not_the_business_of_the_client(
     assert "KeyError: 'secret'" in caplog.text
 
 
+@pytest.mark.parametrize("result", [True, "ok", ("text", 200)], ids=repr)
+def test_a_middleware_that_returns_something_else_is_told(
+    engine: EngineWorld, caplog: pytest.LogCaptureFixture, result: Any
+) -> None:
+    engine.engine.use(lambda environ: result)
+    answer = engine.network.request("GET", POLLING)
+    refused(engine, answer, 3, "Bad request")
+    assert f"returns None to go on, or a werkzeug Response, not {result!r}" in caplog.text
+
+
 def test_a_middleware_may_raise_a_documented_error(engine: EngineWorld) -> None:
     def fail(environ: Any) -> None:
         raise Forbidden({"message": "no"}, "no")
