@@ -7,6 +7,7 @@ encoding, until it changes on the disk.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -40,7 +41,7 @@ class ClientFiles:
         starts: Where the search for ``node_modules`` begins; it goes upwards from there.
     """
 
-    def __init__(self, option: bool | str, starts: Iterable[str]) -> None:
+    def __init__(self, option: bool | str | os.PathLike[str], starts: Iterable[str]) -> None:
         self._is_on = bool(option)
         if isinstance(option, bool):
             self._directory = _search(starts) if option else None

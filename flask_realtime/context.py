@@ -119,7 +119,14 @@ _standing: ContextVar[_Standing | None] = ContextVar("flask_realtime.standing", 
 
 
 class FlaskContext:
-    """Calls handlers inside the contexts of their application."""
+    """Calls handlers inside the contexts of their application.
+
+    Attributes:
+        app: The application that was set up last, for what is no client's doing.
+    """
+
+    def __init__(self) -> None:
+        self.app: Flask | None = None
 
     def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         """Call ``function(*args)`` as one event of a socket."""
@@ -132,6 +139,14 @@ class FlaskContext:
             standing.call(function, args)
         else:
             _call_within_pushed(_connection(client), client.is_open, function, args)
+
+    def call_apart(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """Call ``function(*args)`` in a context of the application: there is no request."""
+        if self.app is None:
+            function(*args)
+        else:
+            with self.app.app_context():
+                function(*args)
 
     @staticmethod
     def release() -> None:

@@ -40,13 +40,14 @@ class ConnectError(RealtimeError):
     (Socket.IO documentation, "Middlewares").
 
     Args:
-        message: The text of the client's error.
-        data: Anything JSON can carry; ``None`` leaves it out.
+        message: The text of the client's error; anything else is turned into text.
+        data: Anything JSON can carry, which bytes are not; ``None`` leaves it out. What cannot
+            be carried is logged, and the client is refused without it.
     """
 
-    def __init__(self, message: str, data: Any = None) -> None:
+    def __init__(self, message: object, data: Any = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(message)
         self.data = data
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, overload
 
-from .functions import require_function
+from .functions import require_event, require_function
 
 __all__ = ["EventEmitter"]
 
@@ -55,6 +55,7 @@ class EventEmitter:
         return self._add(event, listener, once=True)
 
     def _add(self, event: str, listener: Any, *, once: bool) -> Any:
+        require_event(event)
         if listener is None:
             return lambda function: self._add(event, function, once=once)
         require_function(listener, "a listener")

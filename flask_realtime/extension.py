@@ -33,7 +33,8 @@ class Realtime(Server):
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
         super().__init__(**options)
-        self.runner.context = FlaskContext()
+        self._context = FlaskContext()
+        self.runner.context = self._context
         self._given = options
         self._app: Flask | None = None
         if app is not None:
@@ -48,15 +49,17 @@ class Realtime(Server):
 
         Raises:
             RuntimeError: The application has a server already.
-            TypeError: An option or a ``REALTIME_*`` key is unknown.
+            TypeError: It is no Flask application, or an option or a ``REALTIME_*`` key is unknown.
         """
+        if not isinstance(app, Flask):
+            raise TypeError(f"Realtime is for a Flask application, not {app!r}; see Server")
         if "realtime" in app.extensions:
             raise RuntimeError("this Flask application has a Realtime extension already")
         merged = {**_from_config(app), **self._given, **options}
         if merged != self._given:
             self.configure(merged)
         app.extensions["realtime"] = self
-        self._app = app
+        self._app = self._context.app = app
         app.wsgi_app = _FlaskMiddleware(self, app)  # type: ignore[method-assign]
 
     def run(  # type: ignore[override]

@@ -1,4 +1,4 @@
-"""Functions that an application hands over: checked where they are handed over."""
+"""What an application registers, functions and names: checked where it hands them over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from inspect import CO_COROUTINE
 from types import FunctionType
 from typing import Any
 
-__all__ = ["require_function"]
+__all__ = ["require_event", "require_function"]
 
 
 def require_function(function: Any, what: str) -> None:
@@ -27,3 +27,19 @@ def require_function(function: Any, what: str) -> None:
         raise TypeError(f"{what} must be callable, not {type(function).__name__}")
     if inspect.iscoroutinefunction(function):
         raise TypeError(f"{what} must be a plain function: this server does not run coroutines")
+
+
+def require_event(event: Any, *, number: bool = False) -> None:
+    """Check that ``event`` can be the name of one: it would never happen otherwise.
+
+    Args:
+        event: What the application gave.
+        number: Whether it may be a number, which clients may send in place of a name.
+
+    Raises:
+        TypeError: It is no text; a decorator that was written without its event is told how.
+    """
+    if isinstance(event, str) or (number and isinstance(event, (int, float))):
+        return
+    hint = '; as a decorator: @….on("name")' if callable(event) else ""
+    raise TypeError(f"an event name must be a string, not {type(event).__name__}{hint}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,23 @@ _COOKIE_KEYS = frozenset({"name", "path", "domain", "max_age", "secure", "httpon
 #: The windows that RFC 7692 §7.1.2 knows, as powers of two.
 MIN_WINDOW_BITS, MAX_WINDOW_BITS = 8, 15
 
+#: The name of a cookie: a token (RFC 6265 §4.1.1).
+_COOKIE_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_COOKIE_TYPES: dict[str, tuple[type, ...]] = {
+    "path": (str,),
+    "domain": (str, type(None)),
+    "max_age": (int, type(None)),
+    "secure": (bool,),
+    "httponly": (bool,),
+}
+_SAME_SITE = ("strict", "lax", "none")
+
+_FLAGS = (
+    "add_trailing_slash",
+    "allow_upgrades",
+    "allow_eio3",
+    "cleanup_empty_child_namespaces",
+)
 _POSITIVE = (
     "ping_interval",
     "ping_timeout",
@@ -63,6 +82,9 @@ class RecoveryOptions:
         options = cls(**values)
         for name in ("max_disconnection_duration", "max_log_bytes"):
             _check_positive(f"connection_state_recovery: {name}", getattr(options, name))
+        if not isinstance(options.max_log_bytes, int):
+            raise ValueError("connection_state_recovery: max_log_bytes must be a whole number")
+        _check_flag("connection_state_recovery: skip_middlewares", options.skip_middlewares)
         return options
 
 
@@ -170,14 +192,14 @@ class Options:
     #: A cookie for sticky sessions: ``True``, a name, or a mapping of its attributes.
     cookie: bool | str | Mapping[str, Any] | None = None
     #: Compression of polling responses: ``True``, ``False`` or ``{"threshold": bytes}``.
-    http_compression: bool | Mapping[str, Any] = True
+    http_compression: bool | Mapping[str, Any] | None = True
     #: Compression of WebSocket messages: ``True``, ``False`` or a mapping of
     #: :class:`DeflateSettings`.
     per_message_deflate: bool | Mapping[str, Any] | None = False
     #: A message that follows the handshake in the same response.
     initial_packet: str | bytes | None = None
     #: Whether, or from which directory, the JavaScript client is served.
-    serve_client: bool | str = True
+    serve_client: bool | str | os.PathLike[str] = True
     #: Whether a child of a dynamic namespace is removed when its last socket has left.
     cleanup_empty_child_namespaces: bool = False
     #: Makes the adapter of a namespace: ``fn(namespace)``, or the URL of a Redis server; in
@@ -197,6 +219,15 @@ class Options:
         """``connection_state_recovery``, complete; ``None`` when it is off."""
         return RecoveryOptions.build(self.connection_state_recovery)
 
+    @property
+    def compression_threshold(self) -> int | None:
+        """Bytes from which a polling response is compressed; ``None`` for never."""
+        setting = self.http_compression
+        if isinstance(setting, Mapping):
+            threshold: int = setting.get("threshold", 1024)
+            return threshold
+        return 1024 if setting else None
+
     @classmethod
     def names(cls) -> frozenset[str]:
         """Return the names of all options."""
@@ -207,7 +238,8 @@ class Options:
         """Check what was given and return the options.
 
         Raises:
-            TypeError: An option is unknown; the message names the nearest one.
+            TypeError: An option is unknown; the message names the nearest one. Or a value is of
+                a type that it cannot have.
             ValueError: A value is out of range.
         """
         values = dict(given)
@@ -219,14 +251,16 @@ class Options:
         return options
 
     def check(self) -> None:
-        """Raise ``ValueError`` for a value that cannot work."""
+        """Raise ``TypeError`` or ``ValueError`` for a value that cannot work."""
         self._check_numbers()
         self._check_types()
-        unknown = set(self.transports) - {"polling", "websocket"}
-        if unknown:
-            raise ValueError(f"unknown transport {sorted(unknown)[0]!r}")
+        for transport in self.transports:
+            if transport not in ("polling", "websocket"):
+                raise ValueError(f"unknown transport {transport!r}")
         if not self.path.startswith("/"):
             raise ValueError(f"path must start with a slash, not {self.path!r}")
+        if not {"?", "#"}.isdisjoint(self.path):
+            raise ValueError(f"path is a path only, not {self.path!r}")
         if self.parser is not None and self.json is not None:
             raise ValueError("json belongs to the default parser: give it to the parser instead")
 
@@ -240,19 +274,59 @@ class Options:
             raise ValueError(f"max_attachments must be a count, not {self.max_attachments!r}")
 
     def _check_types(self) -> None:
-        if isinstance(self.transports, str) or not self.transports:
+        for name in _FLAGS:
+            _check_flag(name, getattr(self, name))
+        if not isinstance(self.path, str):
+            raise TypeError(f"path must be a string, not {self.path!r}")
+        names = self.transports
+        if not isinstance(names, Collection) or isinstance(names, str) or not names:
             raise ValueError("transports must be a list of names")
-        if not isinstance(self.allow_eio3, bool):
-            raise TypeError(f"allow_eio3 must be True or False, not {self.allow_eio3!r}")
+        if not isinstance(self.serve_client, (bool, str, os.PathLike)):
+            raise TypeError(
+                f"serve_client must be True, False or a directory, not {self.serve_client!r}"
+            )
+        if self.adapter is not None and not isinstance(self.adapter, str):
+            require_function(self.adapter, "adapter")
         for name in ("allow_request", "generate_id"):
             if getattr(self, name) is not None:
                 require_function(getattr(self, name), name)
         if not isinstance(self.initial_packet, (str, bytes, type(None))):
             raise TypeError("initial_packet must be text or bytes")
         RecoveryOptions.build(self.connection_state_recovery)
-        _check_keys("cookie", self.cookie, _COOKIE_KEYS)
-        _check_keys("http_compression", self.http_compression, frozenset({"threshold"}))
+        _check_cookie(self.cookie)
+        _check_http_compression(self.http_compression)
         DeflateSettings.build(self.per_message_deflate)
+
+
+def _check_flag(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, not {value!r}")
+
+
+def _check_http_compression(option: Any) -> None:
+    if not isinstance(option, (bool, Mapping, type(None))):
+        raise TypeError(f"http_compression must be a boolean or a mapping, not {option!r}")
+    _check_keys("http_compression", option, frozenset({"threshold"}))
+    threshold = option.get("threshold", 0) if isinstance(option, Mapping) else 0
+    if type(threshold) is not int or threshold < 0:
+        raise ValueError(f"http_compression: threshold must be bytes, not {threshold!r}")
+
+
+def _check_cookie(option: Any) -> None:
+    if not isinstance(option, (bool, str, Mapping, type(None))):
+        raise TypeError(f"cookie must be True, a name or a mapping, not {option!r}")
+    _check_keys("cookie", option, _COOKIE_KEYS)
+    given = option if isinstance(option, Mapping) else {}
+    name = option if isinstance(option, str) else given.get("name", "io")
+    if not isinstance(name, str) or not _COOKIE_NAME.fullmatch(name):
+        raise ValueError(f"cookie: {name!r} is no name of a cookie")
+    for key, types in _COOKIE_TYPES.items():
+        value = given.get(key, types[0]())
+        if not isinstance(value, types) or (key == "max_age" and isinstance(value, bool)):
+            raise TypeError(f"cookie: {key} cannot be {value!r}")
+    same_site = given.get("samesite")
+    if not (same_site is None or (isinstance(same_site, str) and same_site.lower() in _SAME_SITE)):
+        raise ValueError(f'cookie: samesite is "Strict", "Lax" or "None", not {same_site!r}')
 
 
 def _check_positive(name: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["room_set"]
+__all__ = ["check_room", "room_set", "rooms_to_join"]
 
 
 def room_set(rooms: Iterable[Any]) -> frozenset[str]:
@@ -23,3 +23,21 @@ def room_set(rooms: Iterable[Any]) -> frozenset[str]:
         else:
             raise TypeError(f"a room must be a string, not {type(room).__name__}")
     return frozenset(names)
+
+
+def rooms_to_join(rooms: Any) -> frozenset[str]:
+    """Return the rooms of ``join``: a string, or any iterable of strings.
+
+    Raises:
+        TypeError: Something else was given.
+    """
+    if isinstance(rooms, str):
+        return frozenset((rooms,))
+    return room_set(rooms if isinstance(rooms, Iterable) else (rooms,))
+
+
+def check_room(room: Any) -> str:
+    """Return a room; raises ``TypeError`` when it is none."""
+    if not isinstance(room, str):
+        raise TypeError(f"a room must be a string, not {type(room).__name__}")
+    return room

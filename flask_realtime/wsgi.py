@@ -12,6 +12,7 @@ from gevent import getcurrent
 from werkzeug.wrappers import Response
 
 from .client_files import ClientFiles
+from .functions import require_function
 from .server.server import BaseServer
 from .workers import WorkerWatch, find_worker
 
@@ -30,11 +31,18 @@ class Middleware:
         wsgi_app: What answers all other requests; they get 404 without one.
         root: The directory of the application, where the search for the JavaScript client
             begins; the program's and the current one by default.
+
+    Raises:
+        TypeError: The first argument is no server, or the second cannot be called.
     """
 
     def __init__(
         self, server: BaseServer, wsgi_app: WSGIApp | None = None, root: str | None = None
     ) -> None:
+        if not isinstance(server, BaseServer):
+            raise TypeError(f"Middleware(server, wsgi_app): {server!r} is no Server")
+        if wsgi_app is not None:
+            require_function(wsgi_app, "a WSGI application")
         self.server = server
         self.wsgi_app: WSGIApp = wsgi_app or Response("Not Found\n", 404)
         options = server.options
@@ -69,6 +77,8 @@ class Middleware:
         if not path.startswith(self._prefix) and path != self._exact:
             return self.wsgi_app(environ, start_response)
         response = self._files.answer(path[len(self._prefix) :], environ)
+        if response is not None:
+            response.headers.extend(self.server.engine.cors_headers(environ))
         if response is None and not _is_on_hub(environ):
             response = self._explain()
         if response is not None:

@@ -388,3 +388,55 @@ def test_each_of_two_applications_has_its_own_context(quiet_hub: Any) -> None:
     finally:
         for network in networks:
             network.close()
+
+
+def test_an_event_of_another_server_runs_in_a_context_of_the_application(
+    flask_world: FlaskWorld,
+) -> None:
+    returned: list[str] = []
+    flask_world.app.teardown_appcontext(lambda error: returned.append(g.get("name", "")))
+    answers: list[Any] = []
+
+    @flask_world.io.on("reload")
+    def reload(what: str) -> list[Any]:
+        g.name = what
+        return [current_app.name, flask.has_request_context()]
+
+    for what in ("one", "two"):
+        flask_world.io.sockets.on_server_side_emit(["reload", what], answers.append)
+    wait_until(lambda: len(answers) == 2, "both answers")
+    assert answers == [[flask_world.app.name, False]] * 2
+    assert returned == ["one", "two"]
+
+
+def test_the_answers_to_a_broadcast_are_taken_in_a_context_of_the_application(
+    flask_world: FlaskWorld,
+) -> None:
+    seen: list[Any] = []
+    client = flask_world.network.joined()
+    flask_world.io.emit("q", ack=lambda error, found: seen.append((current_app.name, found)))
+    ack_id, _ = client.question()
+    client.answer(ack_id, "yes")
+    wait_until(lambda: seen, "the callback")
+    assert seen == [(flask_world.app.name, ["yes"])]
+
+
+def test_without_an_application_an_event_of_another_server_runs_as_it_is() -> None:
+    seen: list[bool] = []
+    extension = Realtime()
+    extension.on("reload", lambda: seen.append(flask.has_app_context()))
+    extension.sockets.on_server_side_emit(["reload"])
+    wait_until(lambda: seen, "the listener")
+    assert seen == [False]
+
+
+def test_cve_2026_27205_handlers_do_not_change_what_may_be_cached(flask_world: FlaskWorld) -> None:
+    """Who looks at the session says ``Vary: Cookie``; no answer of ours depends on one."""
+    flask_world.io.event("login")(lambda socket: session.update(name="ann"))
+    client = flask_world.network.joined("polling")
+    client.emit("login")
+    line: Any = client.line
+    for answer in (line.post("3"), flask_world.network.request("GET", "EIO=4&transport=polling")):
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in answer.headers
+        assert "Vary" not in answer.headers

@@ -97,3 +97,9 @@ def test_a_frame_error_knows_how_to_close() -> None:
 
 def test_a_packet_error_is_a_value_error() -> None:
     assert issubclass(PacketError, ValueError)
+
+
+def test_a_refusal_is_told_as_text_whatever_it_was_made_of() -> None:
+    error = ConnectError(KeyError("token"))
+    assert error.message == "'token'"
+    assert str(ConnectError(5)) == "5"

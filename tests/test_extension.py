@@ -222,3 +222,9 @@ def test_importing_it_sets_up_no_logging() -> None:
     logger = logging.getLogger("flask_realtime")
     assert logger.handlers == []
     assert logger.level == logging.NOTSET
+
+
+@pytest.mark.parametrize("app", [5, "app", Realtime])
+def test_it_is_for_flask_applications(app: Any) -> None:
+    with pytest.raises(TypeError, match="Realtime is for a Flask application, not"):
+        Realtime(app)

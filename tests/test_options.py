@@ -247,3 +247,90 @@ def test_a_value_of_the_compression_has_a_range(name: str, values: list[Any]) ->
     for value in values:
         with pytest.raises(ValueError, match=f"per_message_deflate: {name}"):
             Options.build({"per_message_deflate": {name: value}})
+
+
+@pytest.mark.parametrize(
+    "name", ["add_trailing_slash", "allow_upgrades", "cleanup_empty_child_namespaces"]
+)
+@pytest.mark.parametrize("value", [None, 1, "yes", "false"], ids=repr)
+def test_what_is_on_or_off_is_a_boolean(name: str, value: object) -> None:
+    """A text from a configuration file, "false" for instance, would be on."""
+    with pytest.raises(TypeError, match=f"{name} must be True or False"):
+        Options.build({name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"path": 5}, "path must be a string"),
+        ({"path": None}, "path must be a string"),
+        ({"serve_client": 5}, "serve_client must be True, False or a directory"),
+        ({"serve_client": None}, "serve_client must be True, False or a directory"),
+        ({"adapter": 5}, "adapter must be callable"),
+        ({"cookie": 5}, "cookie must be True, a name or a mapping"),
+        ({"cookie": ["io"]}, "cookie must be True, a name or a mapping"),
+        ({"cookie": {"maxAge": 5}}, "did you mean 'max_age'"),
+        ({"cookie": {"max_age": "5"}}, "cookie: max_age cannot be '5'"),
+        ({"cookie": {"max_age": True}}, "cookie: max_age cannot be True"),
+        ({"cookie": {"secure": "yes"}}, "cookie: secure cannot be 'yes'"),
+        ({"cookie": {"path": None}}, "cookie: path cannot be None"),
+        ({"http_compression": "yes"}, "http_compression must be a boolean or a mapping"),
+        ({"http_compression": 1024}, "http_compression must be a boolean or a mapping"),
+        ({"http_compression": {"treshold": 1}}, "did you mean 'threshold'"),
+        ({"connection_state_recovery": {"skip_middlewares": "no"}}, "skip_middlewares must be"),
+    ],
+    ids=repr,
+)
+def test_a_value_of_another_type_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        Options.build(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"path": "/live?x=1"}, "path is a path only"),
+        ({"transports": 5}, "transports must be a list"),
+        ({"transports": [5]}, "unknown transport 5"),
+        ({"cookie": ""}, "'' is no name of a cookie"),
+        ({"cookie": "a;b"}, "'a;b' is no name of a cookie"),
+        ({"cookie": {"name": "a b"}}, "'a b' is no name of a cookie"),
+        ({"cookie": {"samesite": "always"}}, "not 'always'"),
+        ({"http_compression": {"threshold": -1}}, "threshold must be bytes, not -1"),
+        ({"http_compression": {"threshold": "1"}}, "threshold must be bytes, not '1'"),
+        ({"http_compression": {"threshold": 1.5}}, "threshold must be bytes, not 1.5"),
+        ({"http_compression": {"threshold": True}}, "threshold must be bytes, not True"),
+        ({"http_compression": {"threshold": None}}, "threshold must be bytes, not None"),
+        ({"connection_state_recovery": {"max_log_bytes": 1.5}}, "whole number"),
+    ],
+    ids=repr,
+)
+def test_a_value_that_cannot_work_is_refused(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Options.build(given)
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        None,
+        False,
+        True,
+        "lb",
+        {},
+        {"name": "lb", "path": "/x", "domain": "a.b", "max_age": 5, "samesite": "none"},
+        {"domain": None, "max_age": None, "samesite": None, "secure": True, "httponly": False},
+    ],
+    ids=repr,
+)
+def test_a_cookie_has_a_name_and_attributes(cookie: Any) -> None:
+    assert Options.build({"cookie": cookie}).cookie == cookie
+
+
+@pytest.mark.parametrize(
+    ("option", "threshold"),
+    [(True, 1024), (False, None), (None, None), ({}, 1024), ({"threshold": 0}, 0)],
+    ids=repr,
+)
+def test_responses_are_compressed_from_a_size_on(option: Any, threshold: int | None) -> None:
+    assert Options.build({"http_compression": option}).compression_threshold == threshold

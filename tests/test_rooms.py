@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.rooms import room_set
+from flask_realtime.rooms import check_room, room_set, rooms_to_join
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,21 @@ def test_strings_and_lists_of_strings_are_rooms(rooms: Any, expected: set[str]) 
 def test_anything_else_is_none(room: Any) -> None:
     with pytest.raises(TypeError, match="a room must be a string, not"):
         room_set((room,))
+
+
+@pytest.mark.parametrize("given", ["a", ["a"], ("a",), {"a"}, iter(["a"])])
+def test_a_room_or_any_iterable_of_rooms_is_joined(given: Any) -> None:
+    assert rooms_to_join(given) == {"a"}
+
+
+@pytest.mark.parametrize("given", [5, None, b"a", [5], object()])
+def test_what_is_no_room_is_not_joined(given: Any) -> None:
+    with pytest.raises(TypeError, match="a room must be a string, not"):
+        rooms_to_join(given)
+
+
+@pytest.mark.parametrize("given", [5, None, b"a", ["a"]])
+def test_one_room_is_a_string(given: Any) -> None:
+    assert check_room("a") == "a"
+    with pytest.raises(TypeError, match="a room must be a string, not"):
+        check_room(given)

@@ -90,3 +90,29 @@ def test_a_threading_server_gets_an_explanation(caplog: pytest.LogCaptureFixture
     errors = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 1
     assert "gevent" in errors[0].getMessage()
+
+
+def test_what_is_no_server_or_no_application_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="is no Server"):
+        Middleware(print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a WSGI application must be callable, not int"):
+        Middleware(Server(), 5)  # type: ignore[arg-type]
+
+
+def test_pages_of_allowed_origins_may_load_the_javascript_client(tmp_path: Any) -> None:
+    """A module script is fetched with CORS, and so is one with an ``integrity`` attribute."""
+    (tmp_path / "socket.io.js").write_text("client")
+    headers = {"Origin": "https://friend.example"}
+    cors = ["https://friend.example"]
+
+    def served(**options: Any) -> Answer:
+        app = Middleware(Server(serve_client=str(tmp_path), **options), behind)
+        with network_of(app) as network:
+            return network.request("GET", "", path="/socket.io/socket.io.js", headers=headers)
+
+    answer = served(cors=cors)
+    assert answer.body == b"client"
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://friend.example"
+    assert sorted(answer.headers.getlist("Vary")) == ["Accept-Encoding", "Origin"]
+    assert "Access-Control-Allow-Origin" not in served().headers
+    assert served(cors="*").headers["Access-Control-Allow-Origin"] == "*"

@@ -95,10 +95,18 @@ class DefaultParser:
         self._max_attachments = max_attachments
 
     def encode(self, packet: Packet, compress: bool = True) -> Message:
-        """Return the packet as a message (Socket.IO protocol, "Packet encoding")."""
+        """Return the packet as a message (Socket.IO protocol, "Packet encoding").
+
+        Raises:
+            TypeError: The data holds something that cannot be carried; bytes, in a packet that
+                is no event and no acknowledgement.
+            ValueError: It holds NaN, an infinity, a lone surrogate or a circle.
+        """
         packet_type, namespace, data, ack_id = packet
         body, attachments = (b"", _NONE) if data is None else self._encode(data)
         if attachments:
+            if packet_type not in _BINARY_OF:
+                raise TypeError(f"a {packet_type.name} packet cannot carry bytes")
             prefix = b"%b%d-" % (_BINARY_OF[packet_type], len(attachments))
         else:
             prefix = _PLAIN_OF[packet_type]

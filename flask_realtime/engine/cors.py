@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,8 +75,9 @@ class CorsPolicy:
             ``credentials`` and ``max_age`` (seconds).
 
     Raises:
-        TypeError: The mapping has an unknown key.
-        ValueError: Credentials are combined with a wildcard.
+        TypeError: The mapping has an unknown key, or a value of the wrong type.
+        ValueError: Credentials are combined with a wildcard, a wildcard is in a list, or a text
+            cannot be a header.
     """
 
     def __init__(self, option: Any) -> None:
@@ -87,13 +88,17 @@ class CorsPolicy:
                 raise TypeError("cors: " + unknown_option(name, _NAMES))
         self._origin = settings.get("origin", "*")
         self._any = self._origin == "*" or self._origin is True
-        if not (self._origin in (True, False, None) or _is_rule(self._origin)):
-            raise TypeError(f"cors: an origin cannot be {self._origin!r}")
-        self._methods = _joined(settings.get("methods", "GET,HEAD,PUT,PATCH,POST,DELETE"))
-        self._allowed_headers = _joined(settings.get("allowed_headers"))
-        self._exposed_headers = _joined(settings.get("exposed_headers"))
-        self._credentials = settings.get("credentials") is True
+        _check_origin(self._origin)
+        methods = settings.get("methods", "GET,HEAD,PUT,PATCH,POST,DELETE")
+        self._methods = _joined("methods", methods)
+        self._allowed_headers = _joined("allowed_headers", settings.get("allowed_headers"))
+        self._exposed_headers = _joined("exposed_headers", settings.get("exposed_headers"))
+        self._credentials = settings.get("credentials") or False
+        if not isinstance(self._credentials, bool):
+            raise TypeError(f"cors: credentials must be True or False, not {self._credentials!r}")
         self._max_age = settings.get("max_age")
+        if self._max_age is not None and type(self._max_age) is not int:
+            raise TypeError(f"cors: max_age must be whole seconds, not {self._max_age!r}")
         if self._credentials and self._any:
             raise ValueError(
                 "cors: credentials need a list of origins; a wildcard would let every site act "
@@ -139,19 +144,30 @@ class CorsPolicy:
         return headers
 
 
-def _is_rule(value: Any) -> bool:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return all(map(_is_rule, value))
-    if value is None or isinstance(value, (str, re.Pattern)):
-        return True
-    require_function(value, "cors: an origin")
-    return True
+def _check_origin(value: Any) -> None:
+    if value == "*" or value is None or isinstance(value, (bool, re.Pattern)):
+        return
+    if isinstance(value, str):
+        if not value.isprintable():
+            raise ValueError(f"cors: an origin cannot be {value!r}")
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            if item == "*":
+                # No origin has that name: it would allow nobody.
+                raise ValueError('cors: all origins are origin="*", without a list')
+            _check_origin(item)
+    else:
+        require_function(value, "cors: an origin")
 
 
-def _joined(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else ",".join(value)
+def _joined(name: str, value: Any) -> str:
+    names = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(names, Collection) or not all(isinstance(item, str) for item in names):
+        raise TypeError(f"cors: {name} must be a text or a list of texts, not {value!r}")
+    text = ",".join(names)
+    if not text.isprintable():
+        raise ValueError(f"cors: {name} cannot be {value!r}")
+    return text
 
 
 def _matches(allowed: Any, origin: str, environ: Environ) -> bool:

@@ -38,6 +38,7 @@ from .shutdown import see_off, wait_for_handlers
 from .state import SessionState
 from .traffic import Source, Traffic, collect
 from .verify import (
+    ask_middleware,
     parse_query,
     verify_handshake,
     verify_protocol,
@@ -193,14 +194,13 @@ class Engine(EventEmitter):
         self._hub.bind()
         try:
             if self._cors is not None and environ["REQUEST_METHOD"] == "OPTIONS":
-                headers = self._cors.preflight_headers(environ)
-                start_response("204 No Content", headers.to_wsgi_list())
+                allowed = self._cors.preflight_headers(environ).to_wsgi_list()
+                start_response("204 No Content", allowed)
                 return []
             for middleware in self._middlewares:
-                response = _ask(middleware, environ)
+                response = ask_middleware(middleware, environ)
                 if response is not None:
-                    if self._cors is not None:
-                        response.headers.extend(self._cors.headers(environ))
+                    response.headers.extend(self.cors_headers(environ))
                     return response(environ, start_response)
             return self._route(environ, start_response)
         except RequestError as error:
@@ -242,8 +242,7 @@ class Engine(EventEmitter):
         host_socket = self._host.find(environ, start_response)
         if host_socket is not None and host_socket.is_upgraded:
             return refuse_upgraded(host_socket, error.message)
-        headers = Headers() if self._cors is None else self._cors.headers(environ)
-        headers["Content-Type"] = "application/json"
+        headers = [*self.cors_headers(environ), ("Content-Type", "application/json")]
         return reply(environ, start_response, error.status, headers, error_body(error))
 
     def _turn_away(
@@ -256,16 +255,20 @@ class Engine(EventEmitter):
             # timeout of 20 s; after the handshake it comes again at once.
             first = text_packet(OPEN + self._open_data(random_id(environ), []))
             return refuse_upgraded(host_socket, Reason.SERVER_SHUTTING_DOWN, 1001, first)
-        headers = Headers() if self._cors is None else self._cors.headers(environ)
+        headers = self.cors_headers(environ)
         headers["Retry-After"] = "1"
         headers["Content-Type"] = "text/plain"
         body = Reason.SERVER_SHUTTING_DOWN.encode()
         return reply(environ, start_response, 503, headers, body, close=True)
 
+    def cors_headers(self, environ: Environ) -> Headers:
+        """Return what an answer to this request says of origins; nothing without ``cors``."""
+        return Headers() if self._cors is None else self._cors.headers(environ)
+
     def _headers(self, environ: Environ) -> Headers | None:
         if self._cors is None and not self._listeners:
             return None
-        headers = Headers() if self._cors is None else self._cors.headers(environ)
+        headers = self.cors_headers(environ)
         self.trigger("headers", headers, environ)
         return headers
 
@@ -290,7 +293,7 @@ class Engine(EventEmitter):
         extra = Headers()
         self.trigger("initial_headers", extra, environ)
         cookie = self.options.cookie
-        if cookie:
+        if cookie is not None and cookie is not False:
             extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
         return self._polls.respond(response, environ, with_headers(start_response, extra))
 
@@ -386,13 +389,3 @@ class Engine(EventEmitter):
 
 def _goodbye_timed_out(session: Session) -> None:
     session.close(flush=False)
-
-
-def _ask(middleware: EngineMiddleware, environ: Environ) -> HTTPResponse | None:
-    try:
-        return middleware(environ)
-    except RequestError:
-        raise
-    except Exception as error:
-        logger.exception("! an engine middleware failed")
-        raise BadRequest({"name": "MIDDLEWARE_FAILURE"}) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gevent
@@ -161,7 +161,7 @@ def affinity_cookie(option: Any, sid: str) -> str:
         option: The ``cookie`` option: ``True``, a name, or a mapping of attributes.
         sid: The session id, the value of the cookie.
     """
-    given = dict(option) if isinstance(option, dict) else {}
+    given = dict(option) if isinstance(option, Mapping) else {}
     name = option if isinstance(option, str) else given.get("name", "io")
     return dump_cookie(
         name,

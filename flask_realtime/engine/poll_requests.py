@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -46,13 +46,7 @@ class PollRequests:
         self._max_body = options.max_http_buffer_size
         self._timeout = options.ping_interval + options.ping_timeout
         self._extra_headers = extra_headers
-        setting = options.http_compression
-        # Bytes from which a response is compressed; None for never.
-        self._threshold: int | None = 1024
-        if isinstance(setting, Mapping):
-            self._threshold = setting.get("threshold", 1024)
-        elif not setting:
-            self._threshold = None
+        self._threshold = options.compression_threshold
 
     def answer(
         self, session: Session, environ: Environ, start_response: StartResponse, sock: Any

@@ -218,6 +218,11 @@ class Session(EventEmitter):
             self._traffic.messages_in += 1
             self._receiver.on_message(data)
 
+    def count_as_part(self) -> None:
+        """The message that has just arrived is a part of one, which its last part counts for."""
+        # Undone here, so that messages of one part, nearly all of them, are asked nothing.
+        self._traffic.messages_in -= 1
+
     def lost(self, reason: str, description: object = None) -> None:
         """The transport is gone: so is the session."""
         self.close(reason, description, flush=False)

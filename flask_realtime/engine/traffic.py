@@ -26,8 +26,9 @@ class Traffic:
     """Sums since the start.
 
     Attributes:
-        messages_in: Messages that clients have sent.
-        messages_out: Messages that were sent to clients, once for each of them.
+        messages_in: Messages that clients have sent, with their attachments.
+        messages_out: Messages that were sent to clients, with their attachments, once for each
+            client.
         bytes_in: Bytes of frames and bodies that clients have sent.
         bytes_out: Bytes of frames and bodies that were sent to clients.
     """

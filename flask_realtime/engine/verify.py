@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
+from werkzeug.wrappers import Response
+
 from ..codec.websocket_handshake import is_upgrade
 from ..errors import (
     BadHandshakeMethod,
@@ -26,6 +28,7 @@ from ..errors import (
 from .cors import CorsPolicy, is_same_origin
 
 __all__ = [
+    "ask_middleware",
     "parse_query",
     "verify_handshake",
     "verify_protocol",
@@ -174,3 +177,26 @@ def _ask_application(allow_request: Callable[[Environ], Any], environ: Environ) 
         allowed = False
     if not allowed:
         raise Forbidden({"message": "Forbidden"})
+
+
+def ask_middleware(
+    middleware: Callable[[dict[str, Any]], Response | None], environ: dict[str, Any]
+) -> Response | None:
+    """Return the response with which an engine middleware ends the request, or nothing.
+
+    Raises:
+        RequestError: The middleware raised, or returned something else.
+    """
+    try:
+        response = middleware(environ)
+        if response is not None and not isinstance(response, Response):
+            raise TypeError(
+                "an engine middleware returns None to go on, or a werkzeug Response, "
+                f"not {response!r}"
+            )
+    except RequestError:
+        raise
+    except Exception as error:
+        logger.exception("! an engine middleware failed")
+        raise BadRequest({"name": "MIDDLEWARE_FAILURE"}) from error
+    return response

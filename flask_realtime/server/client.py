@@ -112,6 +112,7 @@ class Client:
             return
         if packet is None:
             self._size += len(data)
+            self.conn.count_as_part()
         else:
             size = self._size + len(data)
             self._size = 0

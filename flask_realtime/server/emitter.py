@@ -13,6 +13,7 @@ from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
+from ..functions import require_function
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, check_timeout
 
@@ -98,7 +99,10 @@ class SocketEmitter(RoomWords):
             target = Target(frozenset((self._socket.id,)), flags=self._flags)
             BroadcastOperator(self._socket.nsp, target).emit(event, *args)
             return
-        ack_id = None if ack is None else self._nsp.next_ack_id()
+        ack_id = None
+        if ack is not None:
+            require_function(ack, "an acknowledgement callback")
+            ack_id = self._nsp.next_ack_id()
         packet, message = self._encode(event, args, ack_id)
         self._nsp.hub.run(self._send, packet, message, ack)
 

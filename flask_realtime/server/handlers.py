@@ -175,6 +175,9 @@ class Context(Protocol):
     def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         """Call ``function(*args)`` as one event of a socket."""
 
+    def call_apart(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """Call ``function(*args)`` for something that is no client's doing."""
+
 
 class Runner:
     """Calls functions of the application, each inside the application's context.
@@ -208,6 +211,16 @@ class Runner:
             return
         try:
             self.context.call(Visitor(client), function, args)
+        except CAUGHT as error:
+            self.report(error, None, event)
+
+    def apart(self, event: str, function: Function, *args: Any) -> None:
+        """Like :meth:`within`, for an event of no client; in a greenlet of its own."""
+        if self.context is None:
+            function(*args)
+            return
+        try:
+            self.context.call_apart(function, args)
         except CAUGHT as error:
             self.report(error, None, event)
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
-from ..functions import require_function
+from ..functions import require_event, require_function
 from .handlers import Handler, HandlerTable, describe
 
 __all__ = ["Listening"]
@@ -56,6 +56,7 @@ class Listening:
         return self._register(event, function, once=True)
 
     def _register(self, event: str, function: Any, **options: bool) -> Any:
+        require_event(event, number=True)
         if function is None:
             return lambda decorated: self._register(event, decorated, **options)
         self.add_handler(event, describe(function, **options))

@@ -21,7 +21,7 @@ from ..codec.parser import Parser
 from ..engine.hub import HubThread
 from ..errors import ConnectError
 from ..events import EventEmitter
-from ..functions import require_function
+from ..functions import require_event, require_function
 from .broadcast import Broadcaster, BroadcastOperator, check_timeout
 from .handlers import CAUGHT, HandlerTable, Runner, describe
 from .recovery import Recovery
@@ -158,6 +158,7 @@ class Namespace(EventEmitter, Broadcaster):
     # What applications register
 
     def _add(self, event: str, listener: Any, *, once: bool) -> Any:
+        require_event(event)
         # One event with two names: its listeners keep their order.
         event = "connection" if event in CONNECTION_EVENTS else event
         self.registrations += listener is not None
@@ -177,6 +178,7 @@ class Namespace(EventEmitter, Broadcaster):
         self, name: str, function: Callable[..., Any], concurrent: bool = False
     ) -> Callable[..., Any]:
         """Register ``function(socket, *args)`` for an event of all sockets."""
+        require_event(name, number=True)
         if name in CONNECTION_EVENTS:
             self.on("connection", function)
         else:
@@ -255,14 +257,18 @@ class Namespace(EventEmitter, Broadcaster):
 
         Args:
             function: The callback of an acknowledgement.
-            socket: Whose context it is called in; a broadcast has none.
+            socket: Whose context it is called in; a broadcast has that of no client.
+
+        Raises:
+            TypeError: It cannot be called, or it is a coroutine function.
         """
+        require_function(function, "an acknowledgement callback")
         event = "acknowledgement"
 
         def run(*args: Any) -> None:
             call = (self.runner.call, socket, event, function, *args)
             if socket is None:
-                gevent.spawn(*call)
+                gevent.spawn(self.runner.apart, event, *call)
             else:
                 gevent.spawn(self.runner.within, socket, event, *call)
 
@@ -338,8 +344,17 @@ class Namespace(EventEmitter, Broadcaster):
             return True
         socket.turn_away()
         if client.is_open:
-            client.deny(self.name, refusal)
+            self._deny(client, socket, refusal)
         return False
+
+    def _deny(self, client: Client, socket: Socket, refusal: ConnectError) -> None:
+        try:
+            client.deny(self.name, refusal)
+        except CAUGHT as error:
+            # Its data cannot be carried: a mistake of the middleware, which refuses all the same.
+            self.runner.report(error, socket, "middleware")
+            readable = refusal.message.encode(errors="replace").decode()
+            client.deny(self.name, ConnectError(readable))
 
     def _ask(self, socket: Socket, outcome: list[ConnectError | None]) -> None:
         for middleware in list(self._middlewares):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..adapters.base import Flags, RemoteState, Target
 from ..errors import AckTimeout, SocketDisconnected
-from ..rooms import room_set
+from ..rooms import check_room, rooms_to_join
 from .broadcast import BroadcastNamespace, BroadcastOperator, check_timeout
 
 __all__ = ["RemoteHandshake", "RemoteSocket"]
@@ -93,11 +93,11 @@ class RemoteSocket:
 
     def join(self, rooms: str | Iterable[str]) -> None:
         """Join a room or several."""
-        self._operator.sockets_join(room_set([rooms] if isinstance(rooms, str) else rooms))
+        self._operator.sockets_join(rooms_to_join(rooms))
 
     def leave(self, room: str) -> None:
         """Leave a room."""
-        self._operator.sockets_leave(room)
+        self._operator.sockets_leave(check_room(room))
 
     def disconnect(self, close: bool = False) -> RemoteSocket:
         """Disconnect the client.

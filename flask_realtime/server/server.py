@@ -82,10 +82,7 @@ class BaseServer(Broadcaster):
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
         self.options = Options.build(options)
-        parser = self.options.parser or DefaultParser
-        if parser is DefaultParser:
-            parser = DefaultParser(self.options.json, self.options.max_attachments)
-        self.parser: Parser = parser() if isinstance(parser, type) else parser
+        self.parser = self._make_parser()
         scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
@@ -98,6 +95,16 @@ class BaseServer(Broadcaster):
         new_adapters, self._make_adapter = make_adapter is not self._make_adapter, make_adapter
         cleanup = self.options.cleanup_empty_child_namespaces
         self._namespaces.configure(self.parser, cleanup, new_adapters)
+
+    def _make_parser(self) -> Parser:
+        parser = self.options.parser
+        if parser is None or parser is DefaultParser:
+            return DefaultParser(self.options.json, self.options.max_attachments)
+        made: Parser = parser() if isinstance(parser, type) else parser
+        for name in ("encode", "decoder"):
+            if not callable(getattr(made, name, None)):
+                raise TypeError(f"a parser has encode() and decoder(), {parser!r} has not")
+        return made
 
     # Namespaces
 

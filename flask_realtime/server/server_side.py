@@ -92,4 +92,4 @@ def call_listeners(
             reply(result)
 
     for number, listener in enumerate(listeners):
-        gevent.spawn(call, listener, None if number else answer)
+        gevent.spawn(runner.apart, event, call, listener, None if number else answer)

@@ -12,7 +12,7 @@ from ..codec.message import Message
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.session import Session
 from ..reasons import Reason
-from ..rooms import room_set
+from ..rooms import check_room, rooms_to_join
 from .acks import AckTable
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event
 from .dispatch import dispatch
@@ -181,13 +181,13 @@ class Socket(Listening, RoomWords):
 
     def join(self, rooms: str | Iterable[str]) -> None:
         """Join a room or several. A socket that is disconnected joins nothing."""
-        names = room_set([rooms] if isinstance(rooms, str) else rooms)
+        names = rooms_to_join(rooms)
         if self.state is not SocketState.DISCONNECTED:
             self._nsp.hub.run(self._nsp.adapter.add_all, self.id, names)
 
     def leave(self, room: str) -> None:
         """Leave a room; nothing happens when the socket is not in it."""
-        self._nsp.hub.run(self._nsp.adapter.remove, self.id, room)
+        self._nsp.hub.run(self._nsp.adapter.remove, self.id, check_room(room))
 
     def disconnect(self, close: bool = False) -> Socket:
         """Disconnect the client from the namespace.

@@ -125,6 +125,12 @@ def test_a_packet_is_a_packet_however_it_was_read(decoder: DefaultDecoder) -> No
         assert packet.namespace == "/"
 
 
+@pytest.mark.parametrize("packet_type", [CONNECT, CONNECT_ERROR])
+def test_bytes_are_for_events_and_acknowledgements(packet_type: PacketType) -> None:
+    with pytest.raises(TypeError, match=f"a {packet_type.name} packet cannot carry bytes"):
+        DefaultParser().encode(Packet(packet_type, "/", {"data": ONE}))
+
+
 def test_a_message_may_be_kept_from_compression() -> None:
     packet = Packet(EVENT, "/", ["hey"])
     assert DefaultParser().encode(packet).compress

@@ -165,6 +165,16 @@ def test_a_middleware_that_fails_is_not_the_business_of_the_client(
     assert "KeyError: 'secret'" in caplog.text
 
 
+@pytest.mark.parametrize("result", [True, "ok", ("text", 200)], ids=repr)
+def test_a_middleware_that_returns_something_else_is_told(
+    engine: EngineWorld, caplog: pytest.LogCaptureFixture, result: Any
+) -> None:
+    engine.engine.use(lambda environ: result)
+    answer = engine.network.request("GET", POLLING)
+    refused(engine, answer, 3, "Bad request")
+    assert f"returns None to go on, or a werkzeug Response, not {result!r}" in caplog.text
+
+
 def test_a_middleware_may_raise_a_documented_error(engine: EngineWorld) -> None:
     def fail(environ: Any) -> None:
         raise Forbidden({"message": "no"}, "no")
@@ -247,6 +257,18 @@ def test_a_cookie_is_set_by_the_polling_handshake_only(make_engine: MakeEngine) 
     assert "Set-Cookie" not in line.post("4a").headers
     assert "Set-Cookie" not in engine.network.websocket().answer.headers
     assert "Set-Cookie" not in make_engine().network.request("GET", POLLING).headers
+
+
+@pytest.mark.parametrize("option", [True, {}, {"name": "io"}], ids=repr)
+def test_a_cookie_has_defaults(make_engine: MakeEngine, option: Any) -> None:
+    answer = make_engine(cookie=option).network.request("GET", POLLING)
+    assert answer.headers["Set-Cookie"].startswith("io=")
+
+
+@pytest.mark.parametrize("option", [None, False], ids=repr)
+def test_a_cookie_is_set_only_when_it_is_asked_for(make_engine: MakeEngine, option: Any) -> None:
+    answer = make_engine(cookie=option).network.request("GET", POLLING)
+    assert "Set-Cookie" not in answer.headers
 
 
 # --- life

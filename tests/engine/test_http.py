@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from types import MappingProxyType
 from typing import Any
 
 import gevent
@@ -175,6 +176,7 @@ def test_a_body_is_compressed_as_the_client_accepts_it(
         (True, "io=abc; HttpOnly; Path=/; SameSite=Lax"),
         ("lb", "lb=abc; HttpOnly; Path=/; SameSite=Lax"),
         ({}, "io=abc; HttpOnly; Path=/; SameSite=Lax"),
+        (MappingProxyType({"name": "lb"}), "lb=abc; HttpOnly; Path=/; SameSite=Lax"),
         (
             {"name": "lb", "path": "/rt", "secure": True, "httponly": False, "samesite": "None"},
             "lb=abc; Secure; Path=/rt; SameSite=None",

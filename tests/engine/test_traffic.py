@@ -51,6 +51,27 @@ def test_messages_and_bytes_are_counted_both_ways(server: ServerWorld, transport
     assert 1000 < grown["bytes_out"] < 1100
 
 
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_packet_is_counted_once_with_its_attachments_both_ways(
+    server: ServerWorld, transport: str
+) -> None:
+    client = server.network.joined(transport)
+    server.io.event("echo")(lambda socket, *args: socket.emit("echo", *args))
+    before = server.io.engine.stats()
+
+    def grown(name: str) -> float:
+        return server.io.engine.stats()[name] - before[name]
+
+    first, second = (f'{{"_placeholder":true,"num":{number}}}' for number in range(2))
+    client.send(f'52-["echo",{first},{second}]', b"one")
+    settle()
+    assert grown("messages_in") == 0  # it is not complete
+    client.line.send(b"two")
+    assert client.receive().startswith("52-")
+    assert [client.receive(), client.receive()] == [b"one", b"two"]
+    assert (grown("messages_in"), grown("messages_out")) == (1, 1)
+
+
 @pytest.mark.parametrize("packet", ["4text", b"\x00", "bAAE="])
 def test_a_message_of_any_form_is_counted(engine: EngineWorld, packet: str | bytes) -> None:
     engine.network.websocket().send(packet)

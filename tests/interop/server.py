@@ -8,6 +8,7 @@ GET /log (see journal.py; ``?kind=…&tag=…`` filter), GET /clients and POST /
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -18,6 +19,7 @@ import gevent
 from flask import Flask, Response, request
 from gevent.socket import create_connection
 from gevent.ssl import PROTOCOL_TLS_CLIENT, SSLContext
+from greenlet import greenlet
 
 from flask_realtime import Realtime, Server
 from flask_realtime.parsers import DefaultParser, MsgpackParser
@@ -51,6 +53,9 @@ def control(io: Server, journal: Journal) -> Control:
             return sorted(io.namespaces)
         if path == "/pid":
             return os.getpid()
+        if path == "/greenlets":
+            gc.collect()
+            return sum(isinstance(found, greenlet) for found in gc.get_objects())
         if path == "/close":
             gevent.spawn(io.close)
             return "closing"

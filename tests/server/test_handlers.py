@@ -210,6 +210,9 @@ class Context:
             raise self._failure
         self.steps.append(("out", socket))
 
+    def call_apart(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self.call("nobody", function, args)
+
 
 def test_functions_run_inside_the_context() -> None:
     runner, context = Runner(), Context()
@@ -241,6 +244,19 @@ def test_a_context_that_fails_for_a_client_is_reported_without_a_socket() -> Non
     runner.context = Context(KeyError("teardown"))
     runner.on_error = lambda error, socket, event: told.append((str(error), socket, event))
     runner.visit(CLIENT, "event", lambda: None)
+    assert told == [("'teardown'", None, "event")]
+
+
+def test_what_no_client_has_caused_has_a_context_as_well() -> None:
+    runner, context, told = Runner(), Context(), []
+    runner.apart("event", context.steps.append, ("without", None))
+    runner.context = context
+    runner.apart("event", context.steps.append, ("run", None))
+    nobody = "nobody"
+    assert context.steps == [("without", None), ("in", nobody), ("run", None), ("out", nobody)]
+    runner.context = Context(KeyError("teardown"))
+    runner.on_error = lambda error, socket, event: told.append((str(error), socket, event))
+    runner.apart("event", lambda: None)
     assert told == [("'teardown'", None, "event")]
 
 

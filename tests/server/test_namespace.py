@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from typing import Any
 
 import gevent
@@ -127,6 +128,42 @@ def test_a_middleware_refuses_with_a_message_and_data(
     assert server.io.engine.clients_count == 1  # it may try again
 
 
+UNCARRIED = {
+    "bytes": b"data",
+    "bytes inside": {"a": [bytearray(b"data")]},
+    "an object": object(),
+    "no number": math.nan,
+    "a lone surrogate": "\ud800",
+}
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+@pytest.mark.parametrize("kind", UNCARRIED)
+def test_a_client_is_refused_also_with_data_that_cannot_be_carried(
+    server: ServerWorld, transport: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reported: list[Any] = []
+    server.io.on_error(lambda error, socket, event: reported.append((type(error), event)))
+
+    @server.io.use
+    def refuse(socket: Socket) -> None:
+        raise ConnectError("no", UNCARRIED[kind])
+
+    assert refusal(answer_to(server, transport)) == {"message": "no"}
+    assert [event for _, event in reported] == ["middleware"]
+    assert issubclass(reported[0][0], (TypeError, ValueError))
+    assert "cannot carry" in caplog.text or kind in ("no number", "a lone surrogate")
+    assert not server.io.sockets.sockets
+
+
+def test_a_refusal_that_is_no_text_is_told_all_the_same(server: ServerWorld) -> None:
+    @server.io.use
+    def refuse(socket: Socket) -> None:
+        raise ConnectError("no \ud800")
+
+    assert refusal(answer_to(server, "websocket")) == {"message": "no ?"}
+
+
 def test_a_refused_client_may_try_again(server: ServerWorld) -> None:
     @server.io.use
     def check(socket: Socket) -> None:
@@ -161,6 +198,8 @@ def test_a_context_that_cannot_be_entered_does_not_open_the_door(server: ServerW
     class Broken:
         def call(self, socket: Any, function: Any, args: Any) -> None:
             raise ConnectionError("the session store is down")
+
+        call_apart: Any = call
 
     @server.io.use
     def check(socket: Socket) -> None:

@@ -191,6 +191,12 @@ def test_a_server_that_closes_tells_its_sockets_and_delivers_the_rest(
     assert answer.status == 503
 
 
+@pytest.mark.parametrize("parser", [5, "msgpack", [], dict], ids=repr)
+def test_what_is_no_parser_is_refused(make_server: MakeServer, parser: Any) -> None:
+    with pytest.raises(TypeError, match="a parser has encode\\(\\) and decoder\\(\\)"):
+        make_server(parser=parser)
+
+
 @pytest.mark.parametrize("parser", [MsgpackParser, MsgpackParser()])
 def test_a_parser_may_be_given_as_its_class(make_server: MakeServer, parser: Any) -> None:
     assert isinstance(make_server(parser=parser).io.parser, MsgpackParser)

@@ -156,8 +156,10 @@ def test_a_socket_joins_and_leaves_rooms(pair: Pair) -> None:
 
 @pytest.mark.parametrize("room", [None, 5, [None], b"a"])
 def test_only_strings_name_rooms(pair: Pair, room: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="a room must be a string, not"):
         pair.socket.join(room)
+    with pytest.raises(TypeError, match="a room must be a string, not"):
+        pair.socket.leave(room)
 
 
 def test_a_socket_that_has_left_joins_nothing(pair: Pair) -> None:

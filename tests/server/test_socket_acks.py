@@ -216,3 +216,13 @@ def test_another_thread_may_join_leave_and_disconnect(pair: Pair) -> None:
     wait_until(lambda: pair.socket.rooms == {pair.socket.id, "a"})
     real_thread(pair.socket.disconnect).wait()
     assert pair.client.receive() == "1"
+
+
+@pytest.mark.parametrize("words", [lambda socket: socket, lambda socket: socket.timeout(1)])
+def test_what_cannot_be_called_back_is_refused_at_once(pair: Pair, words: Any) -> None:
+    with pytest.raises(TypeError, match="an acknowledgement callback must be callable, not int"):
+        words(pair.socket).emit("question", ack=5)
+    with pytest.raises(TypeError, match="an acknowledgement callback must be callable, not str"):
+        pair.server.io.to("room").emit("question", ack="answer")  # type: ignore[arg-type]
+    pair.socket.emit("nothing came before")
+    assert pair.client.event() == ["nothing came before"]
