@@ -54,6 +54,11 @@ def with_slash(name: str) -> str:
     return name if name.startswith("/") else "/" + name
 
 
+def _one_name(event: str) -> str:
+    # One event with two names: its listeners keep their order.
+    return "connection" if event in CONNECTION_EVENTS else event
+
+
 class NamespaceServer(Protocol):
     """The server, as its namespaces see it."""
 
@@ -157,11 +162,21 @@ class Namespace(EventEmitter, Broadcaster):
 
     # What applications register
 
-    def _add(self, event: str, listener: Any, *, once: bool) -> Any:
-        # One event with two names: its listeners keep their order.
-        event = "connection" if event in CONNECTION_EVENTS else event
+    def _add(self, event: str, listener: Any, *, once: bool = False, first: bool = False) -> Any:
         self.registrations += listener is not None
-        return super()._add(event, listener, once=once)
+        return super()._add(_one_name(event), listener, once=once, first=first)
+
+    def off(self, event: str, listener: Callable[..., Any] | None = None) -> None:
+        """Remove one listener of ``event``, or all of them when none is given."""
+        super().off(_one_name(event), listener)
+
+    def listeners(self, event: str) -> list[Callable[..., Any]]:
+        """Return the listeners of ``event`` in the order in which they are called."""
+        return super().listeners(_one_name(event))
+
+    def remove_all_listeners(self, event: str | None = None) -> None:
+        """Remove every listener of ``event``, or of all events."""
+        super().remove_all_listeners(None if event is None else _one_name(event))
 
     def use(self, middleware: M) -> M:
         """Add ``fn(socket)``, called in order for each client that wants to connect.

@@ -29,11 +29,11 @@ from ..reasons import Reason
 from .broadcast import Broadcaster, BroadcastOperator
 from .client import Client
 from .handlers import Runner
+from .main_events import MainNamespaceEvents
 from .namespace import Namespace
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
-from .socket import Socket
 
 __all__ = ["BaseServer"]
 
@@ -41,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 H = TypeVar("H", bound=Callable[[Exception, Any, str], Any])
-M = TypeVar("M", bound=Callable[[Socket], Any])
 N = TypeVar("N", bound=Namespace)
 
 
@@ -52,7 +51,7 @@ class NoHost:
         """Return nothing."""
 
 
-class BaseServer(Broadcaster):
+class BaseServer(Broadcaster, MainNamespaceEvents):
     """A Socket.IO server without the WSGI servers around it.
 
     Args:
@@ -169,42 +168,6 @@ class BaseServer(Broadcaster):
         self._namespaces.sweep()
 
     # What applications register
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, function: F) -> F: ...
-    def on(self, event: str, function: Any = None) -> Any:
-        """Listen to ``connection`` (or ``connect``), ``new_namespace`` and server-side events.
-
-        Args:
-            event: Its name.
-            function: Left out, the method returns a decorator.
-        """
-        return self.sockets.on(event) if function is None else self.sockets.on(event, function)
-
-    @overload
-    def once(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def once(self, event: str, function: F) -> F: ...
-    def once(self, event: str, function: Any = None) -> Any:
-        """Like :meth:`on`, for the next time only."""
-        if function is None:
-            return self.sockets.once(event)
-        return self.sockets.once(event, function)
-
-    def off(self, event: str, function: Any = None) -> None:
-        """Remove one listener of ``event``, or all of them when none is given."""
-        self.sockets.off(event, function)
-
-    def listeners(self, event: str) -> list[Callable[..., Any]]:
-        """Return the listeners of ``event``."""
-        return self.sockets.listeners(event)
-
-    def use(self, middleware: M) -> M:
-        """Add a middleware to the main namespace. See :meth:`Namespace.use`."""
-        self.sockets.use(middleware)
-        return middleware
 
     @overload
     def event(self, name: F) -> F: ...

@@ -91,17 +91,22 @@ class Socket(Listening, RoomWords):
         return self.state in (SocketState.CONNECTED, SocketState.DISCONNECTING)
 
     @property
+    def disconnected(self) -> bool:
+        """The opposite of :attr:`connected`."""
+        return not self.connected
+
+    @property
     def rooms(self) -> set[str]:
         """The rooms of the socket, its own id among them; a copy."""
         return self._nsp.adapter.socket_rooms(self.id)
 
-    def add_handler(self, event: str, handler: Handler) -> None:
+    def add_handler(self, event: str, handler: Handler, first: bool = False) -> None:
         """Add a handler; one for the end of a socket that has ended is called at once."""
         if self.state is SocketState.DISCONNECTED and event in _LIFECYCLE:
             # The client left while the connection handler was still at work: it shall hear.
             self.conn.inbox.put_urgent(self._run_lifecycle, (event, (handler,)))
         else:
-            self.handlers.add(event, handler)
+            self.handlers.add(event, handler, first)
 
     # Emitting
 
