@@ -18,7 +18,7 @@ from ..adapters.memory import MemoryAdapter
 from ..adapters.urls import adapter_factory
 from ..codec.parser import DefaultParser, Parser
 from ..engine.engine import Engine
-from ..engine.host import Environ, Host, StartResponse
+from ..engine.host import Environ, Host, NoHost, StartResponse
 from ..engine.hub import HubThread
 from ..engine.scheduler import Scheduler
 from ..engine.session import Receiver, Session
@@ -44,13 +44,6 @@ H = TypeVar("H", bound=Callable[[Exception, Any, str], Any])
 N = TypeVar("N", bound=Namespace)
 
 
-class NoHost:
-    """No WSGI server gives its sockets: polling only."""
-
-    def find(self, environ: Any, start_response: StartResponse) -> None:
-        """Return nothing."""
-
-
 class BaseServer(Broadcaster, MainNamespaceEvents):
     """A Socket.IO server without the WSGI servers around it.
 
@@ -71,11 +64,12 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         self._scheduler = scheduler
         self.hub = HubThread()
         self.runner = Runner()
-        self.engine = Engine(self, self._host, self.hub)
+        self.engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
         self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
         self._started_in = 0  # the process
-        self.engine.add_stats(self._stats)
+        # Sessions of engines that are not this server's.
+        self._adopted: set[Session] = set()
         self.configure(options)
 
     def configure(self, options: dict[str, Any]) -> None:
@@ -85,7 +79,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         if parser is DefaultParser:
             parser = DefaultParser(self.options.json, self.options.max_attachments)
         self.parser: Parser = parser() if isinstance(parser, type) else parser
-        scheduler = self._scheduler or Scheduler()
+        self._deadlines = scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
         self._joins = scheduler.queue(self.options.connect_timeout, _join_timed_out)
@@ -97,6 +91,55 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         new_adapters, self._make_adapter = make_adapter is not self._make_adapter, make_adapter
         cleanup = self.options.cleanup_empty_child_namespaces
         self._namespaces.configure(self.parser, cleanup, new_adapters)
+
+    # The engine
+
+    def bind(self, engine: Engine) -> None:
+        """Work with another engine than the one that the server has made.
+
+        It gets the options of the server and becomes ``io.engine``; listeners and middlewares
+        of the one before are left behind with it.
+
+        Args:
+            engine: A new :class:`~flask_realtime.engine.engine.Engine`, of a subclass usually.
+
+        Raises:
+            TypeError: It is no engine.
+            RuntimeError: A request has been answered already, or the engine is another's.
+        """
+        if not isinstance(engine, Engine):
+            raise TypeError(f"bind() takes an Engine, not {type(engine).__name__}")
+        if self.hub.is_bound:
+            raise RuntimeError("bind() comes before the first request")
+        self.engine = self._settle(engine)
+        engine.configure(self.options, self._deadlines)
+
+    def _settle(self, engine: Engine) -> Engine:
+        engine.bind(self, self._host, self.hub)
+        engine.add_stats(self._stats)
+        return engine
+
+    def onconnection(self, session: Session) -> None:
+        """Take over a session of an engine that is not the server's.
+
+        Made for ``engine.on("connection", io.onconnection)``. The engine keeps its options and
+        counters; :meth:`close` closes the session, not its engine.
+
+        Raises:
+            TypeError: It is no session.
+            RuntimeError: A server has it already.
+        """
+        if not isinstance(session, Session):
+            raise TypeError(f"onconnection() takes a session, not {type(session).__name__}")
+        if session.is_taken:
+            raise RuntimeError("this session belongs to a server already")
+        self.hub.bind()
+        self.start()
+        if self.engine.is_closed:
+            session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
+        else:
+            self._adopted.add(session)
+            session.hand_to(self.on_open(session))
 
     # Namespaces
 
@@ -256,6 +299,8 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         logger.info("- server at %s closed", self.options.path)
         self._namespaces.close()
         self.engine.close()
+        for session in list(self._adopted):
+            session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
         # Handlers of the end may still have something to say to the cluster.
         gevent.spawn_later(GRACE, self.close_adapters)
 
@@ -292,6 +337,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     def left(self, client: Client) -> None:
         """The client is gone."""
         self._joins.discard(client)
+        self._adopted.discard(client.conn)
 
 
 def _join_timed_out(client: Client) -> None:

@@ -59,7 +59,7 @@ class Socket(Listening, RoomWords):
         self.id = sid
         self.nsp = nsp
         self.client = client
-        self.handshake = Handshake(client.request, auth)
+        self.handshake = Handshake(client.conn, auth)
         self.data: dict[str, Any] = {}
         self.recovered = False
         self.pid = ""
@@ -82,7 +82,7 @@ class Socket(Listening, RoomWords):
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """The WSGI environ of the first request."""
+        """The WSGI environ of the first request; RuntimeError when it was let go."""
         return self.client.request
 
     @property
@@ -134,7 +134,7 @@ class Socket(Listening, RoomWords):
             return
         if self._outgoing:
             self.notify_outgoing(data)
-        self.client.conn.send(message)
+        self.client.conn.send_message(message)
 
     def send(self, *args: Any) -> None:
         """Send a ``message`` event."""
@@ -255,7 +255,7 @@ class Socket(Listening, RoomWords):
         if self._outgoing:
             self.notify_outgoing(packet.data)
         if not volatile or self.client.conn.writable:
-            self.client.conn.send(message)
+            self.client.conn.send_message(message)
 
     def describe(self) -> RemoteState:
         """Return what other servers are told of the socket."""
@@ -313,7 +313,7 @@ class Socket(Listening, RoomWords):
         """Answer an acknowledgement that the client has asked for."""
         nsp = self._nsp
         message = nsp.parser.encode(Packet(_ACK, nsp.name, args, ack_id))
-        nsp.hub.run(self.client.conn.send, message)
+        nsp.hub.run(self.client.conn.send_message, message)
 
     @property
     def runner(self) -> Runner:
