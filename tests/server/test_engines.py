@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime import Socket
+from flask_realtime import MemoryAdapter, Socket
 from flask_realtime.engine.engine import Engine
 from flask_realtime.server.server import BaseServer
 from tests.clients import Network, SocketClient, network_of
@@ -183,3 +183,17 @@ def test_a_session_is_taken_once(taken: Taken) -> None:
 def test_only_a_session_can_be_taken(server: ServerWorld, session: Any) -> None:
     with pytest.raises(TypeError, match="takes a session"):
         server.io.onconnection(session)
+
+
+def test_a_server_that_takes_a_session_listens_to_its_cluster(make_server: MakeServer) -> None:
+    started: list[str] = []
+
+    class Listening(MemoryAdapter):
+        def start(self) -> None:
+            started.append("started")
+
+    engine = Engine()
+    engine.on("connection", make_server(adapter=Listening).io.onconnection)
+    with network_of(engine.handle) as network:
+        network.polling().leave()
+    assert started == ["started"]
