@@ -18,12 +18,11 @@ from flask import Flask, appcontext_tearing_down, request_tearing_down
 from flask.ctx import RequestContext
 from gevent import getcurrent
 
+from .engine.first_request import APP_KEY
+
 __all__ = ["APP_KEY", "FlaskContext"]
 
 logger = logging.getLogger(__name__)
-
-#: Where the middleware of an application leaves the application for its handlers.
-APP_KEY = "flask_realtime.app"
 
 
 class _Connection:
@@ -33,7 +32,7 @@ class _Connection:
 
     def __init__(self, environ: Any) -> None:
         self.environ = environ
-        self.app: Flask = environ[APP_KEY]
+        self.app = _app_of(environ)
         self.session: Any = None
         self.free: list[RequestContext] = []
 
@@ -55,6 +54,21 @@ class _Connection:
         if self.session is None:
             return self.app.request_context(self.environ)
         return RequestContext(self.app, self.environ, session=self.session)
+
+    @staticmethod
+    def release() -> None:
+        """Let go of what stands on this greenlet."""
+        FlaskContext.release()
+
+
+def _app_of(environ: Any) -> Flask:
+    app: Flask | None = environ.get(APP_KEY)
+    if app is None:
+        raise RuntimeError(
+            "this connection did not come through the Flask application: an engine of your own "
+            "has to be mounted behind Realtime(app)"
+        )
+    return app
 
 
 def _connection(client: Any) -> _Connection:
@@ -131,14 +145,20 @@ class FlaskContext:
     def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         """Call ``function(*args)`` as one event of a socket."""
         client = socket.client
+        conn = client.conn
         standing = _standing.get()
-        if standing is None and client.conn.inbox.is_hosted_here:
+        if standing is None and conn.inbox.is_hosted_here and conn.has_request:
             standing = _Standing(_connection(client))
             _standing.set(standing)
-        if standing is not None and standing.fits(client.request):
+        if standing is not None and standing.fits(conn.environ):
             standing.call(function, args)
-        else:
+        elif conn.has_request:
             _call_within_pushed(_connection(client), client.is_open, function, args)
+        else:
+            if standing is not None and not standing.is_busy:
+                self.release()
+            with _app_of(conn.environ).app_context():
+                function(*args)
 
     def call_apart(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
         """Call ``function(*args)`` in a context of the application: there is no request."""
@@ -150,7 +170,7 @@ class FlaskContext:
 
     @staticmethod
     def release() -> None:
-        """The request is over: pop what stands on its greenlet."""
+        """Pop what stands on this greenlet, if anything does."""
         standing = _standing.get()
         if standing is not None and standing.greenlet is getcurrent():
             _standing.set(None)

@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Listener)
 class EventEmitter:
     """Listeners by event name.
 
-    ``on`` and ``once`` work as calls (``x.on("event", fn)``) and as decorators
+    ``on``, ``once`` and their kin work as calls (``x.on("event", fn)``) and as decorators
     (``@x.on("event")``).
     """
 
@@ -44,7 +44,7 @@ class EventEmitter:
         Returns:
             The listener, or the decorator.
         """
-        return self._add(event, listener, once=False)
+        return self._add(event, listener)
 
     @overload
     def once(self, event: str) -> Callable[[F], F]: ...
@@ -54,13 +54,31 @@ class EventEmitter:
         """Like :meth:`on`, for the next time only."""
         return self._add(event, listener, once=True)
 
-    def _add(self, event: str, listener: Any, *, once: bool) -> Any:
+    @overload
+    def prepend_listener(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def prepend_listener(self, event: str, listener: F) -> F: ...
+    def prepend_listener(self, event: str, listener: Any = None) -> Any:
+        """Like :meth:`on`, before the present listeners."""
+        return self._add(event, listener, first=True)
+
+    @overload
+    def prepend_once_listener(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def prepend_once_listener(self, event: str, listener: F) -> F: ...
+    def prepend_once_listener(self, event: str, listener: Any = None) -> Any:
+        """Like :meth:`once`, before the present listeners."""
+        return self._add(event, listener, once=True, first=True)
+
+    def _add(self, event: str, listener: Any, *, once: bool = False, first: bool = False) -> Any:
         require_event(event)
         if listener is None:
-            return lambda function: self._add(event, function, once=once)
+            return lambda function: self._add(event, function, once=once, first=first)
         require_function(listener, "a listener")
         # A new list each time: a trigger that is under way keeps the one it started with.
-        self._listeners[event] = [*self._listeners.get(event, ()), (listener, once)]
+        present = self._listeners.get(event, [])
+        entry = [(listener, once)]
+        self._listeners[event] = entry + present if first else present + entry
         return listener
 
     def off(self, event: str, listener: Listener | None = None) -> None:
@@ -78,6 +96,10 @@ class EventEmitter:
     def listeners(self, event: str) -> list[Listener]:
         """Return the listeners of ``event`` in the order of their registration."""
         return [listener for listener, _ in self._listeners.get(event, ())]
+
+    def event_names(self) -> list[str]:
+        """Return the names of the events that somebody listens to."""
+        return [str(event) for event in self._listeners]
 
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Remove every listener of ``event``, or of all events."""

@@ -74,6 +74,8 @@ class _PywsgiSocket:
             leftover = b""
         # Its buffer of 8 kB is of no more use, and the host reads no second request.
         stream.close()
+        if hasattr(self._handler, "forget_head"):
+            self._handler.forget_head()
         return leftover
 
     def give_back(self) -> None:

@@ -180,6 +180,7 @@ class RealtimeHandler(WSGIHandler):
         """Serve the requests of one connection."""
         connections: set[Any] = getattr(self.server, "connections", set())
         connections.add(self)
+        stream = self.rfile
         try:
             super().handle()
         except OSError as error:
@@ -187,6 +188,9 @@ class RealtimeHandler(WSGIHandler):
             logger.debug("the peer is gone: %s", error)
         finally:
             connections.discard(self)
+            # The environ of a handshake outlives its connection, and with it, in the body of
+            # the request, the buffer of 8 kB.
+            stream.close()
 
     def read_requestline(self) -> str:
         """Wait for the next request: its head has a deadline."""
@@ -234,6 +238,11 @@ class RealtimeHandler(WSGIHandler):
         # Middlewares may wrap `start_response`, behind which it would be found otherwise.
         environ[HANDLER_KEY] = self
         return environ
+
+    def forget_head(self) -> None:
+        """A WebSocket has begun: its request is in the environ, and read no more."""
+        head: Any = None
+        self.headers = head
 
     def write(self, data: bytes) -> None:
         """Send a piece of the response; the first goes out together with the head."""

@@ -288,6 +288,9 @@ class RecordingReceiver:
     def on_close(self, reason: str, description: object) -> None:
         self.ends.append((reason, description))
 
+    def on_forget(self) -> None:
+        """It holds no request."""
+
     @property
     def reasons(self) -> list[str]:
         return [reason for reason, _ in self.ends]
@@ -324,5 +327,6 @@ class EngineUnderTest:
         self.host = FakeHost()
         self.handler = RecordingHandler()
         self.scheduler = Scheduler(self.time, self.time)
-        self.engine = Engine(self.handler, self.host, HubThread())
+        self.engine = Engine()
+        self.engine.bind(self.handler, self.host, HubThread())
         self.engine.configure(Options.build(options), self.scheduler)

@@ -208,3 +208,24 @@ def test_a_listener_that_fails_is_logged_and_keeps_nobody_from_the_event(
 def test_emitters_share_nothing(emitter: EventEmitter) -> None:
     emitter.on("event", print)
     assert EventEmitter().listeners("event") == []
+
+
+def test_a_listener_may_be_put_in_front(emitter: EventEmitter, journal: Journal) -> None:
+    emitter.on("event", journal.listener("second"))
+    emitter.prepend_listener("event", journal.listener("first"))
+    emitter.prepend_once_listener("event")(journal.listener("once"))
+    emitter.trigger("event")
+    emitter.trigger("event")
+    assert journal.entries == [("once",), ("first",), ("second",), ("first",), ("second",)]
+
+
+def test_the_names_of_events_with_listeners_are_told(
+    emitter: EventEmitter, journal: Journal
+) -> None:
+    assert emitter.event_names() == []
+    emitter.on("b", journal.listener("b"))
+    emitter.once("a", journal.listener("a"))
+    assert emitter.event_names() == ["b", "a"]
+    emitter.trigger("a")
+    emitter.off("b")
+    assert emitter.event_names() == []

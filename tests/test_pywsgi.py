@@ -188,3 +188,25 @@ def test_bytes_behind_the_end_of_a_websocket_are_not_a_request(serve: Serve) -> 
     wait_until(lambda: io.engine.clients_count == 0)
     gevent.sleep(0.01)
     assert seen == []
+
+
+def test_a_websocket_holds_its_request_head_once(serve: Serve) -> None:
+    io = Server()
+    with Connection(serve(Middleware(io))) as connection:
+        connection.send(HELLO)
+        connection.until(b"\r\n\r\n")
+        (session,) = wait_until(lambda: list(io.engine.clients.values()))
+        assert session.request["HTTP_HOST"] == "localhost"
+        assert session.request[HANDLER_KEY].headers is None
+
+
+def test_a_session_does_not_hold_the_buffer_of_a_connection_that_is_gone(serve: Serve) -> None:
+    io = Server()
+    with Connection(serve(Middleware(io))) as connection:
+        connection.send(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.until(b'"maxPayload"')
+        (session,) = io.engine.clients.values()
+        stream = session.request["wsgi.input"].rfile
+        assert not stream.closed
+    wait_until(lambda: stream.closed)
+    assert session.ready_state == "open"

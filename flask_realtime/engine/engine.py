@@ -5,7 +5,6 @@ It is what applications see as ``io.engine``.
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -15,23 +14,20 @@ from gevent.pool import Group
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as HTTPResponse
 
-from ..codec.engine_packet import OPEN
-from ..codec.message import Message, text_packet
 from ..codec.websocket_handshake import is_upgrade
-from ..errors import BadRequest, RequestError
+from ..errors import RequestError
 from ..events import EventEmitter
 from ..functions import require_function
 from ..options import Options
 from ..reasons import Reason
 from .cors import CorsPolicy
-from .host import Environ, Host, HostSocket, StartResponse
-from .http import affinity_cookie, error_body, reply, with_headers
+from .host import Environ, Host, HostSocket, NoHost, StartResponse
+from .http import error_body, reply
 from .hub import HubThread
-from .packet_log import log_packets
+from .opening import Opening
 from .poll_requests import PollRequests
-from .polling import PollingTransport
 from .refused import RefusedRequest
-from .revision import heartbeats, payload_codec
+from .revision import heartbeats
 from .scheduler import Scheduler
 from .session import Receiver, Session
 from .shutdown import see_off, wait_for_handlers
@@ -55,8 +51,6 @@ EngineMiddleware = Callable[[Environ], HTTPResponse | None]
 
 #: Seconds that a closed session has to deliver what is buffered.
 CLOSE_TIMEOUT = 30.0
-#: Bytes of events that may wait behind a handler that blocks, at the least.
-_MIN_INBOX = 1_000_000
 
 
 class EngineHandler(Protocol):
@@ -75,36 +69,57 @@ class Engine(EventEmitter):
     """Sessions and the requests that belong to them.
 
     Events: ``connection(session)``, ``initial_headers(headers, environ)``,
-    ``headers(headers, environ)`` and ``connection_error(error)``.
+    ``headers(headers, environ)``, ``connection_error(error)``, ``flush(session, messages)`` and
+    ``drain(session)``. The last two come from sessions that open while somebody listens.
 
-    Args:
-        handler: Who is told of new sessions.
-        host: Finds the sockets below requests.
-        hub: The thread that owns the sessions.
+    It is an Engine.IO server by itself, :meth:`handle` is its WSGI application: sessions then
+    have their events alone. A subclass, with a :meth:`handle` of its own for instance, is put
+    to work by ``io.bind()``.
 
     Attributes:
-        generate_id: ``fn(environ)`` makes session ids; assign another to replace it.
+        generate_id: ``fn(environ)`` makes session ids; override it or assign another function.
     """
 
-    options: Options
+    generate_id: Callable[[Mapping[str, Any]], str] = staticmethod(random_id)
 
-    def __init__(self, handler: EngineHandler, host: Host, hub: HubThread) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.generate_id: Callable[[Mapping[str, Any]], str] = random_id
-        self._handler = handler
-        self._host = host
-        self._hub = hub
+        self._handler: EngineHandler | None = None
+        self._host: Host = NoHost()
+        self._hub = HubThread()
         self._sessions: dict[str, Session] = {}
         self._middlewares: list[EngineMiddleware] = []
-        self._warned = False
         self.traffic = Traffic()
         self._sources: list[Source] = []
         self._greenlets = Group()
         self.is_closed = False
         #: Whether new sessions are refused.
         self.is_refusing = False
+        self.configure(Options.build({}))
 
-    def configure(self, options: Options, scheduler: Scheduler) -> None:
+    def bind(
+        self,
+        handler: EngineHandler | None = None,
+        host: Host | None = None,
+        hub: HubThread | None = None,
+    ) -> None:
+        """Put the engine into its surroundings; once, and before its first request.
+
+        Args:
+            handler: Who is told of new sessions; ``io.bind()`` makes that a server.
+            host: Finds the sockets below requests; without one there is no WebSocket.
+            hub: The thread that owns the sessions.
+
+        Raises:
+            RuntimeError: The engine belongs to somebody, or has seen a request.
+        """
+        if self._handler is not None or self._hub.is_bound:
+            raise RuntimeError("this engine is in use already")
+        self._handler = handler
+        self._host = host or self._host
+        self._hub = hub or self._hub
+
+    def configure(self, options: Options, scheduler: Scheduler | None = None) -> None:
         """Apply the options; before the first request only.
 
         Args:
@@ -114,19 +129,14 @@ class Engine(EventEmitter):
         self.options = options
         if options.generate_id is not None:
             self.generate_id = options.generate_id
-        self._scheduler = scheduler
+        self._scheduler = scheduler = scheduler or Scheduler()
         self._transports = frozenset(options.transports)
         self._cors = None if options.cors is None else CorsPolicy(options.cors)
         self._heartbeats = heartbeats(options, scheduler)
         self._goodbyes = scheduler.queue(CLOSE_TIMEOUT, _goodbye_timed_out)
-        # The same for every session: the end of the data of its open packet.
-        self._open_rest = (
-            f'"pingInterval":{round(options.ping_interval * 1000)},'
-            f'"pingTimeout":{round(options.ping_timeout * 1000)},'
-            f'"maxPayload":{options.max_http_buffer_size}'
-        )
         self._polls = PollRequests(options, self._headers, self.traffic)
         self._websockets = WebSocketRequests(options, self._headers, scheduler, self.traffic)
+        self._opening = Opening(self, options, self._polls, self._websockets)
 
     @property
     def clients_count(self) -> int:
@@ -228,8 +238,8 @@ class Engine(EventEmitter):
         if self.is_refusing:
             return self._turn_away(environ, host_socket, start_response)
         if transport == "websocket":
-            return self._open_websocket(environ, host_socket, protocol)
-        return self._open_polling(environ, host_socket, start_response, protocol)
+            return self._opening.websocket(environ, host_socket, protocol)
+        return self._opening.polling(environ, host_socket, start_response, protocol)
 
     def _refuse(
         self, error: RequestError, environ: Environ, start_response: StartResponse
@@ -253,7 +263,7 @@ class Engine(EventEmitter):
         if host_socket is not None and host_socket.is_upgraded:
             # The official client that sees a WebSocket end before its handshake waits for its
             # timeout of 20 s; after the handshake it comes again at once.
-            first = text_packet(OPEN + self._open_data(random_id(environ), []))
+            first = self._opening.first_frame(random_id(environ))
             return refuse_upgraded(host_socket, Reason.SERVER_SHUTTING_DOWN, 1001, first)
         headers = self.cors_headers(environ)
         headers["Retry-After"] = "1"
@@ -274,95 +284,19 @@ class Engine(EventEmitter):
 
     # Opening sessions
 
-    def _open_polling(
-        self,
-        environ: Environ,
-        host_socket: HostSocket | None,
-        start_response: StartResponse,
-        protocol: int,
-    ) -> list[bytes]:
-        session = self._new_session(environ, protocol)
-        codec = payload_codec(protocol, environ)
-        transport = PollingTransport(session, self.options.max_buffered_bytes, codec)
-        upgrades = self._upgrades_of(host_socket)
-        transport.send_control(OPEN + self._open_data(session.id, upgrades))
-        self._start(session, transport)
-        # The response holds the handshake alone; what handlers send follows in the next.
-        response = transport.take()
-        self._handler_opens(session)
-        extra = Headers()
-        self.trigger("initial_headers", extra, environ)
-        cookie = self.options.cookie
-        if cookie is not None and cookie is not False:
-            extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
-        return self._polls.respond(response, environ, with_headers(start_response, extra))
+    def upgrades(self, transport: str) -> list[str]:
+        """Return the transports to which a session on ``transport`` may change."""
+        allowed = self.options.allow_upgrades and "websocket" in self._transports
+        return ["websocket"] if allowed and transport == "polling" else []
 
-    def _open_websocket(
-        self, environ: Environ, host_socket: HostSocket | None, protocol: int
-    ) -> list[bytes]:
-        sock = require_socket(environ, host_socket)
-        session = self._new_session(environ, protocol)
-        initial = Headers()
-        self.trigger("initial_headers", initial, environ)
-        first = text_packet(OPEN + self._open_data(session.id, []))
-        transport, leftover = self._websockets.switch_protocols(
-            environ, sock, initial, first, protocol
-        )
-        self._start(session, transport)
-        self._handler_opens(session)
-        try:
-            transport.start(session, leftover)
-        finally:
-            self._websockets.serve(session, transport, sock)
-        return []
-
-    def _new_session(self, environ: Environ, protocol: int) -> Session:
-        try:
-            sid = self.generate_id(environ)
-        except Exception as error:
-            raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error}) from error
-        if not isinstance(sid, str) or not sid or sid in self._sessions:
-            problem = ValueError("generate_id must return a new, non-empty string")
-            raise BadRequest({"name": "ID_GENERATION_ERROR", "error": problem})
-        limit = max(_MIN_INBOX, self.options.max_http_buffer_size)
-        return Session(sid, self, environ, limit, protocol)
-
-    def _start(self, session: Session, transport: Any) -> None:
+    def begin(self, session: Session) -> None:
+        """A session is there: it is listed, and has a heartbeat."""
         self._sessions[session.id] = session
-        session.transport = transport
         self._heartbeats[session.protocol].start(session)
-        initial = self.options.initial_packet
-        if isinstance(initial, str):
-            transport.send(Message(initial.encode()))
-        elif initial is not None:
-            transport.send(Message(None, [bytes(initial)]))
 
-    def _handler_opens(self, session: Session) -> None:
-        log_packets(session.id, session)
-        session.attach(session.transport, self._handler.on_open(session))
-        self.trigger("connection", session)
-        logger.info(
-            "+ session %s opened: %s from %s",
-            session.id[:6],
-            session.transport.name,
-            session.remote_address,
-        )
-
-    def _open_data(self, sid: str, upgrades: list[str]) -> str:
-        return f'{{"sid":{json.dumps(sid)},"upgrades":{json.dumps(upgrades)},{self._open_rest}}}'
-
-    def _upgrades_of(self, host_socket: HostSocket | None) -> list[str]:
-        if not self.options.allow_upgrades or "websocket" not in self._transports:
-            return []
-        if host_socket is None:
-            if not self._warned:
-                self._warned = True
-                logger.warning(
-                    "this WSGI server does not give its sockets to applications: clients stay "
-                    "on HTTP long-polling; use io.run() or gunicorn -k gevent"
-                )
-            return []
-        return ["websocket"]
+    def receiver_of(self, session: Session) -> Receiver | None:
+        """Return who takes the messages of a new session, if anybody does."""
+        return None if self._handler is None else self._handler.on_open(session)
 
     # What sessions report
 

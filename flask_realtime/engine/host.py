@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-__all__ = ["Environ", "Host", "HostSocket", "StartResponse"]
+__all__ = ["Environ", "Host", "HostSocket", "NoHost", "StartResponse"]
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], Any]]
@@ -37,3 +37,10 @@ class Host(Protocol):
 
     def find(self, environ: Mapping[str, Any], start_response: StartResponse) -> HostSocket | None:
         """Return the socket below a request; ``None`` when the host does not give it."""
+
+
+class NoHost:
+    """No WSGI server gives its sockets: polling only."""
+
+    def find(self, environ: Mapping[str, Any], start_response: StartResponse) -> None:
+        """Return nothing."""

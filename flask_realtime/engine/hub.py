@@ -41,6 +41,11 @@ class HubThread:
             self._async.start(self._run_calls)
 
     @property
+    def is_bound(self) -> bool:
+        """Whether a thread owns the sessions: there has been a request."""
+        return self._ident is not None
+
+    @property
     def is_foreign(self) -> bool:
         """Whether the running thread is not the one that owns the sessions."""
         return self._ident is not None and _get_ident() != self._ident

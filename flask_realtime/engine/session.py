@@ -16,6 +16,7 @@ from ..codec.payload import decode_base64
 from ..errors import PacketError
 from ..events import EventEmitter
 from ..reasons import Reason
+from .first_request import Remains, remains_of, shed_headers
 from .inbox import Inbox
 from .polling import PollingTransport
 from .state import SessionState, UpgradeState, check_move
@@ -41,6 +42,19 @@ class Receiver(Protocol):
     def on_close(self, reason: str, description: object) -> None:
         """The session is over; called once."""
 
+    def on_forget(self) -> None:
+        """The session has let go of its first request: so shall everybody."""
+
+
+class _Nobody:
+    """The layer above a session that has its events alone."""
+
+    def on_message(self, data: str | bytes) -> None: ...
+
+    def on_close(self, reason: str, description: object) -> None: ...
+
+    def on_forget(self) -> None: ...
+
 
 class SessionOwner(Protocol):
     """The engine, as a session sees it."""
@@ -65,12 +79,13 @@ class SessionOwner(Protocol):
 class Session(EventEmitter):
     """One Engine.IO connection (Engine.IO protocol, "Session").
 
-    Events: ``packet(packet)``, ``packetCreate(packet)``, ``drain()``, ``upgrade(transport)``
-    and ``close(reason, description)``; their listeners run in the hub and must not block.
+    Events: ``packet(packet)``, ``message(data)`` and ``data(data)``, which are the same,
+    ``packetCreate(message)``, ``flush(messages)``, ``drain()``, ``heartbeat()``,
+    ``upgrading(transport)``, ``upgrade(transport)`` and ``close(reason, description)``; their
+    listeners run in the hub and must not block.
 
     Attributes:
         id: The session id, known to this client alone.
-        request: The WSGI environ of the first request.
         remote_address: The address of the TCP peer.
         transport: What carries the session; ``transport.name`` is its name.
         protocol: The revision of the Engine.IO protocol, 4 or 3.
@@ -87,7 +102,8 @@ class Session(EventEmitter):
         super().__init__()
         self.id = sid
         self.protocol = protocol
-        self.request = request
+        #: The WSGI environ of the first request, or what is left of it.
+        self.environ = request
         self.remote_address: str = request.get("REMOTE_ADDR", "")
         self.state = SessionState.OPEN
         self.upgrade_state = UpgradeState.NONE
@@ -97,14 +113,55 @@ class Session(EventEmitter):
         self.is_paused = False
         self._owner = owner
         self._traffic = owner.traffic
-        self._receiver: Receiver
+        self._receiver: Receiver = _Nobody()
+        # What was sent while somebody listened and has not left yet.
+        self._unflushed: list[Message] | None = None
 
-    def attach(self, transport: Transport, receiver: Receiver) -> None:
-        """Give the session its first transport and the layer above; called once."""
+    def attach(self, transport: Transport, receiver: Receiver | None) -> None:
+        """Give the session its first transport and the layer above, if there is one."""
         self.transport = transport
+        if receiver is not None:
+            self._receiver = receiver
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a layer above takes the messages."""
+        return not isinstance(self._receiver, _Nobody)
+
+    def hand_to(self, receiver: Receiver) -> None:
+        """Give the messages from now on to a layer above; :attr:`is_taken` says if one has them."""
         self._receiver = receiver
 
     # What applications use
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The WSGI environ of the first request.
+
+        Raises:
+            RuntimeError: :meth:`forget_request` has let go of it.
+        """
+        if not self.has_request:
+            raise RuntimeError("forget_request() has let go of the request of this connection")
+        return self.environ
+
+    @property
+    def has_request(self) -> bool:
+        """Whether the first request is still there; see :meth:`forget_request`."""
+        return not isinstance(self.environ, Remains)
+
+    def forget_request(self) -> None:
+        """Let go of the first request, to save memory; nothing brings it back.
+
+        Its headers are gone at once, from ``socket.handshake`` as well. From the next event on,
+        handlers run without Flask's ``request`` and ``session``.
+        """
+        if not self.has_request:
+            return
+        environ, self.environ = self.environ, remains_of(self.environ)
+        if self.transport_name == "websocket" and not self.upgraded:
+            shed_headers(environ)
+        self._receiver.on_forget()
 
     @property
     def writable(self) -> bool:
@@ -127,17 +184,58 @@ class Session(EventEmitter):
         return self.upgrade_state is UpgradeState.DONE
 
     @property
+    def upgrading(self) -> bool:
+        """Whether a WebSocket that may become the transport is open."""
+        return self.upgrade_state in (UpgradeState.PROBING, UpgradeState.PROBED)
+
+    @property
     def ready_state(self) -> str:
         """``"open"``, ``"closing"`` or ``"closed"``."""
         return self.state.name.lower()
 
-    def send(self, message: Message) -> None:
-        """Send a message; never blocks. A session that is over drops it."""
+    def send(self, data: str | bytes, *, compress: bool = True) -> None:
+        """Send an Engine.IO message of text or bytes; never blocks.
+
+        A session that is over drops it. A client of Socket.IO takes it for a packet.
+
+        Args:
+            data: The message.
+            compress: Whether it may be compressed.
+
+        Raises:
+            TypeError: It is neither text nor bytes.
+        """
+        if isinstance(data, str):
+            self.send_message(Message(data.encode(), (), compress))
+        elif isinstance(data, (bytes, bytearray, memoryview)):
+            self.send_message(Message(None, (bytes(data),), compress))
+        else:
+            raise TypeError(f"a message is str or bytes, not {type(data).__name__}")
+
+    write = send
+
+    def send_message(self, message: Message) -> None:
+        """Send an encoded message; never blocks. A session that is over drops it."""
         if self.state is _OPEN:
             if self._listeners:
-                self.trigger("packetCreate", message)
-            self._traffic.messages_out += 1
-            self.transport.send(message)
+                self._send_observed(message)
+            else:
+                self._traffic.messages_out += 1
+                self.transport.send(message)
+
+    def _send_observed(self, message: Message) -> None:
+        self.trigger("packetCreate", message)
+        transport = self.transport
+        waited = transport.buffered_bytes
+        self._traffic.messages_out += 1
+        transport.send(message)
+        if transport.buffered_bytes > waited:
+            if self._unflushed is None:
+                self._unflushed = []
+            self._unflushed.append(message)
+        elif waited == 0 and transport.writable:
+            self.trigger("flush", [message])
+            self.trigger("drain")
 
     def close(
         self,
@@ -184,7 +282,7 @@ class Session(EventEmitter):
                 self.close(flush=False)
             return
         if self._listeners:
-            self.trigger("packet", packet)
+            self._show(packet)
         if packet[:1] == "4":
             self._traffic.messages_in += 1
             self._receiver.on_message(packet[1:])
@@ -194,10 +292,23 @@ class Session(EventEmitter):
             self._traffic.messages_in += 1
             self._receiver.on_message(packet)
 
+    def _show(self, packet: str | bytes) -> None:
+        self.trigger("packet", packet)
+        if isinstance(packet, bytes):
+            self._show_message(packet)
+        elif packet[:1] == "4":
+            self._show_message(packet[1:])
+
+    def _show_message(self, data: str | bytes) -> None:
+        self.trigger("data", data)
+        self.trigger("message", data)
+
     def _receive_control(self, packet: str) -> None:
         kind = packet[:1]
         if kind == _HEARTBEATS[self.protocol]:
             self._owner.beat(self)
+            if self._listeners:
+                self.trigger("heartbeat")
         elif kind == "1":
             if isinstance(self.transport, PollingTransport):
                 self.transport.answer_noop()
@@ -215,6 +326,8 @@ class Session(EventEmitter):
         except PacketError as error:
             self.close(Reason.PARSE_ERROR, error, flush=False)
         else:
+            if self._listeners:
+                self._show_message(data)
             self._traffic.messages_in += 1
             self._receiver.on_message(data)
 
@@ -229,7 +342,10 @@ class Session(EventEmitter):
 
     def drained(self) -> None:
         """Everything that was sent has left."""
+        unflushed, self._unflushed = self._unflushed, None
         if self._listeners:
+            if unflushed:
+                self.trigger("flush", unflushed)
             self.trigger("drain")
 
     # The upgrade (Engine.IO protocol, "Upgrade")
@@ -253,6 +369,8 @@ class Session(EventEmitter):
             transport.pause()
         logger.debug("= %s is on websocket", self.id[:6])
         self.trigger("upgrade", transport)
+        if self._unflushed and transport.writable:
+            self.drained()
 
     @property
     def _is_over(self) -> bool:

@@ -52,6 +52,7 @@ class Probe:
             if isinstance(session.transport, PollingTransport):
                 # The client waits for its GET before it goes on: let it have that now.
                 session.transport.answer_noop()
+            session.trigger("upgrading", self.transport)
         elif state is UpgradeState.PROBED and packet == UPGRADE:
             self._complete()
         else:

@@ -111,7 +111,7 @@ class WebSocketTransport:
     @property
     def writable(self) -> bool:
         """Whether a packet would leave at once."""
-        return not self._outbox and not self._closing
+        return not self._outbox and not self._closing and self._send is not _refuse
 
     @property
     def buffered_bytes(self) -> int:

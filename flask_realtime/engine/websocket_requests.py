@@ -18,6 +18,7 @@ from ..codec.websocket_handshake import accept_key, handshake_problem
 from ..errors import BadRequest
 from ..options import DeflateSettings, Options
 from ..reasons import Reason
+from .first_request import shed_headers
 from .host import Environ, HostSocket
 from .revision import framed
 from .scheduler import Scheduler
@@ -146,6 +147,8 @@ class WebSocketRequests:
         try:
             # The deadline of the upgrade ends this wait at the latest.
             ended.wait()
+            if not session.has_request:
+                shed_headers(environ)
             self.serve(session, transport, host_socket)
         finally:
             # Also when the server kills this greenlet.

@@ -8,7 +8,7 @@ connection (Socket.IO protocol, "Connection to a namespace").
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..codec.message import Message
@@ -48,7 +48,6 @@ class Client:
 
     Attributes:
         conn: The Engine.IO session.
-        request: The WSGI environ of its first request.
         dialect: How it joins namespaces; it depends on the protocol of the session.
     """
 
@@ -61,12 +60,10 @@ class Client:
         "conn",
         "context",
         "dialect",
-        "request",
     )
 
     def __init__(self, session: Session, owner: ClientOwner, max_size: int) -> None:
         self.conn = session
-        self.request = session.request
         self.dialect = dialect_of(session.protocol)
         self._owner = owner
         self._decoder = owner.parser.decoder(max_size)
@@ -78,17 +75,22 @@ class Client:
         self.context: Any = None
 
     @property
+    def request(self) -> Mapping[str, Any]:
+        """The WSGI environ of the first request; RuntimeError when it was let go."""
+        return self.conn.request
+
+    @property
     def sockets(self) -> list[Socket]:
         """Its sockets, one for each namespace that it has joined."""
         return list(self._sockets.values())
 
     def send(self, message: Message) -> None:
         """Send an encoded packet."""
-        self.conn.send(message)
+        self.conn.send_message(message)
 
     def send_packet(self, packet: Packet) -> None:
         """Encode and send a packet."""
-        self.conn.send(self._owner.parser.encode(packet))
+        self.conn.send_message(self._owner.parser.encode(packet))
 
     def begin(self) -> None:
         """The session is open: join what the dialect joins without a packet."""
@@ -124,6 +126,13 @@ class Client:
         sockets, self._sockets = self._sockets, {}
         for socket in sockets.values():
             socket.on_close(reason, description)
+
+    def on_forget(self) -> None:
+        """The first request was let go: let the context of the application go as well."""
+        context, self.context = self.context, None
+        if context is not None:
+            # Behind the handlers that are at work in it, on their greenlet.
+            self.conn.inbox.put(context.release, ())
 
     # Packets
 

@@ -115,9 +115,10 @@ class HandlerTable:
     def __bool__(self) -> bool:
         return bool(self._by_event)
 
-    def add(self, event: Any, handler: Handler) -> None:
-        """Register a handler."""
-        self._by_event[event] = (*self._by_event.get(event, ()), handler)
+    def add(self, event: Any, handler: Handler, first: bool = False) -> None:
+        """Register a handler, behind the present ones or before them."""
+        present = self._by_event.get(event, ())
+        self._by_event[event] = (handler, *present) if first else (*present, handler)
         self.has_concurrent = self.has_concurrent or handler.concurrent
         self._has_once = self._has_once or handler.once
 
@@ -157,6 +158,10 @@ class HandlerTable:
         for event, handlers in self._by_event.items():
             for handler in handlers:
                 other.add(event, handler)
+
+    def events(self) -> list[str]:
+        """Return the names of the events that have handlers."""
+        return [str(event) for event in self._by_event]
 
     def functions(self, event: str) -> list[Function]:
         """Return the functions of an event."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import format_datetime
 from time import time
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import EnvironHeaders
@@ -14,21 +14,30 @@ from werkzeug.datastructures import EnvironHeaders
 __all__ = ["Handshake"]
 
 
+class FirstRequest(Protocol):
+    """The session, as a handshake sees it."""
+
+    @property
+    def environ(self) -> Mapping[str, Any]:
+        """The WSGI environ of the first request, or what is left of it."""
+
+
 class Handshake:
     """The details of the first request and of the CONNECT packet.
 
     Everything but ``auth`` and ``issued`` is read from the WSGI environ when it is asked for
-    (Socket.IO documentation, "Server API", ``socket.handshake``).
+    (Socket.IO documentation, "Server API", ``socket.handshake``). When the session has let go
+    of its first request, there are no headers and ``xdomain`` is false; the rest stays.
 
     Args:
-        environ: The WSGI environ of the first request.
+        session: Has the WSGI environ of the first request.
         auth: The payload of the CONNECT packet.
     """
 
-    __slots__ = ("_environ", "auth", "issued")
+    __slots__ = ("_session", "auth", "issued")
 
-    def __init__(self, environ: Mapping[str, Any], auth: Mapping[str, Any] | None) -> None:
-        self._environ = environ
+    def __init__(self, session: FirstRequest, auth: Mapping[str, Any] | None) -> None:
+        self._session = session
         #: What the client sent as ``auth``; a dictionary, empty when it sent nothing.
         self.auth: dict[str, Any] = dict(auth) if auth else {}
         #: Milliseconds since the epoch, when the client joined the namespace.
@@ -37,7 +46,7 @@ class Handshake:
     @property
     def headers(self) -> dict[str, str]:
         """The headers by name in lower case."""
-        return {name.lower(): value for name, value in EnvironHeaders(dict(self._environ))}
+        return {name.lower(): value for name, value in EnvironHeaders(dict(self._session.environ))}
 
     @property
     def time(self) -> str:
@@ -47,22 +56,22 @@ class Handshake:
     @property
     def address(self) -> str:
         """The address of the TCP peer; behind a proxy, the proxy's."""
-        return str(self._environ.get("REMOTE_ADDR", ""))
+        return str(self._session.environ.get("REMOTE_ADDR", ""))
 
     @property
     def xdomain(self) -> bool:
         """Whether the request had an Origin header."""
-        return "HTTP_ORIGIN" in self._environ
+        return "HTTP_ORIGIN" in self._session.environ
 
     @property
     def secure(self) -> bool:
         """Whether the request came over TLS, as far as the server knows."""
-        return self._environ.get("wsgi.url_scheme") == "https"
+        return self._session.environ.get("wsgi.url_scheme") == "https"
 
     @property
     def url(self) -> str:
         """The path and query of the request."""
-        environ = self._environ
+        environ = self._session.environ
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         query = environ.get("QUERY_STRING")
         return f"{path}?{query}" if query else path
@@ -70,7 +79,9 @@ class Handshake:
     @property
     def query(self) -> dict[str, str]:
         """The parameters of the query string; the last of two with one name counts."""
-        return dict(parse_qsl(self._environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        return dict(
+            parse_qsl(self._session.environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can carry."""

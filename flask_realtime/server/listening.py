@@ -55,16 +55,32 @@ class Listening:
         """Like :meth:`on`, for the next time only."""
         return self._register(event, function, once=True)
 
-    def _register(self, event: str, function: Any, **options: bool) -> Any:
+    @overload
+    def prepend_listener(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def prepend_listener(self, event: str, function: F) -> F: ...
+    def prepend_listener(self, event: str, function: Any = None) -> Any:
+        """Like :meth:`on`, before the present handlers."""
+        return self._register(event, function, first=True)
+
+    @overload
+    def prepend_once_listener(self, event: str) -> Callable[[F], F]: ...
+    @overload
+    def prepend_once_listener(self, event: str, function: F) -> F: ...
+    def prepend_once_listener(self, event: str, function: Any = None) -> Any:
+        """Like :meth:`once`, before the present handlers."""
+        return self._register(event, function, first=True, once=True)
+
+    def _register(self, event: str, function: Any, first: bool = False, **options: bool) -> Any:
         require_event(event, number=True)
         if function is None:
-            return lambda decorated: self._register(event, decorated, **options)
-        self.add_handler(event, describe(function, **options))
+            return lambda decorated: self._register(event, decorated, first, **options)
+        self.add_handler(event, describe(function, **options), first)
         return function
 
-    def add_handler(self, event: str, handler: Handler) -> None:
-        """Add a handler whose signature has been read."""
-        self.handlers.add(event, handler)
+    def add_handler(self, event: str, handler: Handler, first: bool = False) -> None:
+        """Add a handler whose signature has been read, behind the present ones or before them."""
+        self.handlers.add(event, handler, first)
 
     def off(self, event: str, function: Any = None) -> None:
         """Remove one handler of ``event``, or all of them when none is given."""
@@ -73,6 +89,10 @@ class Listening:
     def listeners(self, event: str) -> list[Callable[..., Any]]:
         """Return the handlers of ``event``."""
         return self.handlers.functions(event)
+
+    def event_names(self) -> list[str]:
+        """Return the names of the events that have handlers."""
+        return self.handlers.events()
 
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Remove all handlers of ``event``, or of all events."""

@@ -19,11 +19,11 @@ from ..adapters.recovery import SavedSession
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..engine.hub import HubThread
-from ..errors import ConnectError
 from ..events import EventEmitter
 from ..functions import require_event, require_function
+from .admission import deny, refusal_of
 from .broadcast import Broadcaster, BroadcastOperator, check_timeout
-from .handlers import CAUGHT, HandlerTable, Runner, describe
+from .handlers import HandlerTable, Runner, describe
 from .recovery import Recovery
 from .remote_socket import RemoteSocket
 from .server_side import (
@@ -46,12 +46,16 @@ logger = logging.getLogger(__name__)
 CONNECTION_EVENTS = frozenset({"connection", "connect"})
 
 M = TypeVar("M", bound=Callable[[Socket], Any])
-_INTERNAL_ERROR = "Internal server error"
 
 
 def with_slash(name: str) -> str:
     """Return the name of a namespace: one without a slash in front gets it."""
     return name if name.startswith("/") else "/" + name
+
+
+def _one_name(event: str) -> str:
+    # One event with two names: its listeners keep their order.
+    return "connection" if event in CONNECTION_EVENTS else event
 
 
 class NamespaceServer(Protocol):
@@ -157,12 +161,22 @@ class Namespace(EventEmitter, Broadcaster):
 
     # What applications register
 
-    def _add(self, event: str, listener: Any, *, once: bool) -> Any:
+    def _add(self, event: str, listener: Any, *, once: bool = False, first: bool = False) -> Any:
         require_event(event)
-        # One event with two names: its listeners keep their order.
-        event = "connection" if event in CONNECTION_EVENTS else event
         self.registrations += listener is not None
-        return super()._add(event, listener, once=once)
+        return super()._add(_one_name(event), listener, once=once, first=first)
+
+    def off(self, event: str, listener: Callable[..., Any] | None = None) -> None:
+        """Remove one listener of ``event``, or all of them when none is given."""
+        super().off(_one_name(event), listener)
+
+    def listeners(self, event: str) -> list[Callable[..., Any]]:
+        """Return the listeners of ``event`` in the order in which they are called."""
+        return super().listeners(_one_name(event))
+
+    def remove_all_listeners(self, event: str | None = None) -> None:
+        """Remove every listener of ``event``, or of all events."""
+        super().remove_all_listeners(None if event is None else _one_name(event))
 
     def use(self, middleware: M) -> M:
         """Add ``fn(socket)``, called in order for each client that wants to connect.
@@ -336,39 +350,13 @@ class Namespace(EventEmitter, Broadcaster):
             self.runner.call(socket, "connection", handler, socket)
 
     def _is_welcome(self, socket: Socket, client: Client) -> bool:
-        # Refused unless all have agreed: a context that fails opens no door.
-        outcome: list[ConnectError | None] = []
-        self.runner.within(socket, "middleware", self._ask, socket, outcome)
-        refusal = outcome[0] if outcome else ConnectError(_INTERNAL_ERROR)
+        refusal = refusal_of(socket, self._middlewares, self.runner)
         if refusal is None:
             return True
         socket.turn_away()
         if client.is_open:
-            self._deny(client, socket, refusal)
+            deny(socket, refusal, self.runner)
         return False
-
-    def _deny(self, client: Client, socket: Socket, refusal: ConnectError) -> None:
-        try:
-            client.deny(self.name, refusal)
-        except CAUGHT as error:
-            # Its data cannot be carried: a mistake of the middleware, which refuses all the same.
-            self.runner.report(error, socket, "middleware")
-            readable = refusal.message.encode(errors="replace").decode()
-            client.deny(self.name, ConnectError(readable))
-
-    def _ask(self, socket: Socket, outcome: list[ConnectError | None]) -> None:
-        for middleware in list(self._middlewares):
-            try:
-                middleware(socket)
-            except ConnectError as error:
-                outcome.append(error)
-            except CAUGHT as error:
-                # A defect of the application is not for the client to read.
-                self.runner.report(error, socket, "middleware")
-                outcome.append(ConnectError(_INTERNAL_ERROR))
-            if outcome:
-                return
-        outcome.append(None)
 
     def on_server_side_emit(
         self, args: list[Any], answer: Callable[[Any], None] | None = None

@@ -18,7 +18,7 @@ from ..adapters.memory import MemoryAdapter
 from ..adapters.urls import adapter_factory
 from ..codec.parser import DefaultParser, Parser
 from ..engine.engine import Engine
-from ..engine.host import Environ, Host, StartResponse
+from ..engine.host import Environ, Host, NoHost, StartResponse
 from ..engine.hub import HubThread
 from ..engine.scheduler import Scheduler
 from ..engine.session import Receiver, Session
@@ -29,11 +29,11 @@ from ..reasons import Reason
 from .broadcast import Broadcaster, BroadcastOperator
 from .client import Client
 from .handlers import Runner
+from .main_events import MainNamespaceEvents
 from .namespace import Namespace
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
-from .socket import Socket
 
 __all__ = ["BaseServer"]
 
@@ -41,18 +41,10 @@ logger = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 H = TypeVar("H", bound=Callable[[Exception, Any, str], Any])
-M = TypeVar("M", bound=Callable[[Socket], Any])
 N = TypeVar("N", bound=Namespace)
 
 
-class NoHost:
-    """No WSGI server gives its sockets: polling only."""
-
-    def find(self, environ: Any, start_response: StartResponse) -> None:
-        """Return nothing."""
-
-
-class BaseServer(Broadcaster):
+class BaseServer(Broadcaster, MainNamespaceEvents):
     """A Socket.IO server without the WSGI servers around it.
 
     Args:
@@ -72,18 +64,19 @@ class BaseServer(Broadcaster):
         self._scheduler = scheduler
         self.hub = HubThread()
         self.runner = Runner()
-        self.engine = Engine(self, self._host, self.hub)
+        self.engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
         self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
         self._started_in = 0  # the process
-        self.engine.add_stats(self._stats)
+        # Sessions of engines that are not this server's.
+        self._adopted: set[Session] = set()
         self.configure(options)
 
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
         self.options = Options.build(options)
         self.parser = self._make_parser()
-        scheduler = self._scheduler or Scheduler()
+        self._deadlines = scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
         self._joins = scheduler.queue(self.options.connect_timeout, _join_timed_out)
@@ -105,6 +98,55 @@ class BaseServer(Broadcaster):
             if not callable(getattr(made, name, None)):
                 raise TypeError(f"a parser has encode() and decoder(), {parser!r} has not")
         return made
+
+    # The engine
+
+    def bind(self, engine: Engine) -> None:
+        """Work with another engine than the one that the server has made.
+
+        It gets the options of the server and becomes ``io.engine``; listeners and middlewares
+        of the one before are left behind with it.
+
+        Args:
+            engine: A new :class:`~flask_realtime.engine.engine.Engine`, of a subclass usually.
+
+        Raises:
+            TypeError: It is no engine.
+            RuntimeError: A request has been answered already, or the engine is another's.
+        """
+        if not isinstance(engine, Engine):
+            raise TypeError(f"bind() takes an Engine, not {type(engine).__name__}")
+        if self.hub.is_bound:
+            raise RuntimeError("bind() comes before the first request")
+        self.engine = self._settle(engine)
+        engine.configure(self.options, self._deadlines)
+
+    def _settle(self, engine: Engine) -> Engine:
+        engine.bind(self, self._host, self.hub)
+        engine.add_stats(self._stats)
+        return engine
+
+    def onconnection(self, session: Session) -> None:
+        """Take over a session of an engine that is not the server's.
+
+        Made for ``engine.on("connection", io.onconnection)``. The engine keeps its options and
+        counters; :meth:`close` closes the session, not its engine.
+
+        Raises:
+            TypeError: It is no session.
+            RuntimeError: A server has it already.
+        """
+        if not isinstance(session, Session):
+            raise TypeError(f"onconnection() takes a session, not {type(session).__name__}")
+        if session.is_taken:
+            raise RuntimeError("this session belongs to a server already")
+        self.hub.bind()
+        self.start()
+        if self.engine.is_closed:
+            session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
+        else:
+            self._adopted.add(session)
+            session.hand_to(self.on_open(session))
 
     # Namespaces
 
@@ -176,42 +218,6 @@ class BaseServer(Broadcaster):
         self._namespaces.sweep()
 
     # What applications register
-
-    @overload
-    def on(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def on(self, event: str, function: F) -> F: ...
-    def on(self, event: str, function: Any = None) -> Any:
-        """Listen to ``connection`` (or ``connect``), ``new_namespace`` and server-side events.
-
-        Args:
-            event: Its name.
-            function: Left out, the method returns a decorator.
-        """
-        return self.sockets.on(event) if function is None else self.sockets.on(event, function)
-
-    @overload
-    def once(self, event: str) -> Callable[[F], F]: ...
-    @overload
-    def once(self, event: str, function: F) -> F: ...
-    def once(self, event: str, function: Any = None) -> Any:
-        """Like :meth:`on`, for the next time only."""
-        if function is None:
-            return self.sockets.once(event)
-        return self.sockets.once(event, function)
-
-    def off(self, event: str, function: Any = None) -> None:
-        """Remove one listener of ``event``, or all of them when none is given."""
-        self.sockets.off(event, function)
-
-    def listeners(self, event: str) -> list[Callable[..., Any]]:
-        """Return the listeners of ``event``."""
-        return self.sockets.listeners(event)
-
-    def use(self, middleware: M) -> M:
-        """Add a middleware to the main namespace. See :meth:`Namespace.use`."""
-        self.sockets.use(middleware)
-        return middleware
 
     @overload
     def event(self, name: F) -> F: ...
@@ -300,6 +306,8 @@ class BaseServer(Broadcaster):
         logger.info("- server at %s closed", self.options.path)
         self._namespaces.close()
         self.engine.close()
+        for session in list(self._adopted):
+            session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
         # Handlers of the end may still have something to say to the cluster.
         gevent.spawn_later(GRACE, self.close_adapters)
 
@@ -336,6 +344,7 @@ class BaseServer(Broadcaster):
     def left(self, client: Client) -> None:
         """The client is gone."""
         self._joins.discard(client)
+        self._adopted.discard(client.conn)
 
 
 def _join_timed_out(client: Client) -> None:

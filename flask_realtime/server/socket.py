@@ -59,7 +59,7 @@ class Socket(Listening, RoomWords):
         self.id = sid
         self.nsp = nsp
         self.client = client
-        self.handshake = Handshake(client.request, auth)
+        self.handshake = Handshake(client.conn, auth)
         self.data: dict[str, Any] = {}
         self.recovered = False
         self.pid = ""
@@ -82,7 +82,7 @@ class Socket(Listening, RoomWords):
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """The WSGI environ of the first request."""
+        """The WSGI environ of the first request; RuntimeError when it was let go."""
         return self.client.request
 
     @property
@@ -91,17 +91,22 @@ class Socket(Listening, RoomWords):
         return self.state in (SocketState.CONNECTED, SocketState.DISCONNECTING)
 
     @property
+    def disconnected(self) -> bool:
+        """The opposite of :attr:`connected`."""
+        return not self.connected
+
+    @property
     def rooms(self) -> set[str]:
         """The rooms of the socket, its own id among them; a copy."""
         return self._nsp.adapter.socket_rooms(self.id)
 
-    def add_handler(self, event: str, handler: Handler) -> None:
+    def add_handler(self, event: str, handler: Handler, first: bool = False) -> None:
         """Add a handler; one for the end of a socket that has ended is called at once."""
         if self.state is SocketState.DISCONNECTED and event in _LIFECYCLE:
             # The client left while the connection handler was still at work: it shall hear.
             self.conn.inbox.put_urgent(self._run_lifecycle, (event, (handler,)))
         else:
-            self.handlers.add(event, handler)
+            self.handlers.add(event, handler, first)
 
     # Emitting
 
@@ -129,7 +134,7 @@ class Socket(Listening, RoomWords):
             return
         if self._outgoing:
             self.notify_outgoing(data)
-        self.client.conn.send(message)
+        self.client.conn.send_message(message)
 
     def send(self, *args: Any) -> None:
         """Send a ``message`` event."""
@@ -250,7 +255,7 @@ class Socket(Listening, RoomWords):
         if self._outgoing:
             self.notify_outgoing(packet.data)
         if not volatile or self.client.conn.writable:
-            self.client.conn.send(message)
+            self.client.conn.send_message(message)
 
     def describe(self) -> RemoteState:
         """Return what other servers are told of the socket."""
@@ -308,7 +313,7 @@ class Socket(Listening, RoomWords):
         """Answer an acknowledgement that the client has asked for."""
         nsp = self._nsp
         message = nsp.parser.encode(Packet(_ACK, nsp.name, args, ack_id))
-        nsp.hub.run(self.client.conn.send, message)
+        nsp.hub.run(self.client.conn.send_message, message)
 
     @property
     def runner(self) -> Runner:

@@ -38,7 +38,7 @@ def refused(
 
 
 def test_a_polling_handshake_holds_the_open_packet_alone(engine: EngineWorld) -> None:
-    engine.handler.greet = lambda session: session.send(Message(b"hello"))
+    engine.handler.greet = lambda session: session.send_message(Message(b"hello"))
     line = engine.network.polling()
     assert set(line.handshake) == {
         "sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload",
@@ -54,7 +54,7 @@ def test_a_polling_handshake_holds_the_open_packet_alone(engine: EngineWorld) ->
 
 
 def test_a_websocket_handshake_is_followed_by_what_handlers_send(engine: EngineWorld) -> None:
-    engine.handler.greet = lambda session: session.send(Message(b"hello"))
+    engine.handler.greet = lambda session: session.send_message(Message(b"hello"))
     line = engine.network.websocket()
     assert line.handshake["upgrades"] == []
     assert line.receive() == "4hello"
@@ -285,7 +285,7 @@ def test_sessions_are_counted_and_listed(engine: EngineWorld) -> None:
 
 def test_a_closed_engine_says_goodbye_and_takes_no_new_sessions(engine: EngineWorld) -> None:
     line, other = engine.network.polling(), engine.network.websocket()
-    engine.handler.sessions[0].send(Message(b"last"))
+    engine.handler.sessions[0].send_message(Message(b"last"))
     engine.engine.close()
     assert line.get().packets == ["4last"]
     assert line.get().packets == ["6", "1"]

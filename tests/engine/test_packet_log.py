@@ -26,7 +26,7 @@ def test_what_goes_in_and_out_is_a_line_each(
         line = engine.network.line(transport)
         line.send('42["in"]', b"\x00\x01\x02")
         settle()
-        engine.handler.last[0].send(Message('2["é"]'.encode(), [b"\x00"]))
+        engine.handler.last[0].send_message(Message('2["é"]'.encode(), [b"\x00"]))
     short = line.sid[:6]
     assert lines(caplog) == [
         f'< {short} 42["in"]',
@@ -42,7 +42,7 @@ def test_a_message_of_bytes_alone_is_one_line(
     with caplog.at_level(logging.DEBUG, PACKETS):
         engine.network.websocket()
         session, _ = engine.handler.last
-        session.send(Message(None, [b"\x00"]))
+        session.send_message(Message(None, [b"\x00"]))
     assert lines(caplog) == [f"> {session.id[:6]} 1 bytes"]
 
 

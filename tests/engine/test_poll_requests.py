@@ -16,7 +16,7 @@ from tests.worlds import EngineWorld, MakeEngine
 
 def test_a_get_brings_packets_as_text_that_is_not_stored(engine: EngineWorld) -> None:
     line = engine.network.polling()
-    engine.handler.last[0].send(Message('2["é"]'.encode()))
+    engine.handler.last[0].send_message(Message('2["é"]'.encode()))
     answer = line.get()
     assert (answer.status, answer.text) == (200, '42["é"]')
     assert answer.headers["Content-Type"] == "text/plain; charset=UTF-8"
@@ -140,7 +140,7 @@ def test_a_get_and_a_post_at_once_are_fine(engine: EngineWorld) -> None:
     get = line.start_get()
     assert line.post("4a").text == "ok"
     assert not get.ready()
-    engine.handler.last[0].send(Message(b"b"))
+    engine.handler.last[0].send_message(Message(b"b"))
     assert get.get(timeout=1).text == "4b"
 
 
@@ -159,7 +159,7 @@ def test_a_pipelined_request_does_not_end_a_waiting_get(engine: EngineWorld) -> 
     line.client_end.sendall(b"POST /socket.io/ HTTP/1.1\r\n")
     settle()
     assert not get.ready()
-    engine.handler.last[0].send(Message(b"a"))
+    engine.handler.last[0].send_message(Message(b"a"))
     assert get.get(timeout=1).text == "4a"
     assert line.server_end.recv(4) == b"POST"  # it was only looked at
 
@@ -168,7 +168,7 @@ def test_a_get_leaves_the_connection_as_it_found_it(engine: EngineWorld) -> None
     line = engine.network.polling()
     line.server_end.settimeout(7)
     get = line.start_get()
-    engine.handler.last[0].send(Message(b"a"))
+    engine.handler.last[0].send_message(Message(b"a"))
     get.get(timeout=1)
     assert line.server_end.gettimeout() == 7
 
@@ -178,7 +178,7 @@ def test_without_a_socket_a_get_still_waits(engine: EngineWorld, how: str) -> No
     line = engine.network.polling(connection=None)
     get = line.start(connection=None)
     settle()
-    engine.handler.last[0].send(Message(b"a"))
+    engine.handler.last[0].send_message(Message(b"a"))
     assert get.get(timeout=1).text == "4a"
 
 
@@ -190,7 +190,7 @@ TEXT = b"x" * 2000
 def polled(engine: EngineWorld, *messages: Message, accept: str = "gzip") -> Any:
     line = engine.network.polling()
     for message in messages:
-        engine.handler.last[0].send(message)
+        engine.handler.last[0].send_message(message)
     return line.request("GET", headers={"Accept-Encoding": accept})
 
 

@@ -62,7 +62,7 @@ def test_protocol_4_is_as_ever(engine: EngineWorld) -> None:
     line = engine.network.polling()
     session = engine.handler.last[0]
     assert session.protocol == 4
-    session.send(Message(b"51-[]", [b"\x01\x02\x03"]))
+    session.send_message(Message(b"51-[]", [b"\x01\x02\x03"]))
     assert line.get().packets == ["451-[]", "bAQID"]
     engine.time.advance(INTERVAL)
     assert line.get().text == "2"
@@ -128,20 +128,20 @@ def test_messages_go_both_ways(engine: EngineWorld, transport: str) -> None:
     line.send("4a", BLOB, "4\U0001f600")
     wait_until(lambda: len(receiver.messages) == 3)
     assert receiver.messages == ["a", BLOB, "\U0001f600"]
-    session.send(Message("2\U0001f600".encode()))
-    session.send(Message(b"52-[]", [BLOB, b""]))
+    session.send_message(Message("2\U0001f600".encode()))
+    session.send_message(Message(b"52-[]", [BLOB, b""]))
     assert [line.receive() for _ in range(4)] == ["42\U0001f600", "452-[]", BLOB, b""]
 
 
 def test_a_response_is_binary_only_when_it_has_to_be(engine: EngineWorld) -> None:
     line = old_polling(engine.network)
     session = engine.handler.last[0]
-    session.send(Message(b"2[]"))
+    session.send_message(Message(b"2[]"))
     answer = line.get()
     assert answer.headers["Content-Type"] == "text/plain; charset=UTF-8"
     assert answer.body == b"4:42[]"
-    session.send(Message(b"2[]"))
-    session.send(Message(None, [b"\x09"]))
+    session.send_message(Message(b"2[]"))
+    session.send_message(Message(None, [b"\x09"]))
     answer = line.get()
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.body == b"\x00\x04\xff42[]\x01\x02\xff\x04\x09"
@@ -150,14 +150,14 @@ def test_a_response_is_binary_only_when_it_has_to_be(engine: EngineWorld) -> Non
 def test_who_asks_for_base64_gets_it(engine: EngineWorld) -> None:
     line = old_polling(engine.network, "&b64=1")
     session, receiver = engine.handler.last
-    session.send(Message(b"51-[]", [b"\x01\x02\x03"]))
+    session.send_message(Message(b"51-[]", [b"\x01\x02\x03"]))
     answer = line.get()
     assert answer.headers["Content-Type"] == "text/plain; charset=UTF-8"
     assert answer.body == b"6:451-[]6:b4AQID"
     line.send(BLOB)
     assert receiver.messages == [BLOB]
     ws = old_websocket(engine.network, "&b64=1")
-    engine.handler.last[0].send(Message(b"51-[]", [b"\x01\x02\x03"]))
+    engine.handler.last[0].send_message(Message(b"51-[]", [b"\x01\x02\x03"]))
     assert [ws.receive_frame() for _ in range(2)] == [(TEXT, b"451-[]"), (TEXT, b"b4AQID")]
 
 
@@ -166,9 +166,9 @@ def test_a_broadcast_is_encoded_once_for_all_of_a_protocol(engine: EngineWorld) 
     olds = engine.handler.sessions[:]
     line = engine.network.websocket()
     message = Message(b"51-[]", [b"\x01"])
-    engine.handler.last[0].send(message)
+    engine.handler.last[0].send_message(message)
     for session in olds:
-        session.send(message)
+        session.send_message(message)
     assert message.revision3().framed is not None
     assert message.revision3() is message.revision3()
     for old in lines:
@@ -178,7 +178,7 @@ def test_a_broadcast_is_encoded_once_for_all_of_a_protocol(engine: EngineWorld) 
 
 def test_large_responses_are_compressed(engine: EngineWorld) -> None:
     line = old_polling(engine.network)
-    engine.handler.last[0].send(Message(b"2" + b"x" * 5000))
+    engine.handler.last[0].send_message(Message(b"2" + b"x" * 5000))
     answer = line.request("GET", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
 
@@ -206,7 +206,7 @@ def test_a_ping_is_answered(engine: EngineWorld, transport: str, ping: str) -> N
 def test_the_server_does_not_ping(engine: EngineWorld, transport: str) -> None:
     line = old_line(engine.network, transport)
     engine.time.advance(INTERVAL + TIMEOUT - 1)
-    engine.handler.last[0].send(Message(b"first"))
+    engine.handler.last[0].send_message(Message(b"first"))
     assert line.receive() == "4first"
 
 
@@ -286,9 +286,9 @@ def test_what_polling_has_not_delivered_follows_on_the_websocket(engine: EngineW
     ws = OldWebSocketLine(engine.network, f"&sid={line.sid}")
     ws.send("2probe")
     assert ws.receive() == "3probe"
-    session.send(Message(b"51-[]", [BLOB]))
+    session.send_message(Message(b"51-[]", [BLOB]))
     ws.send("5")
-    session.send(Message(b"2[]"))
+    session.send_message(Message(b"2[]"))
     assert [ws.receive() for _ in range(3)] == ["451-[]", BLOB, "42[]"]
     assert session.upgraded
     assert session.transport_name == "websocket"
@@ -300,11 +300,11 @@ def test_the_websocket_of_an_upgrade_has_its_own_way_with_binary(
 ) -> None:
     line = old_polling(engine.network, before)
     session, receiver = engine.handler.last
-    session.send(Message(None, [b"\x01\x02\x03"]))
+    session.send_message(Message(None, [b"\x01\x02\x03"]))
     ws = old_upgrade(engine.network, line, after)
     expected = (TEXT, b"b4AQID") if after else (BINARY, b"\x04\x01\x02\x03")
     assert ws.receive_frame() == expected
-    session.send(Message(None, [b"\x01\x02\x03"]))
+    session.send_message(Message(None, [b"\x01\x02\x03"]))
     assert ws.receive_frame() == expected
     ws.send(b"\x02")
     wait_until(lambda: receiver.messages)
@@ -342,7 +342,7 @@ def test_bad_input_on_the_new_websocket_leaves_the_session_on_polling(
 def test_the_server_says_goodbye(engine: EngineWorld, transport: str) -> None:
     line = old_line(engine.network, transport)
     session, receiver = engine.handler.last
-    session.send(Message(b"last"))
+    session.send_message(Message(b"last"))
     session.close()
     assert line.receive() == "4last"
     if isinstance(line, OldPollingLine):
@@ -431,6 +431,6 @@ def test_who_does_not_read_is_disconnected(make_engine: MakeEngine) -> None:
     old_polling(engine.network)
     session, receiver = engine.handler.last
     for _ in range(3):
-        session.send(Message(None, [b"x" * 400]))
+        session.send_message(Message(None, [b"x" * 400]))
     settle()
     assert receiver.reasons == ["transport error"]

@@ -51,7 +51,7 @@ def test_the_application_sees_packets_go_by(engine: EngineWorld, transport: str)
     session.on("packetCreate", lambda message: seen.append(message.text))
     line.send("4in")
     settle()
-    session.send(Message(b"out"))
+    session.send_message(Message(b"out"))
     assert line.receive() == "4out"
     assert seen == ["4in", b"out"]
 
@@ -61,7 +61,7 @@ def test_drain_follows_when_everything_has_left(engine: EngineWorld) -> None:
     session, _ = engine.handler.last
     drains: list[int] = []
     session.on("drain", lambda: drains.append(session.buffered_bytes))
-    session.send(Message(b"out"))
+    session.send_message(Message(b"out"))
     assert session.buffered_bytes == 4
     line.get()
     assert drains == [0]
@@ -72,7 +72,7 @@ def test_a_websocket_is_writable_until_its_client_is_slow(engine: EngineWorld) -
     session, _ = engine.handler.last
     assert session.writable
     for _ in range(20):
-        session.send(Message(b"x" * 100_000))
+        session.send_message(Message(b"x" * 100_000))
     assert not session.writable
     assert session.buffered_bytes > 0
 
@@ -94,7 +94,7 @@ def test_a_slow_client_is_disconnected_at_the_bound(make_engine: MakeEngine) -> 
     line = engine.network.websocket()
     session, _ = engine.handler.last
     for _ in range(20):
-        session.send(Message(b"x" * 100_000))
+        session.send_message(Message(b"x" * 100_000))
     assert session.ready_state == "open"  # the emitter has gone on undisturbed
     line.ended()
     assert reason_of(engine) == "transport error"

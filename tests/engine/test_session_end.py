@@ -64,8 +64,8 @@ def test_rst_with_bytes_under_way_ends_a_websocket_session_once(engine: EngineWo
     line = engine.network.websocket(tcp=True)
     session, _ = engine.handler.last
     line.reset()
-    session.send(Message(b"2[]"))
-    session.send(Message(b"2[]"))
+    session.send_message(Message(b"2[]"))
+    session.send_message(Message(b"2[]"))
     line.ended()
     assert reason_of(engine) == "transport error"
 
@@ -160,9 +160,9 @@ def test_a_killed_websocket_request_ends_its_session(engine: EngineWorld) -> Non
 def test_the_server_says_goodbye_with_its_last_packets_on_polling(engine: EngineWorld) -> None:
     line = engine.network.polling()
     session, _ = engine.handler.last
-    session.send(Message(b'2["last"]'))
+    session.send_message(Message(b'2["last"]'))
     session.close()
-    session.send(Message(b'2["too late"]'))
+    session.send_message(Message(b'2["too late"]'))
     assert session.ready_state == "closing"
     assert line.get().packets == ['42["last"]']
     assert line.get().packets == ["6", "1"]
@@ -172,7 +172,7 @@ def test_the_server_says_goodbye_with_its_last_packets_on_polling(engine: Engine
 def test_the_server_says_goodbye_with_a_close_frame(engine: EngineWorld) -> None:
     line = engine.network.websocket()
     session, _ = engine.handler.last
-    session.send(Message(b'2["last"]'))
+    session.send_message(Message(b'2["last"]'))
     session.close(code=1001)
     assert line.receive() == '42["last"]'
     assert line.wait_closed() == 1001
@@ -194,7 +194,7 @@ def test_a_websocket_client_that_does_not_answer_the_close_is_cut(engine: Engine
 def test_a_close_without_flush_drops_what_is_buffered(engine: EngineWorld) -> None:
     line = engine.network.polling()
     session, _ = engine.handler.last
-    session.send(Message(b"2[]"))
+    session.send_message(Message(b"2[]"))
     session.close(flush=False)
     assert line.get().json["code"] == 1
 

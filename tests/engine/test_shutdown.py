@@ -58,7 +58,7 @@ def test_a_client_that_takes_nothing_costs_a_moment_only(
 
 def test_a_client_between_two_polls_gets_everything(engine: EngineWorld) -> None:
     line = engine.network.polling()
-    engine.handler.last[0].send(Message(b"last"))
+    engine.handler.last[0].send_message(Message(b"last"))
     waiter = shut_down(engine)
     assert line.get().packets == ["4last"]
     assert line.get().packets == ["6", "1"]
@@ -67,7 +67,7 @@ def test_a_client_between_two_polls_gets_everything(engine: EngineWorld) -> None
 
 def test_a_slow_websocket_has_the_grace_for_what_was_sent(engine: EngineWorld) -> None:
     ws = engine.network.websocket()
-    engine.handler.last[0].send(Message(b"a" * BIG))
+    engine.handler.last[0].send_message(Message(b"a" * BIG))
     waiter = shut_down(engine)
     engine.time.advance(GRACE - 0.1)
     assert not waiter.ready()
@@ -78,7 +78,7 @@ def test_a_slow_websocket_has_the_grace_for_what_was_sent(engine: EngineWorld) -
 
 def test_the_grace_has_an_end(engine: EngineWorld) -> None:
     engine.network.websocket()
-    engine.handler.last[0].send(Message(b"a" * BIG))
+    engine.handler.last[0].send_message(Message(b"a" * BIG))
     waiter = shut_down(engine)
     engine.time.advance(GRACE)
     done(waiter)

@@ -33,7 +33,7 @@ def still_polls(line: PollingLine, session: Session) -> None:
     assert session.ready_state == "open"
     assert session.transport_name == "polling"
     assert session.upgrade_state is UpgradeState.NONE
-    session.send(Message(b"out"))
+    session.send_message(Message(b"out"))
     assert line.get().text == "4out"
     assert line.post("4in").text == "ok"
 
@@ -46,7 +46,7 @@ def test_a_session_moves_to_the_websocket(engine: EngineWorld) -> None:
     settle()
     assert seen == ["websocket"]
     assert (session.transport_name, session.upgraded) == ("websocket", True)
-    session.send(Message(b"out"))
+    session.send_message(Message(b"out"))
     assert ws.receive() == "4out"
     assert engine.handler.last[1].messages == ["in"]
     assert engine.engine.clients_count == 1
@@ -54,23 +54,23 @@ def test_a_session_moves_to_the_websocket(engine: EngineWorld) -> None:
 
 def test_polling_goes_on_until_the_upgrade_packet(engine: EngineWorld) -> None:
     line, ws, session = begin(engine)
-    session.send(Message(b"before the probe"))
+    session.send_message(Message(b"before the probe"))
     assert line.get().text == "4before the probe"
     ws.send("2probe")
     assert ws.receive() == "3probe"
-    session.send(Message(b"after the probe"))
+    session.send_message(Message(b"after the probe"))
     assert line.get().text == "4after the probe"
     assert line.post("4in").text == "ok"
     ws.send("5")
-    session.send(Message(b"on the websocket"))
+    session.send_message(Message(b"on the websocket"))
     settle()
     assert ws.receive() == "4on the websocket"
 
 
 def test_what_polling_has_not_delivered_follows_on_the_websocket(engine: EngineWorld) -> None:
     _, ws, session = probe(engine)
-    session.send(Message(b"51-[]", [b"\x00\xff"]))
-    session.send(Message(b"2[]"))
+    session.send_message(Message(b"51-[]", [b"\x00\xff"]))
+    session.send_message(Message(b"2[]"))
     ws.send("5")
     assert [ws.receive() for _ in range(3)] == ["451-[]", b"\x00\xff", "42[]"]
 
@@ -95,7 +95,7 @@ def test_an_idle_websocket_does_not_make_the_client_spin(engine: EngineWorld) ->
     get = line.start_get()
     settle()
     assert not get.ready()
-    session.send(Message(b"out"))
+    session.send_message(Message(b"out"))
     assert get.get(timeout=1).text == "4out"
 
 
@@ -169,7 +169,7 @@ def test_an_upgrade_may_be_tried_again(engine: EngineWorld) -> None:
     ws = engine.network.upgrade(line)
     settle()
     assert session.upgraded
-    session.send(Message(b"out"))
+    session.send_message(Message(b"out"))
     assert ws.receive() == "4out"
 
 
@@ -196,7 +196,7 @@ def test_an_upgrade_in_time_has_no_deadline_afterwards(engine: EngineWorld) -> N
     ws.send("5")
     settle()
     engine.time.advance(11)
-    session.send(Message(b"out"))
+    session.send_message(Message(b"out"))
     assert ws.receive() == "4out"
 
 
@@ -221,7 +221,7 @@ def test_a_second_websocket_gets_no_answer_but_the_end(engine: EngineWorld, stat
     if state != "done":
         ws.send("5")
         settle()
-    session.send(Message(b"out"))
+    session.send_message(Message(b"out"))
     assert ws.receive() == "4out"
 
 

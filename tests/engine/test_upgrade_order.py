@@ -37,13 +37,13 @@ class UpgradingClient:
 
     def do_emit(self) -> None:
         text = f"out {len(self.emitted)}"
-        self.session.send(Message(text.encode()))
+        self.session.send_message(Message(text.encode()))
         self.emitted.append("4" + text)
 
     def do_emit_group(self) -> None:
         text = f"group {len(self.emitted)}"
         attachments = [text.encode() * 3, b"\x00\xff"]
-        self.session.send(Message(text.encode(), attachments))
+        self.session.send_message(Message(text.encode(), attachments))
         self.emitted += ["4" + text, *attachments]
 
     # What the client does, where the protocol allows it

@@ -93,7 +93,7 @@ def test_who_does_not_offer_it_gets_plain_frames(
     engine = make_engine(per_message_deflate={"threshold": 0})
     line = engine.network.websocket(headers=headers)
     assert "Sec-WebSocket-Extensions" not in line.answer.headers
-    engine.handler.last[0].send(Message(text(5000).encode()))
+    engine.handler.last[0].send_message(Message(text(5000).encode()))
     assert line.receive() == "4" + text(5000)
     line.send_frames(frame(TEXT | RSV1, b"4"))
     assert line.wait_closed() == 1002
@@ -121,7 +121,7 @@ def test_a_host_that_has_sent_the_101_has_agreed_to_nothing(make_engine: MakeEng
     engine = make_engine(per_message_deflate={"threshold": 0})
     engine.host.upgrades_first = True
     line = engine.network.websocket(headers=OFFER, wsgi={"tests.upgraded": True})
-    engine.handler.last[0].send(Message(text(5000).encode()))
+    engine.handler.last[0].send_message(Message(text(5000).encode()))
     assert line.receive() == "4" + text(5000)
 
 
@@ -135,7 +135,7 @@ def test_messages_go_both_ways(make_engine: MakeEngine, settings: dict[str, Any]
     receiver = engine.handler.last[1]
     for _ in range(3):
         line.send("4" + text(5000), b"\x00" * 3000)
-        session.send(Message(text(5000).encode(), [b"\x01" * 3000, b"short"]))
+        session.send_message(Message(text(5000).encode(), [b"\x01" * 3000, b"short"]))
         received = [line.receive() for _ in range(3)]
         assert received == ["4" + text(5000), b"\x01" * 3000, b"short"]
     wait_until(lambda: receiver.messages == [text(5000), b"\x00" * 3000] * 3)
@@ -144,8 +144,8 @@ def test_messages_go_both_ways(make_engine: MakeEngine, settings: dict[str, Any]
 
 def test_what_is_short_or_has_opted_out_is_plain(make_engine: MakeEngine) -> None:
     line, session = dial(make_engine(per_message_deflate=True))
-    session.send(Message(b"short"))
-    session.send(Message(text(5000).encode(), compress=False))
+    session.send_message(Message(b"short"))
+    session.send_message(Message(text(5000).encode(), compress=False))
     assert [line.receive(), line.receive()] == ["4short", "4" + text(5000)]
     assert line.compressed == []
 
@@ -156,10 +156,10 @@ def test_compressed_messages_and_control_frames_keep_their_order(make_engine: Ma
     noise = zlib.compress(text(90_000).encode())  # hardly shorter: it fills the kernel's buffers
     sent: list[str | bytes] = []
     while not session.buffered_bytes:
-        session.send(Message(b"%d" % len(sent), [noise]))
+        session.send_message(Message(b"%d" % len(sent), [noise]))
         sent += [f"4{len(sent)}", noise]
     session.transport.send_control("2")
-    session.send(Message(text(5000).encode()))
+    session.send_message(Message(text(5000).encode()))
     sent += ["2", "4" + text(5000)]
     line.line.send_frames(frame(PING, b"now"))
     settle()
@@ -191,7 +191,7 @@ def test_a_broadcast_is_compressed_once(make_engine: MakeEngine) -> None:
     plain = engine.network.websocket()
     message = Message(text(50_000).encode())
     for session in engine.handler.sessions:
-        session.send(message)
+        session.send_message(message)
     received = [*(line.receive() for line in lines), plain.receive()]
     assert received == ["4" + text(50_000)] * 4
     assert len({line.compressed[0] for line in lines}) == 1
@@ -208,10 +208,10 @@ def test_an_upgrade_goes_on_with_compressed_messages(
     line = DeflateLine(ws, takeover=bool(settings))
     line.send("2probe")
     assert line.receive() == "3probe"
-    session.send(Message(text(5000).encode()))  # polling has not delivered it
+    session.send_message(Message(text(5000).encode()))  # polling has not delivered it
     line.send("5")
     assert line.receive() == "4" + text(5000)
-    session.send(Message(text(6000).encode()))
+    session.send_message(Message(text(6000).encode()))
     assert line.receive() == "4" + text(6000)
     assert len(line.compressed) == 1
     line.send("4" + text(7000))
@@ -259,7 +259,7 @@ def test_what_cannot_be_read_closes_with_1007(make_engine: MakeEngine, data: byt
 def test_the_bound_of_a_slow_client_counts_compressed_bytes(make_engine: MakeEngine) -> None:
     engine = make_engine(per_message_deflate=True, max_buffered_bytes=50_000)
     line, session = dial(engine)
-    session.send(Message(b"x" * 400_000))
+    session.send_message(Message(b"x" * 400_000))
     assert line.receive() == "4" + "x" * 400_000
     gevent.sleep(0)
     assert session.ready_state == "open"
@@ -276,7 +276,7 @@ def test_the_contexts_of_a_client_go_with_it(make_engine: MakeEngine) -> None:
     for _ in range(5):
         line, session = dial(engine, takeover=True)
         line.send("4" + text(5000))
-        session.send(Message(text(5000).encode()))
+        session.send_message(Message(text(5000).encode()))
         line.receive()
         assert contexts() == before + 2
         line.line.leave()

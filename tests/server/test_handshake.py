@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from flask_realtime.engine.session import Session
 from flask_realtime.server.handshake import Handshake
-from tests.fakes import request
+from tests.fakes import EngineUnderTest, request
 from tests.worlds import ServerWorld
 
 
 def handshake(auth: Any = None, **more: Any) -> Handshake:
-    return Handshake(request(**more), auth)
+    return Handshake(Session("sid", EngineUnderTest().engine, request(**more), 1), auth)
 
 
 def test_headers_are_in_lower_case() -> None:
@@ -91,3 +92,18 @@ def test_each_namespace_has_its_own_auth_and_the_first_request(
     )
     assert (main.auth, chat.auth) == ({"token": 1}, {"token": 2})
     assert main.query == chat.query == {"EIO": "4", "transport": transport}
+
+
+def test_a_request_that_was_let_go_leaves_all_but_headers(server: ServerWorld) -> None:
+    client = server.network.client()
+    socket = server.io.sockets.sockets[client.connect(auth={"token": 1})]
+    before = socket.handshake.to_dict()
+    assert before["headers"]
+    socket.conn.forget_request()
+    assert socket.handshake.to_dict() == {**before, "headers": {}, "xdomain": False}
+    with pytest.raises(RuntimeError, match="forget_request"):
+        _ = socket.request
+    server.io.of("/chat")
+    chat = server.io.of("/chat").sockets[client.connect("/chat")]
+    assert chat.handshake.headers == {}
+    assert chat.handshake.url == before["url"]

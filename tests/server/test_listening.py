@@ -175,3 +175,41 @@ def test_a_coroutine_is_refused_at_registration(name: str) -> None:
 
     with pytest.raises(TypeError):
         getattr(Listening(), name)("event", handler)
+
+
+def test_a_handler_may_be_put_in_front() -> None:
+    listening = Listening()
+    listening.on("event", first)
+    assert listening.prepend_listener("event", second) is second
+    assert listening.prepend_once_listener("event")(len) is len
+    assert listening.listeners("event") == [len, second, first]
+    assert [handler.once for handler in listening.handlers.take("event")] == [True, False, False]
+    assert listening.listeners("event") == [second, first]
+
+
+def test_the_names_of_events_with_handlers_are_told() -> None:
+    listening = Listening()
+    assert listening.event_names() == []
+    listening.on("b", first)
+    listening.once("a", first)
+    listening.on("b", second)
+    assert listening.event_names() == ["b", "a"]
+    listening.off("b")
+    assert listening.event_names() == ["a"]
+
+
+def test_handlers_in_front_run_first(server: ServerWorld) -> None:
+    seen: list[str] = []
+
+    @server.io.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.on("event", lambda: seen.append("second"))
+        socket.prepend_listener("event", lambda: seen.append("first"))
+        socket.prepend_listener("disconnect", lambda: seen.append("gone"))
+
+    client = server.network.joined()
+    client.emit("event")
+    settle()
+    client.disconnect()
+    settle()
+    assert seen == ["first", "second", "gone"]

@@ -138,6 +138,7 @@ def test_it_can_be_disconnected(world: Remote) -> None:
     assert world.client.receive() == "1"
     settle()
     assert not world.socket.connected
+    assert world.socket.disconnected
     world.client.connect()  # the connection is still there
 
 

@@ -101,6 +101,7 @@ def test_an_event_of_any_name_reaches_its_handler_and_nothing_else(pair: Pair, e
     settle()
     assert pair.seen == [(event, "from the client")]
     assert pair.socket.connected
+    assert not pair.socket.disconnected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""Whether the middlewares of a namespace let a client in, and what it is told if they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConnectError
+from .handlers import CAUGHT, Runner
+
+if TYPE_CHECKING:
+    from .socket import Socket
+
+__all__ = ["deny", "refusal_of"]
+
+_EVENT = "middleware"
+_INTERNAL_ERROR = "Internal server error"
+
+Middlewares = Iterable[Callable[[Any], Any]]
+
+
+def refusal_of(socket: Socket, middlewares: Middlewares, runner: Runner) -> ConnectError | None:
+    """Ask the middlewares in order; return the refusal of the first that refuses. May block.
+
+    Args:
+        socket: The client, in the namespace that it wants to join.
+        middlewares: ``fn(socket)``; what they raise refuses.
+        runner: Calls them in the context of the application.
+
+    Returns:
+        ``None`` when all have agreed: a context that fails opens no door.
+    """
+    outcome: list[ConnectError | None] = []
+    runner.within(socket, _EVENT, _ask, socket, list(middlewares), runner, outcome)
+    return outcome[0] if outcome else ConnectError(_INTERNAL_ERROR)
+
+
+def _ask(
+    socket: Socket,
+    middlewares: list[Callable[[Any], Any]],
+    runner: Runner,
+    outcome: list[ConnectError | None],
+) -> None:
+    for middleware in middlewares:
+        try:
+            middleware(socket)
+        except ConnectError as error:
+            outcome.append(error)
+        except CAUGHT as error:
+            # A defect of the application is not for the client to read.
+            runner.report(error, socket, _EVENT)
+            outcome.append(ConnectError(_INTERNAL_ERROR))
+        if outcome:
+            return
+    outcome.append(None)
+
+
+def deny(socket: Socket, refusal: ConnectError, runner: Runner) -> None:
+    """Tell the client of a socket that it has been refused."""
+    try:
+        socket.client.deny(socket.nsp.name, refusal)
+    except CAUGHT as error:
+        # Its data cannot be carried: a mistake of the middleware, which refuses all the same.
+        runner.report(error, socket, _EVENT)
+        readable = refusal.message.encode(errors="replace").decode()
+        socket.client.deny(socket.nsp.name, ConnectError(readable))
