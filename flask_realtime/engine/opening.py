@@ -178,7 +178,8 @@ class Opening:
         )
 
     def _open_data(self, sid: str, upgrades: list[str]) -> str:
-        return f'{{"sid":{json.dumps(sid)},"upgrades":{json.dumps(upgrades)},{self._open_rest}}}'
+        names = ",".join(map(json.dumps, upgrades))
+        return f'{{"sid":{json.dumps(sid)},"upgrades":[{names}],{self._open_rest}}}'
 
     def _upgrades_of(self, host_socket: HostSocket | None) -> list[str]:
         upgrades = self._engine.upgrades("polling")
