@@ -320,9 +320,11 @@ class Engine(EventEmitter):
         try:
             sid = self.generate_id(environ)
         except Exception as error:
+            logger.exception("! generate_id failed")
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error}) from error
         if not isinstance(sid, str) or not sid or sid in self._sessions:
             problem = ValueError("generate_id must return a new, non-empty string")
+            logger.error("! %s", problem)
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": problem})
         limit = max(_MIN_INBOX, self.options.max_http_buffer_size)
         return Session(sid, self, environ, limit, protocol)
