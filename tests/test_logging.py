@@ -15,6 +15,8 @@ from tests.server.together import Together
 from tests.worlds import MakeServer, ServerWorld
 
 NAME = "flask_realtime"
+#: A busy machine stops the servers of other tests, whose timers run in the same hub.
+BUSY = "flask_realtime.engine.scheduler"
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
@@ -22,7 +24,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     return [
         (record.levelname, record.getMessage())
         for record in caplog.records
-        if record.name.startswith(NAME)
+        if record.name.startswith(NAME) and record.name != BUSY
     ]
 
 

@@ -149,9 +149,11 @@ class Opening:
         try:
             sid = self._engine.generate_id(environ)
         except Exception as error:
+            logger.exception("! generate_id failed")
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error}) from error
         if not isinstance(sid, str) or not sid or sid in self._engine.clients:
             problem = ValueError("generate_id must return a new, non-empty string")
+            logger.error("! %s", problem)
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": problem})
         limit = max(_MIN_INBOX, self._options.max_http_buffer_size)
         return Session(sid, self._engine, environ, limit, protocol)

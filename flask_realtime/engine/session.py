@@ -265,7 +265,8 @@ class Session(EventEmitter):
             self._owner.closed(self)
             self.transport.abort()
         if was_open:
-            logger.info("- session %s closed: %s", self.id[:6], reason)
+            why = f"{reason} ({description})" if description else reason
+            logger.info("- session %s closed: %s", self.id[:6], why)
             self._receiver.on_close(reason, description)
             self.trigger("close", reason, description)
         if self._is_over:

@@ -91,7 +91,9 @@ def test_generate_id_may_be_replaced(make_engine: MakeEngine) -> None:
 
 @pytest.mark.parametrize("bad", ["taken", "", None, 5])
 @pytest.mark.parametrize("query", [POLLING, WEBSOCKET])
-def test_a_bad_id_is_refused_before_the_101(engine: EngineWorld, bad: Any, query: str) -> None:
+def test_a_bad_id_is_refused_before_the_101(
+    engine: EngineWorld, bad: Any, query: str, caplog: pytest.LogCaptureFixture
+) -> None:
     engine.engine.generate_id = lambda environ: "taken"
     first = engine.network.polling()
     errors = errors_of(engine)
@@ -101,10 +103,13 @@ def test_a_bad_id_is_refused_before_the_101(engine: EngineWorld, bad: Any, query
     settle()
     assert (answer.status, answer.json["code"]) == (400, 3)
     assert errors[0].context["name"] == "ID_GENERATION_ERROR"
+    assert "! generate_id must return a new, non-empty string" in caplog.text
     assert list(engine.engine.clients) == [first.sid]
 
 
-def test_a_generate_id_that_fails_is_refused_with_its_error(engine: EngineWorld) -> None:
+def test_a_generate_id_that_fails_is_refused_with_its_error(
+    engine: EngineWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(environ: Any) -> str:
         raise KeyError("no id")
 
@@ -112,6 +117,7 @@ def test_a_generate_id_that_fails_is_refused_with_its_error(engine: EngineWorld)
     errors = errors_of(engine)
     refused(engine, engine.network.request("GET", POLLING), 3, "Bad request")
     assert errors[0].context["name"] == "ID_GENERATION_ERROR"
+    assert "KeyError: 'no id'" in caplog.text
     assert isinstance(errors[0].context["error"], KeyError)
 
 

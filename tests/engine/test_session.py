@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -89,7 +90,10 @@ def test_polling_is_writable_while_a_get_waits(engine: EngineWorld) -> None:
     get.get(timeout=1)
 
 
-def test_a_slow_client_is_disconnected_at_the_bound(make_engine: MakeEngine) -> None:
+def test_a_slow_client_is_disconnected_at_the_bound(
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     engine = make_engine(max_buffered_bytes=300_000)
     line = engine.network.websocket()
     session, _ = engine.handler.last
@@ -98,6 +102,7 @@ def test_a_slow_client_is_disconnected_at_the_bound(make_engine: MakeEngine) -> 
     assert session.ready_state == "open"  # the emitter has gone on undisturbed
     line.ended()
     assert reason_of(engine) == "transport error"
+    assert re.search(r"closed: transport error \(\d+ bytes wait for the client\)", caplog.text)
 
 
 def test_a_listener_of_the_end_that_fails_does_not_keep_the_connection(

@@ -133,6 +133,26 @@ def test_cve_2026_48802_unsolicited_pongs(wire: Wire) -> None:
     assert greenlets(wire) <= before + 5
 
 
+@pytest.mark.parametrize(("who", "status"), [("a client", 413), ("nobody", 400)])
+def test_cve_2026_48809_a_body_is_refused_before_it_is_read(
+    wire: Wire, who: str, status: int
+) -> None:
+    """python-engineio < 4.13.2 read all of it first, of clients that it did not know as well."""
+    sid = wire.enter() if who == "a client" else "x" * 20
+    head = f"POST {PATH}?{wire.query('polling', sid)} HTTP/1.1\r\nHost: a\r\n"
+    with wire.tcp() as raw:
+        raw.sendall(f"{head}Content-Length: {10**12}\r\n\r\n42".encode())
+        assert raw.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_cve_2026_48809_a_message_is_refused_before_it_is_read(wire: Wire) -> None:
+    """Its WebSocket of aiohttp had no limit: the server looked when it had the whole message."""
+    ws = wire.enter_by_websocket()
+    send_raw(ws, b"\x81\xff" + (10**12).to_bytes(8, "big") + b"mask" + b"42")
+    assert wait_closed(ws) == 1009
+    assert wire.saw("disconnect")["reason"] == "transport error"
+
+
 @pytest.mark.parametrize("advisory", ["CVE-2020-36048", "CVE-2020-36049"])
 def test_cve_2020_36048_and_cve_2020_36049_time_grows_with_the_size_only(
     servers: Servers, tag: str, advisory: str
