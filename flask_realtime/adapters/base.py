@@ -290,6 +290,9 @@ class Adapter(EventEmitter):
 
         Returns:
             ``None`` when there is none, or when packets after the offset are lost.
+
+        Raises:
+            OSError: Whatever keeps them is out of reach.
         """
         raise NotImplementedError
 
@@ -300,6 +303,9 @@ class Adapter(EventEmitter):
 
         Returns:
             ``None`` when packets after the offset are lost.
+
+        Raises:
+            OSError: Whatever keeps them is out of reach.
         """
         raise NotImplementedError
 

@@ -163,6 +163,7 @@ class Publisher:
         try:
             while True:
                 self._wake.wait()
+                self._end_copy()
                 self._wake.clear()
                 while self._queue:
                     self._send_some(connection)
@@ -177,6 +178,7 @@ class Publisher:
         try:
             # A connection that broke while it was idle takes nothing along.
             connection.check()
+            self._end_copy()
             answers = connection.execute([command.words for command in batch])
         except redis_errors() as error:
             self._failed(error)
@@ -187,6 +189,11 @@ class Publisher:
             self._vain = 0
             self._backoff.reset()
             self._answered(answers)
+
+    def _end_copy(self) -> None:
+        # A fork has a copy of the greenlet of its parent, which sends what is its own.
+        if self._pid != os.getpid() or self._greenlet is not gevent.getcurrent():
+            raise gevent.GreenletExit
 
     def _give_up_one(self, first: Command, error: Exception) -> None:
         # Redis closes the connection of whoever sends more than it is told to take: such a

@@ -22,7 +22,7 @@ from .base import Target
 from .memory import with_offset
 from .messages import Broadcast
 from .recovery import SavedSession
-from .redis_link import RedisLink
+from .redis_link import RedisLink, redis_errors
 from .redis_publisher import Command, Publisher
 from .request_queue import RequestQueue
 from .stream_format import decode_entry, id_after, is_offset, order_of
@@ -223,7 +223,10 @@ class StreamRecovery:
         return session if self._has(session.offset) else None
 
     def _ask(self, *words: Any) -> Any:
-        return self._link.ask(*words, timeout=_PATIENCE)
+        try:
+            return self._link.ask(*words, timeout=_PATIENCE)
+        except redis_errors() as error:
+            raise OSError(str(error)) from error
 
     def _has(self, offset: str) -> bool:
         # Whether everything after the offset is still in the stream.
@@ -234,7 +237,7 @@ class StreamRecovery:
         place = order_of(offset)
         if not self._ask("EXISTS", self._stream):
             return place == (0, 0)
-        answer = self._link.ask("XINFO STREAM", self._stream, timeout=_PATIENCE)
+        answer = self._ask("XINFO STREAM", self._stream)
         info = dict(zip(answer[::2], answer[1::2], strict=True))
         if place > order_of(info[b"last-generated-id"]):
             return False

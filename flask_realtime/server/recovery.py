@@ -134,9 +134,12 @@ class Recovery:
         self._take_over(pid, conn)
         try:
             return self._adapter.restore_session(pid, offset)
+        except OSError as error:
+            # Whatever keeps them is out of reach: no defect, and true for many clients.
+            logger.warning("! a state could not be restored: %s", error)
         except Exception:
             logger.exception("! a state could not be restored")
-            return None
+        return None
 
     def _take_over(self, pid: str, conn: Session) -> None:
         # Only its client knows the private id: who comes back with it has left the connection
@@ -157,8 +160,11 @@ class Recovery:
         """
         try:
             missed = self._adapter.missed_packets(session)
+        except OSError as error:
+            logger.warning("! what %s has missed could not be read: %s", session.sid, error)
+            return None
         except Exception:
-            logger.exception("! the packets that %s has missed could not be read", session.sid)
+            logger.exception("! what %s has missed could not be read", session.sid)
             return None
         # More than it may be sent would cost it the new connection as well, again and again.
         return missed if sum(map(_size, missed or ())) <= self._max_replay else None

@@ -42,6 +42,27 @@ def guarded() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: Any) -> Iterator[str]:
+    """The address of a Redis that speaks TLS."""
+    folder, port = tmp_path_factory.mktemp("tls"), free_port()
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    options = ["--tls-port", str(port), "--tls-cert-file", str(certificate)]
+    options += ["--tls-key-file", str(key), "--tls-auth-clients", "no"]
+    with RedisServer(*options):
+        yield f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
+
+
+@pytest.fixture(scope="module")
 def sentinel(shared_redis: RedisServer, tmp_path_factory: Any) -> Iterator[Sentinel]:
     port, folder = free_port(), tmp_path_factory.mktemp("sentinel")
     config = Path(folder, "sentinel.conf")
@@ -72,6 +93,8 @@ WAYS: list[tuple[str, Make]] = [
         "a URL of a Unix socket",
         lambda get: f"unix://:secret@{socket_of(get('guarded'))}",
     ),
+    ("a URL with TLS", lambda get: get("encrypted")),
+    ("a client with TLS", lambda get: redis.Redis.from_url(get("encrypted"))),
     ("a client", lambda get: redis.Redis(port=get("redis_server").port)),
     (
         "a client that decodes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.os import fork
 
 from flask_realtime.adapters import redis_publisher
 from flask_realtime.adapters.redis_link import RedisLink
@@ -311,6 +313,29 @@ def test_a_command_that_redis_never_takes_costs_itself_and_not_those_behind_it(
     assert entries(redis_server) == list(range(1, 50))
     assert (answers, publisher.unsent, publisher.queued) == ([None], 1, 0)
     assert "! 1 messages were not sent to other servers" in told(caplog)
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_what_is_queued_at_a_fork_is_sent_by_the_parent_alone(
+    redis_server: RedisServer, make_publisher: MakePublisher, keeps: bool
+) -> None:
+    publisher = make_publisher(keeps=keeps)
+    publisher.send(push(1))
+    pid = fork()
+    if pid == 0:
+        status = 1
+        try:
+            gevent.sleep(0.1)
+            publisher.send(push(2))
+            wait_for(lambda: publisher.published == 1)
+            gevent.sleep(0.1)
+            status = publisher.published - 1
+        finally:
+            os._exit(status)
+    wait_for(lambda: publisher.published == 1)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert sorted(pushed(redis_server)) == [1, 2]
 
 
 # --- the end -----------------------------------------------------------------

@@ -12,7 +12,6 @@ import gevent
 import pytest
 
 from flask_realtime.adapters.recovery import SavedSession
-from flask_realtime.adapters.redis_link import redis_errors
 from flask_realtime.adapters.redis_streams import RedisStreamsAdapter
 from flask_realtime.adapters.wire_values import pack
 from flask_realtime.codec.message import Message
@@ -391,9 +390,9 @@ def test_without_redis_emits_go_on_and_nobody_is_recovered(
         one.emit("n", number)
     assert time.monotonic() - began < 1.2
     assert numbers(here) == list(range(10))
-    with pytest.raises(redis_errors()):
+    with pytest.raises(OSError, match="onnect"):
         one.adapter.restore_session("pid", None)
-    with pytest.raises(redis_errors()):
+    with pytest.raises(OSError, match="onnect"):
         one.adapter.missed_packets(state)
     redis_server.start()
     wait_for(lambda: len(numbers(there)) == 10)

@@ -410,6 +410,8 @@ def test_what_an_adapter_cannot_do_costs_the_recovery_only(
         assert (visitor.recovered, visitor.sid == before) == (False, False), failing
         assert "the store is gone" in caplog.text
         Broken.failing = ""
+    told = [record for record in caplog.records if "could not be re" in record.getMessage()]
+    assert [record.exc_info for record in told] == [None, None], "many clients, one line each"
 
 
 class CountingAdapter(MemoryAdapter):
