@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+import gevent
 from gevent import get_hub
 from gevent.hub import Waiter
 
@@ -21,6 +22,9 @@ from ..reasons import Reason
 from .transport import SlowClient, TransportOwner
 
 __all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
+
+#: Packets of a POST that are taken before others have their turn: a body may hold half a million.
+_AT_ONCE = 500
 
 
 class Overlap(Exception):
@@ -209,16 +213,18 @@ class PollingTransport:
         self._posting = False
 
     def post(self, body: bytes, is_binary: bool = False) -> None:
-        """Take the packets of a POST.
+        """Take the packets of a POST; others have their turn between a great many of them.
 
         Raises:
             PacketError: One of them cannot be read; the session is closed.
         """
         try:
-            for packet in self._codec.decode(body, is_binary):
+            for number, packet in enumerate(self._codec.decode(body, is_binary), 1):
                 if self._owner is None:
                     return
                 self._owner.receive(packet)
+                if number % _AT_ONCE == 0:
+                    gevent.sleep(0)
         except PacketError as error:
             self._lost(Reason.PARSE_ERROR, error)
             raise

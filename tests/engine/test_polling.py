@@ -124,6 +124,27 @@ def test_posts_one_after_the_other_are_fine(world: World) -> None:
     assert world.owner.losses == []
 
 
+def test_a_post_of_a_great_many_packets_lets_others_have_their_turn(world: World) -> None:
+    seen: list[int] = []
+
+    def look() -> None:
+        while len(world.owner.packets) < 2000:
+            seen.append(len(world.owner.packets))
+            gevent.sleep(0)
+
+    other = gevent.spawn(look)
+    world.transport.post(b"\x1e".join([b"4a"] * 2000))
+    assert world.owner.packets == ["4a"] * 2000
+    other.join(DEADLINE)
+    assert [count for count in seen if count] == [500, 1000, 1500]
+
+
+def test_a_session_that_ends_during_a_post_takes_no_more_of_it(world: World) -> None:
+    gevent.spawn(world.transport.abort)
+    world.transport.post(b"\x1e".join([b"4a"] * 2000))
+    assert world.owner.packets == ["4a"] * 500
+
+
 @pytest.mark.parametrize("bad", [b"", b"4a\x1e", b"\x1e4a", b"b!", b"\xff"])
 def test_a_packet_that_cannot_be_read_ends_the_session(world: World, bad: bytes) -> None:
     with pytest.raises(PacketError):
