@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import select
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
+
+from gevent.monkey import get_original
 
 from ..extras import optional
 from .redis_link import COMMAND_TIMEOUT, RedisLink, error_code, redis_errors
@@ -91,6 +94,8 @@ class _Line:
         self._timeout = timeout
         self._refused = optional("redis.exceptions", "redis").ResponseError
         self._connection: Any = None
+        # Asks in a single call of the system what reading in vain would take three for.
+        self._poll: Any = None
         #: How Redis names the connection, and that which failed.
         self._name: tuple[bytes, bytes] | None = None
         self._failed: tuple[bytes, bytes] | None = None
@@ -111,7 +116,7 @@ class _Line:
 
     def check(self) -> None:
         """Nothing is asked, so nothing can be there to read but the end."""
-        if self._connection is not None:
+        if self._connection is not None and self._poll.poll(0):
             try:
                 is_open = not self._connection.can_read(0)
             except redis_errors():
@@ -134,6 +139,8 @@ class _Line:
                 connection.disconnect()
                 raise
             self._connection = connection
+            self._poll = get_original("select", "poll")()
+            self._poll.register(connection.socket, select.POLLIN)
             self._link.works()
         return self._connection
 

@@ -13,6 +13,7 @@ import os
 import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import gevent
@@ -66,6 +67,25 @@ def _deadline(seconds: float) -> Iterator[None]:
         raise TimeoutError(f"no answer from Redis within {seconds} s") from None
     finally:
         timer.close()
+
+
+class _WithSocket:
+    """A connection of redis-py whose socket others may watch.
+
+    Attributes:
+        socket: Its socket, once it has one.
+    """
+
+    socket: Any = None
+
+    def _connect(self) -> Any:
+        self.socket = super()._connect()  # type: ignore[misc]
+        return self.socket
+
+
+@cache
+def _with_socket(kind: type) -> type:
+    return type(kind.__name__, (_WithSocket, kind), {})
 
 
 def _connect(connection: Any) -> Exception | None:
@@ -147,6 +167,8 @@ class RedisLink:
     def connect(self, node: Any = None, timeout: float | None = None) -> Any:
         """Return a new connection of redis-py; answers are bytes. Blocks.
 
+        Its attribute ``socket`` is what it says.
+
         Args:
             node: The name of a node of a cluster; any without it.
             timeout: Seconds for each wait; without it a read waits for ever.
@@ -155,7 +177,7 @@ class RedisLink:
             redis.RedisError, OSError: Redis is out of reach.
         """
         pool = self._pool(node)
-        connection = pool.connection_class(**self._options(pool, timeout))
+        connection = _with_socket(pool.connection_class)(**self._options(pool, timeout))
         # redis-py loses the socket when its connecting is interrupted: whoever is killed
         # meanwhile leaves a greenlet that comes to an end of its own.
         job = gevent.spawn(_connect, connection)
