@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 #: Commands, and about how many bytes, that are sent in one go.
 _BATCH = 200
 _BATCH_BYTES = 1024 * 1024
+#: Seconds for which commands are gathered at most while the server has other work.
+_GATHER = 0.001
 MAX_QUEUED = 64 * 1024 * 1024
 #: How often in a row a command may break its connection though Redis answers to others.
 _ATTEMPTS = 5
@@ -174,6 +176,9 @@ class Publisher:
             connection.close()
 
     def _send_some(self, connection: CommandConnection) -> None:
+        # What is emitted by the time the server has nothing else to do goes out together:
+        # each time Redis is woken, and wakes this process, costs more than another command.
+        gevent.with_timeout(_GATHER, gevent.idle, timeout_value=None)
         batch = self._next_batch()
         try:
             # A connection that broke while it was idle takes nothing along.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -91,6 +92,55 @@ def test_large_commands_go_in_smaller_batches(
         publisher.send(push(number, size=300_000))
     wait_for(lambda: publisher.published == 30)
     assert pushed(redis_server) == list(range(30))
+
+
+def test_what_is_emitted_for_events_that_have_come_together_goes_out_together(
+    redis_server: RedisServer, make_publisher: MakePublisher
+) -> None:
+    publisher = make_publisher()
+    publisher.send(push(0))
+    wait_for(lambda: publisher.published == 1)
+    here, there = socket.socketpair()
+
+    def emit_once_it_has_come() -> None:
+        there.recv(1)
+        publisher.send(push(2))
+
+    def reads() -> int:
+        found: int = redis_server.client.info("stats")["total_reads_processed"]
+        return found
+
+    def go_together() -> bool:
+        other = gevent.spawn(emit_once_it_has_come)
+        gevent.sleep(0)
+        before, published = reads(), publisher.published
+        publisher.send(push(1))
+        here.send(b"x")
+        wait_for(lambda: publisher.published == published + 2)
+        other.join()
+        return reads() - before == 2  # one of them is the question
+
+    with here, there:
+        # Not on a machine that takes a millisecond for this.
+        wait_for(go_together)
+
+
+def test_a_server_that_is_never_idle_sends_as_well(
+    redis_server: RedisServer, make_publisher: MakePublisher
+) -> None:
+    def work() -> None:
+        while True:
+            gevent.sleep(0)
+
+    busy = gevent.spawn(work)
+    publisher = make_publisher()
+    try:
+        for number in range(3):
+            publisher.send(push(number))
+            wait_for(lambda: publisher.published == number + 1)  # noqa: B023
+    finally:
+        busy.kill()
+    assert pushed(redis_server) == [0, 1, 2]
 
 
 def test_answers_are_passed_on(make_publisher: MakePublisher) -> None:
