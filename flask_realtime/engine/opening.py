@@ -53,6 +53,10 @@ class OpeningOwner(SessionOwner, Protocol):
     def receiver_of(self, session: Session) -> Receiver | None:
         """Return who takes the messages of a new session, if anybody does."""
 
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody listens to the engine."""
+
     def listeners(self, event: str) -> list[Any]:
         """Return the listeners of the engine."""
 
@@ -169,9 +173,11 @@ class Opening:
 
     def _announce(self, session: Session) -> None:
         log_packets(session.id, session)
-        _pass_on(session, self._engine)
-        session.attach(session.transport, self._engine.receiver_of(session))
-        self._engine.trigger("connection", session)
+        engine = self._engine
+        if engine.has_listeners:
+            _pass_on(session, engine)
+        session.attach(session.transport, engine.receiver_of(session))
+        engine.trigger("connection", session)
         logger.info(
             "+ session %s opened: %s from %s",
             session.id[:6],

@@ -35,14 +35,15 @@ class UpgradeState(Enum):
     DONE = auto()
 
 
-_MOVES: Final[dict[Enum, frozenset[Enum]]] = {
-    SessionState.OPEN: frozenset({SessionState.CLOSING, SessionState.CLOSED}),
-    SessionState.CLOSING: frozenset({SessionState.CLOSED}),
-    SessionState.CLOSED: frozenset(),
-    UpgradeState.NONE: frozenset({UpgradeState.PROBING}),
-    UpgradeState.PROBING: frozenset({UpgradeState.PROBED, UpgradeState.NONE}),
-    UpgradeState.PROBED: frozenset({UpgradeState.DONE, UpgradeState.NONE}),
-    UpgradeState.DONE: frozenset(),
+# Tuples: the hash of a member of an enumeration is a function in Python.
+_MOVES: Final[dict[Enum, tuple[Enum, ...]]] = {
+    SessionState.OPEN: (SessionState.CLOSING, SessionState.CLOSED),
+    SessionState.CLOSING: (SessionState.CLOSED,),
+    SessionState.CLOSED: (),
+    UpgradeState.NONE: (UpgradeState.PROBING,),
+    UpgradeState.PROBING: (UpgradeState.PROBED, UpgradeState.NONE),
+    UpgradeState.PROBED: (UpgradeState.DONE, UpgradeState.NONE),
+    UpgradeState.DONE: (),
 }
 
 

@@ -34,6 +34,9 @@ __all__ = ["WebSocketRequests", "refuse_upgraded", "require_socket"]
 
 logger = logging.getLogger(__name__)
 
+#: Headers of the answer that applications cannot change.
+_OURS = frozenset({"upgrade", "connection", "sec-websocket-accept"})
+
 
 class WebSocketRequests:
     """Takes sockets over and serves them.
@@ -85,10 +88,13 @@ class WebSocketRequests:
         """
         compression = self._negotiate(environ, host_socket, headers)
         headers.extend(self._extra_headers(environ) or ())
-        headers["Upgrade"] = "websocket"
-        headers["Connection"] = "Upgrade"
-        headers["Sec-WebSocket-Accept"] = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
-        leftover = host_socket.switch_protocols(headers.to_wsgi_list(), first)
+        answer = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])),
+            *(pair for pair in headers.to_wsgi_list() if pair[0].lower() not in _OURS),
+        ]
+        leftover = host_socket.switch_protocols(answer, first)
         common = (self._max_size, self._max_buffered, self._traffic)
         if compression is None:
             transport = WebSocketTransport(host_socket.socket, *common)

@@ -17,12 +17,13 @@ class SocketState(Enum):
     DISCONNECTED = auto()
 
 
-_MOVES: Final[dict[SocketState, set[SocketState]]] = {
+# Tuples: the hash of a member of an enumeration is a function in Python.
+_MOVES: Final[dict[SocketState, tuple[SocketState, ...]]] = {
     # Refused by a middleware, or gone before it was let in: it was never connected.
-    SocketState.CONNECTING: {SocketState.CONNECTED, SocketState.DISCONNECTED},
-    SocketState.CONNECTED: {SocketState.DISCONNECTING},
-    SocketState.DISCONNECTING: {SocketState.DISCONNECTED},
-    SocketState.DISCONNECTED: set(),
+    SocketState.CONNECTING: (SocketState.CONNECTED, SocketState.DISCONNECTED),
+    SocketState.CONNECTED: (SocketState.DISCONNECTING,),
+    SocketState.DISCONNECTING: (SocketState.DISCONNECTED,),
+    SocketState.DISCONNECTED: (),
 }
 
 
