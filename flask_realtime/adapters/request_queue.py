@@ -28,7 +28,7 @@ _PATIENCE = 10.0
 
 
 class RequestQueue:
-    """Calls functions one after the other.
+    """Calls functions one after the other, on one greenlet that stays: a new one costs 50 us.
 
     At its bound the reader waits, so that a stream keeps what follows and a channel pushes
     back on Redis.
@@ -43,7 +43,10 @@ class RequestQueue:
         self._limit = limit
         self._waiting: deque[tuple[Call, int]] = deque()
         self._size = 0
+        self._is_closed = False
+        # Set while it runs, and while it waits for something to call.
         self._greenlet: gevent.Greenlet[..., Any] | None = None
+        self._parked: gevent.Greenlet[..., Any] | None = None
         self._room = Event()
         self._room.set()
 
@@ -55,7 +58,7 @@ class RequestQueue:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits or is being served."""
-        return self._greenlet is None
+        return self._greenlet is None or self._parked is not None
 
     def put(self, function: Callable[..., object], *args: Any, size: int = 0) -> None:
         """Call ``function(*args)`` after what came before it; blocks while too much waits.
@@ -65,35 +68,55 @@ class RequestQueue:
             args: Its arguments.
             size: Bytes that they hold.
         """
+        if self._is_closed:
+            return
         size += _OVERHEAD
         self._waiting.append(((function, args), size))
         self._size += size
-        if self._greenlet is None:
-            self._greenlet = gevent.spawn(self._serve)
+        self._wake()
         if self._size > self._limit:
             self._room.clear()
             while not self._room.wait(_PATIENCE):
                 logger.warning("! a listener holds up what other servers ask for")
 
     def close(self) -> None:
-        """Forget what waits; what is being served goes on."""
+        """Forget what waits, and take no more; what is being served goes on."""
+        self._is_closed = True
         self._waiting.clear()
         self._size = 0
         self._room.set()
+        if self._parked is not None:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._serve)
+        elif self._parked is not None:
+            greenlet, self._parked = self._parked, None
+            gevent.get_hub().loop.run_callback(greenlet.switch)
 
     def _serve(self) -> None:
+        hub, here = gevent.get_hub(), self._greenlet
         try:
-            while self._waiting:
-                (function, args), size = self._waiting.popleft()
-                self._size -= size
-                if self._size <= self._limit // 2:
-                    self._room.set()
-                try:
-                    function(*args)
-                except ValueError as error:
-                    self._on_malformed(error)
-                except _CAUGHT:
-                    logger.exception("! what another server asked for failed")
+            while not self._is_closed:
+                while self._waiting:
+                    self._call_next()
+                self._parked = here
+                hub.switch()
         finally:
-            # Killed by somebody: what waits is not lost.
-            self._greenlet = gevent.spawn(self._serve) if self._waiting else None
+            self._greenlet = self._parked = None
+            if self._waiting:
+                # Killed by somebody: what waits is not lost.
+                self._wake()
+
+    def _call_next(self) -> None:
+        (function, args), size = self._waiting.popleft()
+        self._size -= size
+        if self._size <= self._limit // 2:
+            self._room.set()
+        try:
+            function(*args)
+        except ValueError as error:
+            self._on_malformed(error)
+        except _CAUGHT:
+            logger.exception("! what another server asked for failed")

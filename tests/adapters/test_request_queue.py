@@ -173,7 +173,31 @@ def test_closing_forgets_what_waits_and_lets_the_reader_go(
         reader.join()
     event.set()
     idle(queue)
-    assert served == []
     queue.put(served.append, 2)
+    gevent.sleep(0)
+    assert served == []
+
+
+def test_the_greenlet_stays_and_ends_with_the_queue(queue: RequestQueue) -> None:
+    greenlets: list[gevent.Greenlet[..., object]] = []
+    for _ in range(3):
+        queue.put(lambda: greenlets.append(gevent.getcurrent()))
+        idle(queue)
+    assert len(set(greenlets)) == 1
+    assert not greenlets[0].ready()
+    queue.close()
+    queue.close()
+    with gevent.Timeout(5):
+        greenlets[0].join()
+
+
+def test_a_queue_that_is_killed_while_it_is_idle_starts_again(
+    queue: RequestQueue, served: Served
+) -> None:
+    greenlets: list[gevent.Greenlet[..., object]] = []
+    queue.put(lambda: greenlets.append(gevent.getcurrent()))
     idle(queue)
-    assert served == [2]
+    greenlets[0].kill()
+    queue.put(served.append, 1)
+    idle(queue)
+    assert served == [1]
