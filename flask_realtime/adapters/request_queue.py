@@ -94,6 +94,9 @@ class RequestQueue:
         elif self._parked is not None:
             greenlet, self._parked = self._parked, None
             gevent.get_hub().loop.run_callback(greenlet.switch)
+            if not self._is_closed:
+                # Before the reader reads on, which takes longer than serving does.
+                gevent.sleep(0)
 
     def _serve(self) -> None:
         hub, here = gevent.get_hub(), self._greenlet

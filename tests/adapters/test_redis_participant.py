@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from gevent.event import Event
 
 from flask_realtime.adapters.messages import AllRooms, ClientCount, Request, Response
 from flask_realtime.adapters.redis_channels import RedisChannels
@@ -175,8 +176,11 @@ def test_requests_wait_for_their_turn_and_responses_do_not(party: Party) -> None
     one.deliver("x", ClientCount("2", 1), 10)
     assert listener.heard == [ClientCount("2", 1)]
     wait_for(lambda: listener.heard == [ClientCount("2", 1), AllRooms("1")])
+    gate = Event()
+    one.requests.put(gate.wait)
     one.deliver("x", AllRooms("3"), 10)
     one.receiver = None
     one.deliver("x", ClientCount("4", 1), 10)
+    gate.set()
     wait_for(lambda: one.requests.is_empty)
     assert len(listener.heard) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import gevent
 import pytest
@@ -179,7 +180,7 @@ def test_closing_forgets_what_waits_and_lets_the_reader_go(
 
 
 def test_the_greenlet_stays_and_ends_with_the_queue(queue: RequestQueue) -> None:
-    greenlets: list[gevent.Greenlet[..., object]] = []
+    greenlets: list[Any] = []
     for _ in range(3):
         queue.put(lambda: greenlets.append(gevent.getcurrent()))
         idle(queue)
@@ -194,7 +195,7 @@ def test_the_greenlet_stays_and_ends_with_the_queue(queue: RequestQueue) -> None
 def test_a_queue_that_is_killed_while_it_is_idle_starts_again(
     queue: RequestQueue, served: Served
 ) -> None:
-    greenlets: list[gevent.Greenlet[..., object]] = []
+    greenlets: list[Any] = []
     queue.put(lambda: greenlets.append(gevent.getcurrent()))
     idle(queue)
     greenlets[0].kill()
