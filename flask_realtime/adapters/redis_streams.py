@@ -234,14 +234,14 @@ class StreamsBus:
 
     def on_entry(self, entry_id: str, fields: Fields) -> None:
         """Take an entry of the stream, when it has its turn."""
-        size = len(fields.get(b"data", b""))
-        self._participant.requests.put(self._take_entry, entry_id, fields, size=size)
+        data = fields.get(b"data", b"")
+        requests = self._participant.requests
+        if fields.get(b"uid") != self.uid.encode():
+            requests.put(self._take_entry, entry_id, fields, size=len(data))
+        elif self._recovery is not None:
+            requests.put(self._recovery.own_entry, entry_id, data, size=len(data))
 
     def _take_entry(self, entry_id: str, fields: Fields) -> None:
-        if fields.get(b"uid") == self.uid.encode():
-            if self._recovery is not None:
-                self._recovery.own_entry(entry_id, fields.get(b"data", b""))
-            return
         receiver, found = self._participant.receiver, decode_entry(fields, self._namespace.name)
         if receiver is None or found is None:
             return
