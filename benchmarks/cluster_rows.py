@@ -71,14 +71,14 @@ def _deliver(clients: int, title: str, target: float, *more: Number) -> Load:
 
 LOADS = (
     _emit("emit", 1, "emit, one at a time", 2.6),
-    _emit("emit-busy", 50, "emit, 50 at a time", 2.0),
+    _emit("emit-busy", 50, "emit, 50 at a time", 2.4),
     _deliver(
         1,
         "deliver to 1 client",
-        1.5,
-        Number("latency", "from the request to the client, median", "ms", "p50_ms", 1.75, 3),
+        1.9,
+        Number("latency", "from the request to the client, median", "ms", "p50_ms", 2.2, 3),
         Number("latency-p99", "from the request to the client, p99", "ms", "p99_ms", 2.0, 3),
     ),
-    _deliver(10, "deliver to 10 clients, each", 1.3),
+    _deliver(10, "deliver to 10 clients, each", 1.7),
     _deliver(500, "deliver to 500 clients, each", 0.8),
 )
