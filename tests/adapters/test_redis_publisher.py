@@ -132,15 +132,18 @@ def test_a_server_that_is_never_idle_sends_as_well(
         while True:
             gevent.sleep(0)
 
-    busy = gevent.spawn(work)
     publisher = make_publisher()
+    publisher.send(push(0))
+    # Connecting takes many turns of the loop, each of them a long one then.
+    wait_for(lambda: publisher.published == 1)
+    busy = gevent.spawn(work)
     try:
-        for number in range(3):
+        for number in range(1, 4):
             publisher.send(push(number))
             wait_for(lambda: publisher.published == number + 1)  # noqa: B023
     finally:
         busy.kill()
-    assert pushed(redis_server) == [0, 1, 2]
+    assert pushed(redis_server) == [0, 1, 2, 3]
 
 
 def test_answers_are_passed_on(make_publisher: MakePublisher) -> None:
