@@ -61,6 +61,19 @@ class Message:
             self.framed = frames
         return frames
 
+    @classmethod
+    def of(cls, data: str | bytes | bytearray | memoryview, compress: bool = True) -> Message:
+        """Return one Engine.IO message of text or bytes.
+
+        Raises:
+            TypeError: It is neither.
+        """
+        if isinstance(data, str):
+            return cls(data.encode(), (), compress)
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            return cls(None, (bytes(data),), compress)
+        raise TypeError(f"a message is str or bytes, not {type(data).__name__}")
+
     @property
     def largest(self) -> int:
         """Bytes of its largest WebSocket message."""

@@ -166,10 +166,8 @@ class Opening:
         session.transport = transport
         self._engine.begin(session)
         initial = self._options.initial_packet
-        if isinstance(initial, str):
-            transport.send(Message(initial.encode()))
-        elif initial is not None:
-            transport.send(Message(None, [bytes(initial)]))
+        if initial is not None:
+            transport.send(Message.of(initial))
 
     def _announce(self, session: Session) -> None:
         log_packets(session.id, session)

@@ -205,12 +205,7 @@ class Session(EventEmitter):
         Raises:
             TypeError: It is neither text nor bytes.
         """
-        if isinstance(data, str):
-            self.send_message(Message(data.encode(), (), compress))
-        elif isinstance(data, (bytes, bytearray, memoryview)):
-            self.send_message(Message(None, (bytes(data),), compress))
-        else:
-            raise TypeError(f"a message is str or bytes, not {type(data).__name__}")
+        self.send_message(Message.of(data, compress))
 
     write = send
 

@@ -99,3 +99,15 @@ def test_protocol_3_has_its_form_made_once_and_none_for_text() -> None:
     assert message.revision3().packets() == (b"\x04\x01",)
     text = Message(b"2[]")
     assert text.revision3() is text
+
+
+@pytest.mark.parametrize("data", [b"\x00a", bytearray(b"\x00a"), memoryview(b"\x00a")])
+def test_bytes_of_any_kind_are_a_binary_message(data: bytes) -> None:
+    message = Message.of(data, compress=False)
+    assert (message.text, message.attachments, message.compress) == (None, (b"\x00a",), False)
+
+
+def test_text_is_a_text_message_and_anything_else_is_none() -> None:
+    assert Message.of("é").text == "é".encode()
+    with pytest.raises(TypeError, match="not int"):
+        Message.of(5)  # type: ignore[arg-type]
