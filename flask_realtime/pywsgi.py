@@ -1,4 +1,4 @@
-"""The handler of the embedded server: gevent's own, quicker with requests.
+"""The embedded server: gevent's own, quicker with requests and strict with their framing.
 
 WebSockets are opened by the application after its checks, so that a refusal is an ordinary
 HTTP answer; the handler shows itself to the application for that.
@@ -10,158 +10,48 @@ and a response one segment. Measured: 166 µs against 75 µs for the two request
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
+from http import HTTPStatus
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import gevent
 from gevent.pool import Pool
-from gevent.pywsgi import Input, WSGIHandler, WSGIServer
+from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from . import request_body
 from .hosts import HANDLER_KEY, read_no_more, set_nodelay
+from .request_body import MIN_RATE, NO_BODY, BodyError, ChunkedBody, RequestBody, SizedBody
+from .request_head import BadHead, RequestHead, parse_request_line, parse_target
 
-__all__ = ["EmbeddedServer", "QuietHandler", "RealtimeHandler", "RequestHead"]
+__all__ = ["EmbeddedServer", "QuietHandler", "RealtimeHandler"]
 
 logger = logging.getLogger(__name__)
 
 #: Seconds that a client has for its TLS handshake.
 HANDSHAKE_TIMEOUT = 10.0
 #: Seconds that a client has to send a request head, from the end of the request before, and to
-#: take a response.
+#: take the next bytes of a response. A response may take these seconds and one more for each
+#: ``MIN_RATE`` bytes.
 IDLE_TIMEOUT = 75.0
-#: Bytes and seconds for the rest of a body that the application has not read.
-MAX_REST = 65_536
-REST_TIMEOUT = 5.0
-#: What a request head may have: lines, and bytes in one of them and in all.
-MAX_HEADERS = 200
-MAX_LINE = 65_536
-MAX_HEAD = 262_144
+#: Bytes and seconds for what a client still sends after an answer that ends the connection.
+LINGER_BYTES = 16_777_216
+LINGER_TIMEOUT = 5.0
+#: Bytes of a request line, and empty lines in front of one.
+MAX_REQUEST_LINE = 8_192
+MAX_EMPTY_LINES = 4
 
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
-_CONTROLS = frozenset(map(chr, [*range(9), *range(10, 32), 127]))
-_DIGITS = frozenset("0123456789")
-_SINGLE = frozenset({"content-length", "transfer-encoding", "host"})
-
-#: Names as clients write them, with the name in lower case and the key in the environ. Names
-#: of strangers have a bound: in number and in length.
-_KNOWN: dict[str, tuple[str, str]] = {}
-_MAX_KNOWN = 200
-_MAX_KNOWN_LENGTH = 40
+_STEP = 65_536
 
 
-def _learn(name: str) -> tuple[str, str] | None:
-    """Return the two forms of a new name; ``None`` when it is no header name.
+class ResponseLost(OSError):
+    """The client is gone or too slow; for gevent a broken pipe, of which it says nothing."""
 
-    White space before the colon, and lines that go on, are how requests are smuggled.
-    """
-    lower = name.lower()
-    if not lower or not _TOKEN.issuperset(lower):
-        return None
-    if lower in ("content-type", "content-length"):
-        key = lower.upper().replace("-", "_")
-    elif "_" in lower:
-        # It would pass for the same name with a hyphen: gevent leaves it out as well.
-        key = ""
-    else:
-        key = "HTTP_" + lower.upper().replace("-", "_")
-    if len(_KNOWN) < _MAX_KNOWN and len(name) <= _MAX_KNOWN_LENGTH:
-        _KNOWN[name] = (lower, key)
-    return lower, key
-
-
-class RequestHead:
-    """The header fields of a request, with the methods that gevent's handler uses.
-
-    Args:
-        stream: Where the fields are read from, up to and with the empty line.
-
-    Raises:
-        ValueError: A line is no header field (RFC 9112 §5), the length of the body is not
-            certain (§6), a limit is passed, or the client is gone or too slow.
-    """
-
-    __slots__ = ("_count", "_fields", "environ")
-
-    #: For gevent: no error.
-    status = ""
-
-    def __init__(self, stream: Any) -> None:
-        #: The fields under the names of the WSGI environ.
-        self.environ: dict[str, str] = {}
-        self._fields: dict[str, str] = {}
-        self._count = 0
-        room = MAX_HEAD
-        while True:
-            try:
-                line: bytes = stream.readline(MAX_LINE)
-            except OSError as error:
-                raise ValueError("the request head did not arrive") from error
-            if line in (b"\r\n", b"\n"):
-                break
-            room -= len(line)
-            self._count += 1
-            if not line.endswith(b"\n") or room < 0 or self._count > MAX_HEADERS:
-                raise ValueError("the request head is too long or cut off")
-            self._add(line.decode("latin-1"))
-        self._check_framing()
-
-    def _add(self, line: str) -> None:
-        name, colon, value = line.partition(":")
-        known = _KNOWN.get(name) or _learn(name)
-        if not colon or known is None:
-            raise ValueError("a line of the request head is no header field")
-        name, key = known
-        value = value.rstrip("\r\n").strip(" \t")
-        if not _CONTROLS.isdisjoint(value):
-            raise ValueError("a header field has a control character")
-        if name not in self._fields:
-            self._fields[name] = value
-            self.environ[key] = value
-        elif name in _SINGLE:
-            raise ValueError(f"{name} is given twice")
-        elif key:
-            self.environ[key] += ("; " if name == "cookie" else ",") + value
-
-    def _check_framing(self) -> None:
-        length = self._fields.get("content-length")
-        if length is not None and not (length and _DIGITS.issuperset(length)):
-            raise ValueError("Content-Length is not a number")
-        encoding = self._fields.get("transfer-encoding")
-        if encoding is not None and (length is not None or encoding.lower() != "chunked"):
-            raise ValueError("the length of the body is not certain")
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return the first field of that name."""
-        return self._fields.get(name.lower(), default)
-
-    def __delitem__(self, name: str) -> None:
-        del self._fields[name.lower()]
-
-
-class BoundedInput(Input):
-    """The body of a request; what the application leaves unread is not waited for without end."""
-
-    def __init__(self, handler: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._handler = handler
-
-    def _discard(self) -> None:
-        # gevent calls this after each response, to find the next request behind the body.
-        if self._handler.close_connection:
-            return
-        if not self.chunked_input and self.position >= (self.content_length or 0):
-            return
-        room = MAX_REST
-        try:
-            with gevent.Timeout(REST_TIMEOUT):
-                while room > 0 and (data := self.read(min(room, 16_384))):
-                    room -= len(data)
-        except gevent.Timeout:
-            room = 0
-        if room <= 0:
-            self._handler.close_connection = True
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, "the response was not taken")
 
 
 class RealtimeHandler(WSGIHandler):
@@ -169,12 +59,15 @@ class RealtimeHandler(WSGIHandler):
 
     #: For the finder of sockets: nothing more to do.
     sets_nodelay = True
+    #: The body of the request; the server looks at it.
+    wsgi_input: Any = NO_BODY
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         set_nodelay(sock)
         super().__init__(sock, *args, **kwargs)
         #: Since when the handler has been waiting for the client; the server looks at it.
         self.waiting_since: float | None = None
+        self._lingers = False
 
     def handle(self) -> None:
         """Serve the requests of one connection."""
@@ -182,25 +75,79 @@ class RealtimeHandler(WSGIHandler):
         connections.add(self)
         stream = self.rfile
         try:
-            super().handle()
+            while self.handle_one_request():
+                pass
+            self._linger()
         except OSError as error:
             # The answer to a request that could not be read had no reader either.
             logger.debug("the peer is gone: %s", error)
         finally:
             connections.discard(self)
-            # The environ of a handshake outlives its connection, and with it, in the body of
-            # the request, the buffer of 8 kB.
+            # The environ of a handshake outlives its connection, and with it, in the handler,
+            # the buffer of 8 kB.
             stream.close()
+            self.socket.close()
+            for name in ("socket", "rfile", "wsgi_input"):
+                self.__dict__.pop(name, None)
+
+    def handle_one_request(self) -> Literal[True] | None:
+        """Serve one request; returns ``True`` when another may follow."""
+        if self.rfile.closed:
+            return None
+        try:
+            line = self.read_requestline()
+            if not line:
+                return None
+            self.read_request(line)
+        except OSError:
+            return None
+        except BadHead as error:
+            logger.debug("a request of %s is refused: %s", self.client_address, error)
+            self._refuse(error.status)
+            self.log_request()
+            return None
+        self.environ = self.get_environ()
+        self.application = _server_options if self.path == "*" else self.server.application
+        self.handle_one_response()
+        if self.close_connection or self.rfile.closed:
+            return None
+        return True if self.wsgi_input.skip_rest() else None
 
     def read_requestline(self) -> str:
         """Wait for the next request: its head has a deadline."""
         self.waiting_since = monotonic()
-        line: str = super().read_requestline()
-        return line
+        self.response_length = 0
+        line: bytes = self.rfile.readline(MAX_REQUEST_LINE)
+        if line == b"\r\n":
+            # Old clients send one behind a body (RFC 9112 §2.2).
+            for _ in range(MAX_EMPTY_LINES):
+                line = self.rfile.readline(MAX_REQUEST_LINE)
+                if line != b"\r\n":
+                    break
+        return line.decode("latin-1")
 
-    def MessageClass(self, *args: Any) -> Any:
-        """Read a request head."""
-        return RequestHead(args[0])
+    def read_request(self, raw_requestline: str) -> Any:
+        """Read a request head.
+
+        Raises:
+            BadHead: It is refused.
+        """
+        self.requestline = raw_requestline[:-2]
+        if len(raw_requestline) >= MAX_REQUEST_LINE:
+            raise BadHead("the request line is too long", 414)
+        self.command, self.path, self.request_version = parse_request_line(raw_requestline)
+        head: Any = RequestHead(self.rfile, self.request_version)
+        self.headers = head
+        if self.path[0] != "/":
+            self.path, authority = parse_target(self.command, self.path)
+            if authority is not None:
+                # RFC 9112 §3.2.2: what Host says does not count then.
+                head.environ["HTTP_HOST"] = authority
+        if self.command == "HEAD" and head.content_length:
+            raise BadHead("a HEAD request has no body")
+        self.content_length = head.content_length
+        self.close_connection = not head.keeps_alive()
+        return True
 
     def get_environ(self) -> dict[str, Any]:
         """Return the WSGI environ of the request, with the handler in it.
@@ -221,28 +168,51 @@ class RealtimeHandler(WSGIHandler):
         address = self.client_address
         if isinstance(address, tuple):
             environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(address[0]), str(address[1])
-        expects = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
-        chunked = "HTTP_TRANSFER_ENCODING" in environ
-        self.wsgi_input = BoundedInput(
-            self,
-            self.rfile,
-            self.content_length,
-            socket=self.socket if expects else None,
-            chunked_input=chunked,
-        )
+        body = self.wsgi_input = self._body(environ)
         # The stream itself for a WebSocket, which has no body; a body is never read from it.
-        is_bare = not chunked and not self.content_length and self.command == "GET"
+        is_bare = body is NO_BODY and self.command == "GET"
         upgrades = is_bare and environ.get("HTTP_UPGRADE", "").lower() == "websocket"
-        environ["wsgi.input"] = self.rfile if upgrades else self.wsgi_input
+        environ["wsgi.input"] = self.rfile if upgrades else body
         environ["wsgi.input_terminated"] = not upgrades
         # Middlewares may wrap `start_response`, behind which it would be found otherwise.
         environ[HANDLER_KEY] = self
         return environ
 
+    def _body(self, environ: dict[str, Any]) -> RequestBody:
+        chunked = "HTTP_TRANSFER_ENCODING" in environ
+        if not chunked and not self.content_length:
+            return NO_BODY
+        expects = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        # RFC 9110 §10.1.1: a client of HTTP/1.0 knows no interim response.
+        sock = self.socket if expects and self.request_version != "HTTP/1.0" else None
+        if chunked:
+            return ChunkedBody(self.rfile, sock)
+        return SizedBody(self.rfile, self.content_length or 0, sock)
+
     def forget_head(self) -> None:
         """A WebSocket has begun: its request is in the environ, and read no more."""
         head: Any = None
         self.headers = head
+
+    # --- responses ---------------------------------------------------------------
+
+    def finalize_headers(self) -> None:
+        """Complete the head of a response; one that ends the connection says so."""
+        super().finalize_headers()
+        if self.request_version == "HTTP/1.0" and self._ends_with_the_connection():
+            self.close_connection = True
+        if self.close_connection or self.wsgi_input.failed:
+            self.close_connection = True
+            fields: Any = self.response_headers
+            if self.code != 101 and (b"Connection", b"close") not in fields:
+                fields[:] = [field for field in fields if field[0].lower() != b"connection"]
+                fields.append((b"Connection", b"close"))
+
+    def _ends_with_the_connection(self) -> bool:
+        # A client of HTTP/1.0 knows no chunks.
+        has_body = self.code not in (204, 304)
+        is_counted = self.provided_content_length is not None or hasattr(self.result, "__len__")
+        return has_body and not is_counted
 
     def write(self, data: bytes) -> None:
         """Send a piece of the response; the first goes out together with the head."""
@@ -259,13 +229,80 @@ class RealtimeHandler(WSGIHandler):
         lines: list[bytes] = [b"HTTP/1.1 " + status]
         lines += [name + b": " + value for name, value in fields]
         head = b"\r\n".join(lines) + b"\r\n\r\n"
-        response = head + data
+        self._sendall(head + data)
+
+    def _sendall(self, data: bytes | bytearray) -> None:
+        # gevent calls this for the pieces of a response.
+        began = self.waiting_since = monotonic()
+        try:
+            sent = self.socket.send(data)
+            while sent < len(data):
+                now = self.waiting_since = monotonic()
+                if now - began > IDLE_TIMEOUT + sent / MIN_RATE:
+                    raise TimeoutError("the response is taken too slowly")
+                sent += self.socket.send(memoryview(data)[sent:])
+        except OSError as error:
+            logger.debug("a response to %s was not taken: %s", self.client_address, error)
+            self.close_connection = True
+            raise ResponseLost from error
+        finally:
+            self.waiting_since = None
+        self.response_length += len(data)
+
+    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+        """Answer for the application, which did not catch what broke the request."""
+        if not isinstance(v, BodyError):
+            super().handle_error(t, v, tb)
+            return
+        logger.debug("a body of %s is broken: %s", self.client_address, v)
+        self.close_connection = True
+        if not self.headers_sent:
+            self._refuse(v.code or 400)
+
+    def _refuse(self, status: int) -> None:
+        self.close_connection = self.headers_sent = self._lingers = True
+        line = self._orig_status = f"{status} {HTTPStatus(status).phrase}"
+        answer = f"HTTP/1.1 {line}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        try:
+            self._sendall(answer.encode())
+        except ResponseLost:
+            return
+
+    def _linger(self) -> None:
+        """Close in stages (RFC 9112 §9.6).
+
+        To bytes that it closes on unread, the kernel answers with a reset, at which the
+        client's kernel drops what its program has not read yet: the answer.
+        """
+        sock = self.socket
+        has_more = _drain(sock)
+        if self.code == 101 or not (has_more or self._lingers or not self.wsgi_input.is_at_end):
+            return
         self.waiting_since = monotonic()
-        sent = self.socket.send(response)
-        if sent < len(response):
-            self.socket.sendall(response[sent:])
-        self.waiting_since = None
-        self.response_length += len(response)
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(None)
+        room = LINGER_BYTES
+        try:
+            with gevent.Timeout(LINGER_TIMEOUT):
+                while room > 0 and (data := sock.recv(_STEP)):
+                    room -= len(data)
+        except gevent.Timeout:
+            logger.debug("%s goes on sending behind the answer", self.client_address)
+
+
+def _drain(sock: Any) -> bool:
+    """Take what has arrived; returns whether there was something."""
+    sock.settimeout(0)
+    try:
+        return bool(sock.recv(_STEP))
+    except OSError:
+        return False
+
+
+def _server_options(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer ``OPTIONS *``, which asks the server and no resource (RFC 9110 §9.3.7)."""
+    start_response("200 OK", [("Content-Length", "0")])
+    return [b""]
 
 
 class EmbeddedServer(WSGIServer):
@@ -305,12 +342,16 @@ class EmbeddedServer(WSGIServer):
 
     def _sweep(self) -> None:
         while True:
-            gevent.sleep(IDLE_TIMEOUT / 10)
-            limit = monotonic() - IDLE_TIMEOUT
+            gevent.sleep(min(IDLE_TIMEOUT, request_body.BODY_TIMEOUT) / 10)
+            now = monotonic()
             for handler in list(self.connections):
-                if handler.waiting_since is not None and handler.waiting_since < limit:
+                since, body = handler.waiting_since, handler.wsgi_input
+                if since is not None and since < now - IDLE_TIMEOUT:
                     handler.waiting_since = None
                     _shut_down(handler.socket)
+                elif body.waits_too_long(now):
+                    # The application learns it, and may still answer.
+                    read_no_more(handler.socket)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
         """Serve one TLS connection."""

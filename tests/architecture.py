@@ -33,6 +33,8 @@ LAYERS = {
     "extension": SHELL,
     "hosts": SHELL,
     "pywsgi": SHELL,
+    "request_body": SHELL,
+    "request_head": SHELL,
     "serving": SHELL,
     "workers": SHELL,
     "wsgi": SHELL,

@@ -68,6 +68,13 @@ class Connection:
         head, _, self.buffer = self.buffer.partition(mark)
         return head
 
+    def rest(self) -> bytes:
+        """Read to the end; a reset is an error."""
+        with deadline("the end"):
+            while data := self.socket.recv(65536):
+                self.buffer += data
+        return self.buffer
+
     def frames(self, count: int) -> list[bytes]:
         """The payloads of the next WebSocket frames."""
         self._reader.feed(self.buffer)
@@ -206,7 +213,7 @@ def test_a_session_does_not_hold_the_buffer_of_a_connection_that_is_gone(serve: 
         connection.send(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
         connection.until(b'"maxPayload"')
         (session,) = io.engine.clients.values()
-        stream = session.request["wsgi.input"].rfile
+        stream = session.request[HANDLER_KEY].rfile
         assert not stream.closed
     wait_until(lambda: stream.closed)
     assert session.ready_state == "open"
