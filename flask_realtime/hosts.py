@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gevent.monkey import get_original
-from gevent.pywsgi import WSGIHandler
+from gevent.pywsgi import Input, WSGIHandler
 
 from .engine.host import StartResponse
 
@@ -80,6 +80,11 @@ class _PywsgiSocket:
 
     def give_back(self) -> None:
         self._handler.close_connection = True
+        body = self._handler.wsgi_input
+        if isinstance(body, Input):
+            # The stock handler reads the rest of a body before it closes, for any time.
+            body.chunked_input = False
+            body.content_length = 0
 
 
 class _GunicornSocket:
@@ -107,7 +112,7 @@ class _GunicornSocket:
         return leftover
 
     def give_back(self) -> None:
-        # What is left on the stream are frames: the worker must not read them as a request.
+        # What is left on the stream is no request, and the worker must not read it as one.
         response: Any = getattr(self._start_response, "__self__", None)
         if response is not None and hasattr(response, "force_close"):
             response.force_close()

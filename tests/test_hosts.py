@@ -65,6 +65,24 @@ def test_a_host_that_gives_nothing_is_no_host() -> None:
     assert SocketFinder().find(request(), Answer().start_response) is None
 
 
+def test_a_broken_chunk_ends_the_connection_of_the_stock_handler(
+    serve: Serve, server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    opening = b"/socket.io/?EIO=4&transport=polling"
+    host = b" HTTP/1.1\r\nHost: a\r\n"
+    with Connection(serve(Middleware(server), WSGIHandler)) as connection:
+        connection.send(b"GET " + opening + host + b"\r\n")
+        connection.until(b'"sid":"')
+        sid = connection.until(b'"')
+        connection.until(b"}")
+        connection.send(b"POST " + opening + b"&sid=" + sid + host)
+        # The client says nothing more; it waits for the end.
+        connection.send(b"Transfer-Encoding: chunked\r\n\r\n\r\n")
+        assert connection.rest().startswith(b"HTTP/1.1 400 ")
+    assert server.engine.clients_count == 0
+    assert capfd.readouterr().err == ""
+
+
 class FakeUnreader:
     """What gunicorn has read beyond a request."""
 

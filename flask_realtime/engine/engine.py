@@ -229,8 +229,7 @@ class Engine(EventEmitter):
             if is_upgrade(environ):
                 websocket = require_socket(environ, host_socket)
                 return self._websockets.upgrade(session, transport, environ, websocket)
-            sock = None if host_socket is None else host_socket.socket
-            return self._polls.answer(session, environ, start_response, sock)
+            return self._polls.answer(session, environ, start_response, host_socket)
         options = self.options
         protocol = verify_handshake(
             query, transport, environ, self._cors, options.allow_request, options.allow_eio3

@@ -29,7 +29,10 @@ class HostSocket(Protocol):
         """
 
     def give_back(self) -> None:
-        """The WebSocket is over: leave the host in a state in which it can clean up."""
+        """Let the host clean up: the connection has no other request.
+
+        A WebSocket is over, or a body is broken, whose rest the host must not read.
+        """
 
 
 class Host(Protocol):

@@ -37,6 +37,9 @@ _STATUS = {
     503: "503 Service Unavailable",
 }
 _READ_STEP = 65536
+#: Bytes of a chunked body that are read before others have their turn: hosts read chunks in
+#: Python, and each byte may be one.
+_CHUNKED_STEP = 1024
 
 
 class BodyTooLarge(Exception):
@@ -44,7 +47,7 @@ class BodyTooLarge(Exception):
 
 
 class BrokenBody(Exception):
-    """The client went away, or stood still, in the middle of a body."""
+    """The client went away, stood still, or broke the framing in the middle of a body."""
 
 
 def reply(
@@ -89,7 +92,8 @@ def read_body(environ: Environ, limit: int, timeout: float) -> bytes:
 
     Raises:
         BodyTooLarge: There are more bytes; they were not read.
-        BrokenBody: There are fewer than the request said, or they did not arrive in time.
+        BrokenBody: There are fewer than the request said, they did not arrive in time, or
+            their chunks cannot be read.
     """
     length = _content_length(environ)
     if length is None:
@@ -97,10 +101,12 @@ def read_body(environ: Environ, limit: int, timeout: float) -> bytes:
             return b""
     elif length > limit:
         raise BodyTooLarge
+    stream = environ["wsgi.input"]
     try:
         with gevent.Timeout(timeout):
-            body = _read(environ["wsgi.input"], limit + 1 if length is None else length)
-    except (OSError, gevent.Timeout) as error:
+            body = _read_chunks(stream, limit + 1) if length is None else _read(stream, length)
+    # Each host has errors of its own for what its reader cannot read, ValueError among them.
+    except (Exception, gevent.Timeout) as error:
         raise BrokenBody from error
     if length is None and len(body) > limit:
         raise BodyTooLarge
@@ -127,6 +133,16 @@ def _read(stream: Any, size: int) -> bytes:
         chunks.append(body)
         missing -= len(body)
     return b"".join(chunks)
+
+
+def _read_chunks(stream: Any, size: int) -> bytes:
+    pieces = []
+    missing = size
+    while missing and (piece := stream.read(min(missing, _CHUNKED_STEP))):
+        pieces.append(piece)
+        missing -= len(piece)
+        gevent.sleep(0)
+    return b"".join(pieces)
 
 
 def compress(body: bytes, environ: Environ, headers: list[tuple[str, str]]) -> bytes:

@@ -13,7 +13,7 @@ from werkzeug.datastructures import Headers
 from ..errors import PacketError
 from ..options import Options
 from ..reasons import Reason
-from .host import Environ, StartResponse
+from .host import Environ, HostSocket, StartResponse
 from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
 from .polling import Overlap, PollingTransport, Response
 from .session import Session
@@ -49,7 +49,11 @@ class PollRequests:
         self._threshold = options.compression_threshold
 
     def answer(
-        self, session: Session, environ: Environ, start_response: StartResponse, sock: Any
+        self,
+        session: Session,
+        environ: Environ,
+        start_response: StartResponse,
+        host_socket: HostSocket | None,
     ) -> list[bytes]:
         """Serve one request of a session whose transport is polling."""
         transport = session.transport
@@ -57,9 +61,10 @@ class PollRequests:
         method = environ["REQUEST_METHOD"]
         try:
             if method == "GET":
+                sock = None if host_socket is None else host_socket.socket
                 return self._get(session, transport, environ, start_response, sock)
             if method == "POST":
-                return self._post(session, transport, environ, start_response)
+                return self._post(session, transport, environ, start_response, host_socket)
         except Overlap:
             return reply(environ, start_response, 400, self._headers(environ))
         allow = [("Allow", "GET, POST"), *self._headers(environ)]
@@ -107,6 +112,7 @@ class PollRequests:
         transport: PollingTransport,
         environ: Environ,
         start_response: StartResponse,
+        host_socket: HostSocket | None,
     ) -> list[bytes]:
         is_binary = environ.get("CONTENT_TYPE", "").lower().startswith(_OCTETS)
         if is_binary and not transport.reads_binary:
@@ -124,6 +130,8 @@ class PollRequests:
         except BrokenBody:
             description = "data request connection closed prematurely"
             session.close(Reason.TRANSPORT_ERROR, description, flush=False)
+            if host_socket is not None:
+                host_socket.give_back()
             return reply(environ, start_response, 400, self._headers(environ), close=True)
         except PacketError:
             return reply(environ, start_response, 400, self._headers(environ))

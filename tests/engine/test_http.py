@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import zlib
 from types import MappingProxyType
 from typing import Any
 
 import gevent
 import pytest
+from gevent.pywsgi import Input
+from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 from werkzeug.datastructures import Headers
 
 from flask_realtime.engine.http import (
@@ -119,6 +122,35 @@ def test_a_body_that_stops_half_way_is_broken(then: Any) -> None:
     environ["wsgi.input"] = Dripping(b"hel", then)
     with pytest.raises(BrokenBody):
         read_body(environ, LIMIT, 0.02)
+
+
+@pytest.mark.parametrize(
+    "raised", [ValueError(), InvalidChunkSize(b""), ChunkMissingTerminator(b"")]
+)
+def test_whatever_the_reader_of_a_host_raises_the_body_is_broken(raised: Exception) -> None:
+    environ = request("POST", headers={"Transfer-Encoding": "chunked"})
+    environ["wsgi.input"] = Dripping(b"hel", raised)
+    with pytest.raises(BrokenBody) as broken:
+        read_body(environ, LIMIT, TIMEOUT)
+    assert broken.value.__cause__ is raised
+
+
+def test_others_have_their_turn_while_small_chunks_are_read() -> None:
+    chunks: Any = io.BytesIO(b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n")
+    environ = request("POST", headers={"Transfer-Encoding": "chunked"})
+    environ["wsgi.input"] = Input(chunks, None, chunked_input=True)
+    turns: list[int] = []
+
+    def take_turns() -> None:
+        while True:
+            turns.append(chunks.tell())
+            gevent.sleep(0)
+
+    other = gevent.spawn(take_turns)
+    assert len(read_body(environ, LIMIT, TIMEOUT * 10)) == 20_000
+    other.kill()
+    gaps = [after - before for before, after in itertools.pairwise(turns)]
+    assert 0 < max(gaps) <= 6 * 1024
 
 
 @pytest.mark.parametrize("length", ["-1", "+5", "5 ", "0x5", "５", "1e1", "9" * 30, ""])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import ssl
 import statistics
 import time
@@ -115,6 +117,35 @@ def test_requests_on_a_kept_connection_are_not_delayed(
         assert http.post(f"{url}&sid={sid}", data=b"3", timeout=5).content == b"ok"
         durations.append(time.monotonic() - began)
     assert statistics.median(durations) < 0.03
+
+
+@pytest.mark.parametrize("chunks", [b"\r\n", b"g\r\nhello\r\n0\r\n\r\n", b"5\r\nhello!\r\n"])
+def test_a_broken_chunk_gets_a_400_and_ends_connection_and_session(
+    host: Host,
+    server: ServerProcess,
+    http: requests.Session,
+    certificate: Certificate,
+    chunks: bytes,
+) -> None:
+    url = f"{server.url}/socket.io/?{QUERY}polling"
+    url += "&sid=" + json.loads(http.get(url, timeout=5).text[1:])["sid"]
+    target = url.removeprefix(server.url)
+    address = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+    with contextlib.ExitStack() as stack:
+        sock: socket.socket = stack.enter_context(socket.create_connection(address, timeout=5))
+        if host.tls:
+            context = ssl.create_default_context(cafile=str(certificate.certificate))
+            sock = stack.enter_context(context.wrap_socket(sock, server_hostname="127.0.0.1"))
+        head = f"POST {target} HTTP/1.1\r\nHost: 127.0.0.1:{address[1]}\r\n"
+        sock.sendall(head.encode() + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+        answer = b""
+        # The end comes by itself: the client sends nothing more.
+        while data := sock.recv(65536):
+            answer += data
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+    assert http.get(url, timeout=5).json() == {"code": 1, "message": "Session ID unknown"}
+    assert "Traceback" not in server.stderr, server.report()
 
 
 def test_it_ends_in_time_with_a_client_connected(
