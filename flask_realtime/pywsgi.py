@@ -61,13 +61,14 @@ class RealtimeHandler(WSGIHandler):
     sets_nodelay = True
     #: The body of the request; the server looks at it.
     wsgi_input: Any = NO_BODY
+    #: Whether the client may still be sending what was refused.
+    _lingers = False
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         set_nodelay(sock)
         super().__init__(sock, *args, **kwargs)
         #: Since when the handler has been waiting for the client; the server looks at it.
         self.waiting_since: float | None = None
-        self._lingers = False
 
     def handle(self) -> None:
         """Serve the requests of one connection."""
@@ -104,6 +105,8 @@ class RealtimeHandler(WSGIHandler):
         except BadHead as error:
             logger.debug("a request of %s is refused: %s", self.client_address, error)
             self._refuse(error.status)
+            # Its control characters stay out of the access log.
+            self.requestline = (self.requestline or "").encode("unicode_escape").decode()
             self.log_request()
             return None
         self.environ = self.get_environ()

@@ -39,6 +39,8 @@ _STEP = 65_536
 #: Others have their turn after so many bytes, and after so many chunks.
 _TURN_BYTES = 1_048_576
 _TURN_CHUNKS = 100
+#: The highest priority of libev: an idle watcher of it waits for one round of the loop.
+_HIGHEST = 2
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _chunk_line = re.compile(rb"([0-9A-Fa-f]{1,16})((?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?)\r\n")
 
@@ -195,7 +197,7 @@ class RequestBody:
             self._judge(began, not data)
         if self._received >= self._next_turn:
             self._next_turn += _TURN_BYTES
-            gevent.sleep(0)
+            gevent.idle(_HIGHEST)
         return data
 
     def _line(self, limit: int) -> bytes:
@@ -299,7 +301,7 @@ class ChunkedBody(RequestBody):
         if self._chunks > MAX_CHUNKS + more or self._extensions > MAX_EXTENSIONS + more:
             raise self._broken("the chunks are too many for what they bring")
         if self._chunks % _TURN_CHUNKS == 0:
-            gevent.sleep(0)
+            gevent.idle(_HIGHEST)
         self._left = int(size, 16)
         if not self._left:
             self._skip_trailers()

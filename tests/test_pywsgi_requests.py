@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import flask
@@ -9,6 +10,7 @@ import gevent
 import pytest
 
 from flask_realtime import Middleware, Server, pywsgi, request_body
+from flask_realtime.pywsgi import EmbeddedServer, RealtimeHandler
 from tests.fakes import deadline, wait_until
 from tests.test_pywsgi import Connection, Serve, serve
 
@@ -130,6 +132,18 @@ def test_a_request_in_doubt_is_refused_and_the_connection_ends(
     assert capfd.readouterr().err == ""
 
 
+def test_a_refused_request_is_one_plain_line_of_the_access_log(quiet_hub: Any) -> None:
+    log = io.StringIO()
+    server = EmbeddedServer(("127.0.0.1", 0), mirror, handler_class=RealtimeHandler, log=log)
+    server.start()
+    with Connection(server.server_port) as connection:
+        connection.send(b"GET /\x1b[2J\r10.0.0.1 - - HTTP/1.1\r\n" + HOST + b"\r\n")
+        connection.rest()
+    server.stop(timeout=1)
+    assert log.getvalue().count("\n") == 1
+    assert '"GET /\\x1b[2J\\r10.0.0.1 - - HTTP/1.1" 400 ' in log.getvalue()
+
+
 @pytest.mark.parametrize("chunks", BROKEN_CHUNKS, ids=lambda value: repr(value)[:60])
 @pytest.mark.parametrize(("app", "status"), [(reads_all, 400), (survives, 200)])
 def test_a_broken_chunk_ends_the_connection_whatever_the_application_does(
@@ -165,8 +179,8 @@ OPEN = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n" + HOST + b"\r\n"
 def test_a_polling_post_with_a_broken_chunk_gets_a_400_and_ends_the_session(
     serve: Serve, chunks: bytes
 ) -> None:
-    io = Server()
-    with Connection(serve(Middleware(io))) as connection:
+    server = Server()
+    with Connection(serve(Middleware(server))) as connection:
         connection.send(OPEN)
         connection.until(b'"sid":"')
         sid = connection.until(b'"')
@@ -178,7 +192,7 @@ def test_a_polling_post_with_a_broken_chunk_gets_a_400_and_ends_the_session(
         answer = connection.rest()
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert answer.count(b"HTTP/1.1") == 1
-        assert io.engine.clients_count == 0
+        assert server.engine.clients_count == 0
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ __all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
 
 #: Packets of a POST that are taken before others have their turn: a body may hold half a million.
 _AT_ONCE = 500
+#: The highest priority of libev: an idle watcher of it waits for one round of the loop.
+_HIGHEST = 2
 
 
 class Overlap(Exception):
@@ -224,7 +226,7 @@ class PollingTransport:
                     return
                 self._owner.receive(packet)
                 if number % _AT_ONCE == 0:
-                    gevent.sleep(0)
+                    gevent.idle(_HIGHEST)
         except PacketError as error:
             self._lost(Reason.PARSE_ERROR, error)
             raise
