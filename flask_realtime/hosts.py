@@ -112,7 +112,7 @@ class _GunicornSocket:
         return leftover
 
     def give_back(self) -> None:
-        # What is left on the stream is no request, and the worker must not read it as one.
+        # What is left on the stream is not a request, and the worker must not read it as one.
         response: Any = getattr(self._start_response, "__self__", None)
         if response is not None and hasattr(response, "force_close"):
             response.force_close()

@@ -48,7 +48,7 @@ _STEP = 65_536
 
 
 class ResponseLost(OSError):
-    """The client is gone or too slow; for gevent a broken pipe, of which it says nothing."""
+    """The client is gone or too slow; a broken pipe, which gevent does not log."""
 
     def __init__(self) -> None:
         super().__init__(errno.EPIPE, "the response was not taken")
@@ -80,7 +80,7 @@ class RealtimeHandler(WSGIHandler):
                 pass
             self._linger()
         except OSError as error:
-            # The answer to a request that could not be read had no reader either.
+            # The answer to a request that could not be read was not taken either.
             logger.debug("the peer is gone: %s", error)
         finally:
             connections.discard(self)
@@ -144,7 +144,7 @@ class RealtimeHandler(WSGIHandler):
         if self.path[0] != "/":
             self.path, authority = parse_target(self.command, self.path)
             if authority is not None:
-                # RFC 9112 §3.2.2: what Host says does not count then.
+                # RFC 9112 §3.2.2: it replaces Host.
                 head.environ["HTTP_HOST"] = authority
         if self.command == "HEAD" and head.content_length:
             raise BadHead("a HEAD request has no body")
@@ -186,7 +186,7 @@ class RealtimeHandler(WSGIHandler):
         if not chunked and not self.content_length:
             return NO_BODY
         expects = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
-        # RFC 9110 §10.1.1: a client of HTTP/1.0 knows no interim response.
+        # RFC 9110 §10.1.1: HTTP/1.0 has no interim responses.
         sock = self.socket if expects and self.request_version != "HTTP/1.0" else None
         if chunked:
             return ChunkedBody(self.rfile, sock)
@@ -212,7 +212,7 @@ class RealtimeHandler(WSGIHandler):
                 fields.append((b"Connection", b"close"))
 
     def _ends_with_the_connection(self) -> bool:
-        # A client of HTTP/1.0 knows no chunks.
+        # HTTP/1.0 has no chunks.
         has_body = self.code not in (204, 304)
         is_counted = self.provided_content_length is not None or hasattr(self.result, "__len__")
         return has_body and not is_counted
@@ -253,7 +253,7 @@ class RealtimeHandler(WSGIHandler):
         self.response_length += len(data)
 
     def handle_error(self, t: Any, v: Any, tb: Any) -> None:
-        """Answer for the application, which did not catch what broke the request."""
+        """Answer a request whose application raised; a broken body is the client's fault."""
         if not isinstance(v, BodyError):
             super().handle_error(t, v, tb)
             return
@@ -303,7 +303,7 @@ def _drain(sock: Any) -> bool:
 
 
 def _server_options(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """Answer ``OPTIONS *``, which asks the server and no resource (RFC 9110 §9.3.7)."""
+    """Answer ``OPTIONS *``, which is about the server as a whole (RFC 9110 §9.3.7)."""
     start_response("200 OK", [("Content-Length", "0")])
     return [b""]
 
@@ -353,7 +353,7 @@ class EmbeddedServer(WSGIServer):
                     handler.waiting_since = None
                     _shut_down(handler.socket)
                 elif body.waits_too_long(now):
-                    # The application learns it, and may still answer.
+                    # The application gets an error, and may still answer.
                     read_no_more(handler.socket)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> Any:
@@ -373,7 +373,7 @@ class EmbeddedServer(WSGIServer):
 
 def _shut_down(sock: Any) -> None:
     try:
-        # Whoever reads or writes hears of it, and closes.
+        # A greenlet that reads or writes gets an error, and closes.
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:
         logger.debug("the peer was gone before its time was over")

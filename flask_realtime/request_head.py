@@ -33,8 +33,8 @@ _CONTROLS = frozenset(map(chr, [*range(9), *range(10, 32), 127]))
 _DIGITS = frozenset("0123456789")
 _SINGLE = frozenset({"content-length", "transfer-encoding", "host"})
 
-#: Names as clients write them, with the name in lower case and the key in the environ. Names
-#: of strangers have a bound: in number and in length.
+#: Names as clients write them, with the name in lower case and the key in the environ. What
+#: clients make up has a bound: in number and in length.
 _KNOWN: dict[str, tuple[str, str]] = {}
 _MAX_KNOWN = 200
 _MAX_KNOWN_LENGTH = 40
@@ -61,7 +61,7 @@ def parse_request_line(line: str) -> tuple[str, str, str]:
         line: The line with its CRLF.
 
     Raises:
-        BadHead: It is no request line, the version is not 1.x, or the method is CONNECT.
+        BadHead: It is malformed, the version is not 1.x, or the method is CONNECT.
     """
     match = _request_line.fullmatch(line)
     if match is None:
@@ -90,7 +90,7 @@ def parse_target(method: str, target: str) -> tuple[str, str | None]:
 
 
 def _learn(name: str) -> tuple[str, str] | None:
-    """Return the two forms of a new name; ``None`` when it is no header name.
+    """Return the two forms of a new name; ``None`` when it is malformed.
 
     White space before the colon, and lines that go on, are how requests are smuggled.
     """
@@ -117,9 +117,9 @@ class RequestHead:
         version: ``HTTP/1.0`` or ``HTTP/1.1``.
 
     Raises:
-        BadHead: A line is no header field (RFC 9112 §5), the length of the body is not certain
-            (§6), the host is missing or malformed (§3.2), a limit is passed, or the client is
-            gone or too slow.
+        BadHead: A line is not a header field (RFC 9112 §5), the length of the body is not
+            certain (§6), the host is missing or malformed (§3.2), a limit is passed, or the
+            client is gone or too slow.
     """
 
     __slots__ = ("_count", "_fields", "_version", "content_length", "environ")
@@ -154,7 +154,7 @@ class RequestHead:
         name, colon, value = line.partition(":")
         known = _KNOWN.get(name) or _learn(name)
         if not colon or known is None:
-            raise BadHead("a line of the request head is no header field")
+            raise BadHead("a line of the request head is not a header field")
         name, key = known
         value = value.strip(" \t")
         if not _CONTROLS.isdisjoint(value):
@@ -186,7 +186,7 @@ class RequestHead:
         host = self._fields.get("host")
         if host is None:
             if self._version == "HTTP/1.1":
-                raise BadHead("there is no Host")
+                raise BadHead("Host is missing")
         elif host and _authority.fullmatch(host) is None:
             raise BadHead("Host is malformed")
 

@@ -65,10 +65,8 @@ def test_the_503_of_a_server_that_ends_arrives(serve: Serve) -> None:
     io.close()
     for _ in range(20):
         with Connection(port) as connection:
-            connection.send(OPEN.replace(b"GET", b"POST", 1)[:-2])
-            connection.send(b"Content-Length: 3000000\r\n\r\n" + LONG)
-            answer = connection.rest()
-            assert answer.startswith((b"HTTP/1.1 503 ", b"HTTP/1.1 400 "))
+            connection.send(OPEN[:-2] + b"Content-Length: 3000000\r\n\r\n" + LONG)
+            assert connection.rest().startswith(b"HTTP/1.1 503 ")
 
 
 def test_an_answer_without_a_body_that_was_read_arrives(serve: Serve) -> None:

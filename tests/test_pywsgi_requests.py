@@ -136,7 +136,7 @@ def test_a_refused_request_is_one_plain_line_of_the_access_log(quiet_hub: Any) -
     log = io.StringIO()
     server = EmbeddedServer(("127.0.0.1", 0), mirror, handler_class=RealtimeHandler, log=log)
     server.start()
-    with Connection(server.server_port) as connection:
+    with Connection(int(server.address[1])) as connection:
         connection.send(b"GET /\x1b[2J\r10.0.0.1 - - HTTP/1.1\r\n" + HOST + b"\r\n")
         connection.rest()
     server.stop(timeout=1)

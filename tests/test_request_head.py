@@ -149,7 +149,7 @@ def test_a_head_has_bounds(fields: bytes) -> None:
     assert refused.value.status == 431
 
 
-def test_names_of_strangers_do_not_stay_in_memory() -> None:
+def test_made_up_names_do_not_stay_in_memory() -> None:
     for number in range(2000):
         head(b"X-%d: a\r\n%s: b\r\n" % (number, b"y" * 1000))
     known = request_head._KNOWN

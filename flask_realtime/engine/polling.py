@@ -23,10 +23,10 @@ from .transport import SlowClient, TransportOwner
 
 __all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
 
-#: Packets of a POST that are taken before others have their turn: a body may hold half a million.
-_AT_ONCE = 500
 #: The highest priority of libev: an idle watcher of it waits for one round of the loop.
 _HIGHEST = 2
+#: Packets of a POST that are taken before others have their turn: a body may hold half a million.
+_AT_ONCE = 500
 
 
 class Overlap(Exception):
