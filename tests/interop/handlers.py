@@ -257,6 +257,20 @@ def on_leaving(io: Server, journal: Journal, socket: Socket) -> None:
     socket.on("disconnect me", lambda close=False: socket.disconnect(close))
     socket.on("close my connection", lambda: socket.conn.close())
 
+    @socket.on("see me off")
+    def see_off(way: str, seconds: float) -> None:
+        ends: dict[str, Callable[[], Any]] = {
+            "disconnect": lambda: socket.disconnect(close=True),
+            "disconnect_sockets": lambda: io.in_(socket.id).disconnect_sockets(close=True),
+            "conn.close": socket.conn.close,
+        }
+
+        def end() -> None:
+            socket.emit("last", round(seconds * 1000))
+            ends[way]()
+
+        gevent.spawn_later(seconds, end)
+
     @socket.on("disconnecting")
     def disconnecting(reason: str) -> None:
         journal.add(
