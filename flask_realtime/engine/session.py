@@ -342,11 +342,13 @@ class Session(EventEmitter):
             self.drained()
         self._end_upgrade()
 
-    def leave_upgrade(self, upgrade: RunningUpgrade) -> None:
-        """The WebSocket is gone: stay on polling. Calling it again is harmless."""
-        if self._upgrade is upgrade:
-            self.enter_upgrade(UpgradeState.NONE)
-            self._end_upgrade()
+    def leave_upgrade(self, upgrade: RunningUpgrade) -> bool:
+        """The WebSocket is gone: stay on polling. Return whether the upgrade was under way."""
+        if self._upgrade is not upgrade:
+            return False
+        self.enter_upgrade(UpgradeState.NONE)
+        self._end_upgrade()
+        return True
 
     def _end_upgrade(self) -> None:
         self._upgrade = None

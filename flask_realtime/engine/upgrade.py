@@ -62,19 +62,18 @@ class Probe:
 
     def give_up(self, why: str) -> None:
         """Close the WebSocket; the session stays on polling."""
-        logger.debug("! upgrade of %s failed: %s", self.session.id[:6], why)
-        self._leave()
+        self._leave(why)
         self.transport.close()
         self.transport.abort()
 
     def lost(self, reason: str, description: object = None) -> None:
         """The WebSocket is gone before it became the transport."""
-        logger.debug("! upgrade of %s failed: %s", self.session.id[:6], reason)
-        self._leave()
+        self._leave(f"{reason} ({description})" if description else reason)
 
-    def _leave(self) -> None:
+    def _leave(self, why: str) -> None:
         self._on_end(self)
-        self.session.leave_upgrade(self)
+        if self.session.leave_upgrade(self):
+            logger.debug("! upgrade of %s failed: %s", self.session.id[:6], why)
 
     def drained(self) -> None:
         """Nothing follows from it."""

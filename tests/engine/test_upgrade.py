@@ -162,6 +162,17 @@ def test_a_websocket_that_is_lost_before_the_upgrade_leaves_polling_alone(
     still_polls(line, session)
 
 
+def test_the_log_says_what_was_wrong_with_a_websocket_that_failed_to_take_over(
+    engine: EngineWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, ws, _ = begin(engine)
+    with caplog.at_level("DEBUG", "flask_realtime"):
+        ws.send_frames(b"\xf1\x80abcd")
+        ws.ended()
+    (line,) = [text for text in caplog.messages if "failed" in text]
+    assert line.endswith("failed: transport error (a reserved bit is set)")
+
+
 def test_an_upgrade_may_be_tried_again(engine: EngineWorld) -> None:
     line, ws, session = probe(engine)
     ws.leave()
