@@ -21,7 +21,7 @@ from .inbox import Inbox
 from .polling import PollingTransport
 from .session_seams import NoReceiver, Receiver, RunningUpgrade, SessionOwner
 from .state import SessionState, UpgradeState, check_move
-from .transport import SocketTransport, Transport
+from .transport import SlowClient, SocketTransport, Transport
 
 __all__ = ["Receiver", "Session", "SessionOwner"]
 
@@ -229,7 +229,9 @@ class Session(EventEmitter):
             self.transport.abort()
         if was_open:
             why = f"{reason} ({description})" if description else reason
-            logger.info("- session %s closed: %s", self.id[:6], why)
+            # Here it is the server that has lost what it was to deliver.
+            level = logging.WARNING if isinstance(description, SlowClient) else logging.INFO
+            logger.log(level, "- session %s closed: %s", self.id[:6], why)
             self._receiver.on_close(reason, description)
             self.trigger("close", reason, description)
         if self._is_over:

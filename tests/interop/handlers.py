@@ -204,6 +204,13 @@ def on_bursts(io: Server, journal: Journal, socket: Socket) -> None:
         for number in range(count):
             socket.emit("burst", number)
 
+    @socket.on("flood")
+    def flood(count: int, size: int) -> None:
+        # In one turn: nothing is read from or written to other sockets meanwhile.
+        text = "x" * size
+        for number in range(count):
+            socket.emit("flood", number, text)
+
     @socket.on("stream")
     def stream(pause: float) -> None:
         def flow() -> None:
