@@ -29,7 +29,7 @@ WAYS: dict[str, Callable[[Pair, Any], Any]] = {
     "socket.compress": lambda pair, value: pair.socket.compress(False).emit("big", value),
     "socket.broadcast": lambda pair, value: pair.socket.broadcast.emit("big", value),
     "io.emit": lambda pair, value: pair.server.io.emit("big", value),
-    "io.to": lambda pair, value: pair.server.io.to("nobody is here").emit("big", value),
+    "io.to": lambda pair, value: pair.server.io.to("an empty room").emit("big", value),
     "io.local": lambda pair, value: pair.server.io.local.emit("big", value),
     "io.emit_with_ack": lambda pair, value: pair.server.io.timeout(1).emit_with_ack("big", value),
 }
