@@ -7,6 +7,7 @@
     ├── AckTimeout            a client did not acknowledge in time
     ├── SocketDisconnected    a client left before it could acknowledge
     ├── ClusterTimeout        another server did not answer in time
+    ├── MessageTooLarge       an application emits what no client can be sent
     ├── PacketError           the peer sent a packet that breaks the protocol
     ├── FrameError            the peer sent a WebSocket frame that breaks RFC 6455
     └── RequestError          the peer sent an HTTP request that is refused
@@ -22,6 +23,7 @@ __all__ = [
     "ClusterTimeout",
     "ConnectError",
     "FrameError",
+    "MessageTooLarge",
     "PacketError",
     "RealtimeError",
     "RequestError",
@@ -98,6 +100,21 @@ class ClusterTimeout(RealtimeError, TimeoutError):
         self.responses = list(responses)
         self.missing = missing
         self.servers = list(servers)
+
+
+class MessageTooLarge(RealtimeError, ValueError):
+    """A message to clients is larger than all that may wait for one of them.
+
+    Args:
+        size: Bytes of the message.
+        bound: The option ``max_buffered_bytes``.
+    """
+
+    def __init__(self, size: int, bound: int) -> None:
+        super().__init__(
+            f"a message of {size:,} bytes is larger than max_buffered_bytes ({bound:,}): raise "
+            "that option, or send the message in parts"
+        )
 
 
 class PacketError(RealtimeError, ValueError):

@@ -179,8 +179,11 @@ class Options:
     max_http_buffer_size: int = 1_000_000
     #: How many attachments a received packet may have.
     max_attachments: int = 10
-    #: Bytes that may wait for a slow client before it is disconnected.
-    max_buffered_bytes: int = 8 * 1024 * 1024
+    #: Bytes that may wait for a client that has stopped reading, and of the largest message to
+    #: clients: what is larger raises ``ValueError`` where it is emitted. Up to four times as many
+    #: may wait for a client that reads. One that has taken nearly nothing for 10 s while more
+    #: than this waits, or for whom more than four times this would wait, is disconnected.
+    max_buffered_bytes: int = 32 * 1024 * 1024
     #: Whether clients of Engine.IO protocol 3, such as ``socket.io-client`` 2, may connect. See
     #: ``docs/old-clients.md``.
     allow_eio3: bool = False

@@ -146,7 +146,15 @@ class LocalSockets(Protocol):
 
     @property
     def parser(self) -> Parser:
-        """Encodes packets."""
+        """Encodes packets, of whatever size."""
+
+    def message_of(self, packet: Packet, compress: bool = True) -> Message:
+        """Return a packet as a message to clients.
+
+        Raises:
+            MessageTooLarge: It is above ``max_buffered_bytes``.
+            TypeError, ValueError: The data holds something that cannot be encoded.
+        """
 
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""

@@ -16,7 +16,7 @@ import gevent
 
 from ..codec.message import Message
 from ..codec.socket_packet import Packet, PacketType
-from ..errors import ClusterTimeout
+from ..errors import ClusterTimeout, MessageTooLarge
 from ..options import RecoveryOptions
 from .base import AckCollector, Adapter, LocalSockets, ServerAck, Target
 from .bus import Bus, BusRecovery
@@ -40,7 +40,7 @@ from .messages import (
 from .recovery import SavedSession
 from .remote_acks import RemoteAcks
 from .requests import BroadcastRequest, Gathering, Peers, RequestTable
-from .wire_values import plain
+from .wire_values import encodable
 
 __all__ = ["ClusterAdapter"]
 
@@ -142,7 +142,7 @@ class ClusterAdapter(Adapter):
 
     def broadcast(self, packet: Packet, target: Target) -> None:
         """Send a packet to every socket of the target, on all servers."""
-        message = self.namespace.parser.encode(packet, target.flags.compress)
+        message = self.namespace.message_of(packet, target.flags.compress)
         if not target.flags.local:
             if self._recovery is not None and _is_kept(packet, target):
                 self._broadcast_kept(self._recovery, packet, target)
@@ -157,11 +157,14 @@ class ClusterAdapter(Adapter):
         offset = recovery.publish(Broadcast(packet, target))
         if offset is not None:
             target = recovery.applying(offset, packet, target)
-        self._deliver(packet, target, offset)
+        # Measured without the offset, before it was published.
+        self._deliver(packet, target, offset, self.namespace.parser.encode)
 
-    def _deliver(self, packet: Packet, target: Target, offset: str | None) -> None:
+    def _deliver(
+        self, packet: Packet, target: Target, offset: str | None, encode: Callable[..., Message]
+    ) -> None:
         sent = packet if offset is None else with_offset(packet, offset)
-        message = self.namespace.parser.encode(sent, target.flags.compress)
+        message = encode(sent, target.flags.compress)
         self.local.deliver(packet, message, target)
 
     def broadcast_with_ack(self, packet: Packet, target: Target, collector: AckCollector) -> None:
@@ -170,7 +173,7 @@ class ClusterAdapter(Adapter):
         Raises:
             RuntimeError: This server does not listen to the others yet.
         """
-        self.namespace.parser.encode(packet)
+        self.namespace.message_of(packet)
         if not target.flags.local:
             self._must_listen()
             request = BroadcastRequest(collector)
@@ -283,39 +286,30 @@ class ClusterAdapter(Adapter):
 
     def _on_broadcast(self, request: Broadcast, origin: str, offset: str | None) -> None:
         packet, target, request_id = request
-        if request_id is not None:
-            acks = RemoteAcks(self._bus, origin, request_id)
-            self.local.broadcast_with_ack(self._encodable(packet), target, acks)
-            acks.start(_ACK_TIMEOUT if target.flags.timeout is None else target.flags.timeout)
-            return
-        if self._recovery is None or not _is_kept(packet, target):
-            offset = None
-        if not self.local.has_any(target):
-            return
         try:
-            self._deliver(packet, target, offset)
+            if request_id is not None:
+                self._ask_clients(packet, target, RemoteAcks(self._bus, origin, request_id))
+            elif self.local.has_any(target):
+                kept = self._recovery is not None and _is_kept(packet, target)
+                self._pass_on(packet, target, offset if kept else None)
+        except MessageTooLarge as error:
+            # The other server has a larger bound, or none.
+            logger.error("! a broadcast of another server is not passed on: %s", error)
+
+    def _ask_clients(self, packet: Packet, target: Target, acks: RemoteAcks) -> None:
+        try:
+            self.local.broadcast_with_ack(encodable(packet, self.namespace.parser), target, acks)
+        except MessageTooLarge:
+            acks.expect(0)
+            raise
+        acks.start(_ACK_TIMEOUT if target.flags.timeout is None else target.flags.timeout)
+
+    def _pass_on(self, packet: Packet, target: Target, offset: str | None) -> None:
+        encode = self.namespace.message_of
+        try:
+            self._deliver(packet, target, offset, encode)
         except (TypeError, ValueError):
-            self._deliver(self._encodable(packet), target, offset)
-
-    def _encodable(self, packet: Packet) -> Packet:
-        """Return a packet from elsewhere as clients can have it.
-
-        MessagePack knows what packets to clients do not: NaN, which is null to JavaScript.
-
-        Raises:
-            ValueError: There is no such packet.
-        """
-        try:
-            self.namespace.parser.encode(packet)
-            return packet
-        except (TypeError, ValueError):
-            pass
-        try:
-            packet = packet._replace(data=plain(packet.data))
-            self.namespace.parser.encode(packet)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"no packet to clients can carry it: {error}") from None
-        return packet
+            self._deliver(encodable(packet, self.namespace.parser), target, offset, encode)
 
     def _on_join(self, request: JoinRooms, origin: str) -> None:
         self.local.add_sockets(request.target, request.rooms)

@@ -92,7 +92,7 @@ class MemoryAdapter(Adapter):
     def broadcast(self, packet: Packet, target: Target) -> None:
         """Encode once and send to every socket of the target."""
         if self._memory is None or target.flags.volatile or packet.type is not PacketType.EVENT:
-            message = self.namespace.parser.encode(packet, target.flags.compress)
+            message = self.namespace.message_of(packet, target.flags.compress)
         else:
             message = self._memory.encode(self.namespace, packet, target)
         self.deliver(packet, message, target)
@@ -113,7 +113,7 @@ class MemoryAdapter(Adapter):
         """Encode once, send to every socket of the target and collect their answers."""
         ack_id = self.namespace.next_ack_id()
         packet = packet._replace(id=ack_id)
-        message = self.namespace.parser.encode(packet, target.flags.compress)
+        message = self.namespace.message_of(packet, target.flags.compress)
         sockets = self._select(target)
         # Before anything is sent: an answer may arrive at once.
         for socket in sockets:
@@ -280,6 +280,6 @@ class _Memory:
     def encode(self, namespace: LocalSockets, packet: Packet, target: Target) -> Message:
         """Return the packet with its offset as a message that the log holds as well."""
         packet = with_offset(packet, self.log.next)
-        message = namespace.parser.encode(packet, target.flags.compress)
+        message = namespace.message_of(packet, target.flags.compress)
         self.log.append(self.clock(), target, message)
         return message

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from ..codec.json_codec import best_codec, plain_default
+from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..extras import optional
 from .base import Flags, RemoteState, Target
@@ -21,6 +22,7 @@ from .base import Flags, RemoteState, Target
 __all__ = [
     "count_from",
     "dump_json",
+    "encodable",
     "event_args",
     "load",
     "options_of",
@@ -106,6 +108,27 @@ def _extension(code: int, data: bytes) -> Any:
     if code == 0:
         return data
     raise ValueError(f"unknown extension {code}")
+
+
+def encodable(packet: Packet, parser: Parser) -> Packet:
+    """Return a packet from elsewhere as clients can have it.
+
+    MessagePack knows what packets to clients do not: NaN, which is null to JavaScript.
+
+    Raises:
+        ValueError: There is no such packet.
+    """
+    try:
+        parser.encode(packet)
+        return packet
+    except (TypeError, ValueError):
+        pass
+    try:
+        packet = packet._replace(data=plain(packet.data))
+        parser.encode(packet)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"no packet to clients can carry it: {error}") from None
+    return packet
 
 
 def _is_plain(value: Any) -> bool:

@@ -28,6 +28,10 @@ __all__ = [
     "with_headers",
 ]
 
+#: Bytes that are compressed at once, in some milliseconds.
+_PIECE = 65_536
+#: zlib's numbers for the form of its output.
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}
 _STATUS = {
     200: "200 OK",
     400: "400 Bad Request",
@@ -167,10 +171,25 @@ def choose_encoding(environ: Environ) -> str | None:
 
 
 def encode(body: bytes, encoding: str) -> bytes:
-    """Return the body in one of the encodings of :func:`choose_encoding`."""
+    """Return the body in one of the encodings of :func:`choose_encoding`.
+
+    Others have their turn while a large one is compressed: 20 MB take a second or more.
+    """
+    if len(body) > _PIECE:
+        return _encode_in_pieces(body, encoding)
     if encoding == "gzip":
         return gzip.compress(body, compresslevel=6, mtime=0)
     return zlib.compress(body, 6)
+
+
+def _encode_in_pieces(body: bytes, encoding: str) -> bytes:
+    packer = zlib.compressobj(6, zlib.DEFLATED, _WINDOW_BITS[encoding])
+    pieces: list[bytes] = []
+    for start in range(0, len(body), _PIECE):
+        pieces.append(packer.compress(body[start : start + _PIECE]))
+        gevent.sleep(0)
+    pieces.append(packer.flush())
+    return b"".join(pieces)
 
 
 def affinity_cookie(option: Any, sid: str) -> str:

@@ -8,6 +8,7 @@ file makes the bodies and knows nothing of WSGI.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ from ..codec.message import Message
 from ..codec.payload import Payload
 from ..errors import PacketError
 from ..reasons import Reason
+from .backlog import Backlog
+from .scheduler import Clock
 from .transport import SlowClient, TransportOwner
 
 __all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
@@ -27,6 +30,8 @@ __all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
 _HIGHEST = 2
 #: Packets of a POST that are taken before others have their turn: a body may hold half a million.
 _AT_ONCE = 500
+#: Bytes of packets from which a response is full; what is left waits for the next GET.
+_RESPONSE = 1_048_576
 
 
 class Overlap(Exception):
@@ -66,11 +71,14 @@ class PollingTransport:
 
     Args:
         owner: Who gets the packets of POSTs.
-        max_buffered: Bytes that may wait for a GET.
+        max_buffered: Bytes that may wait for a GET; see ``backlog.py``.
         codec: The form of the payloads; that of protocol 4 by default.
+        clock: Monotonic seconds.
     """
 
     __slots__ = (
+        "_backlog",
+        "_clock",
         "_closing",
         "_codec",
         "_compress",
@@ -86,13 +94,20 @@ class PollingTransport:
     name = "polling"
 
     def __init__(
-        self, owner: TransportOwner, max_buffered: int, codec: PayloadCodec | None = None
+        self,
+        owner: TransportOwner,
+        max_buffered: int,
+        codec: PayloadCodec | None = None,
+        *,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._codec: PayloadCodec = codec or Payload()
         self._owner: TransportOwner | None = owner
         self._max_buffered = max_buffered
         self._packets: list[bytes] = []
         self._size = 0
+        self._backlog: Backlog | None = None
+        self._clock = clock
         self._compress = False
         self._waiter: Waiter[Response] | None = None
         self._waking = False
@@ -132,15 +147,25 @@ class PollingTransport:
     def _append(self, packet: bytes) -> None:
         if self._owner is None:
             return
-        if self._size + len(packet) > self._max_buffered:
-            error = SlowClient(f"{self._size} bytes wait for the client")
-            # Nothing may follow what was left out.
-            self._max_buffered = 0
-            get_hub().loop.run_callback(self._lost, Reason.TRANSPORT_ERROR, error)
+        if self._size + len(packet) > self._max_buffered and not self._may_wait(len(packet)):
             return
         self._packets.append(packet)
         self._size += len(packet)
         self._wake()
+
+    def _may_wait(self, more: int) -> bool:
+        if self._max_buffered == 0:
+            return False
+        now = self._clock()
+        if self._backlog is None:
+            self._backlog = Backlog(self._max_buffered, self._size, now)
+        problem = self._backlog.problem(self._size, more, now)
+        if problem is not None:
+            # Nothing may follow what was left out.
+            self._max_buffered = 0
+            error = SlowClient(problem)
+            get_hub().loop.run_callback(self._lost, Reason.TRANSPORT_ERROR, error)
+        return problem is None
 
     def _wake(self) -> None:
         # In the next round of the hub: packets that are sent together share one response.
@@ -156,10 +181,13 @@ class PollingTransport:
             waiter.switch(self.take())
 
     def take(self) -> Response:
-        """Return the buffered packets as a response, and forget them."""
+        """Return the buffered packets, or the first of a great many, as a response."""
+        if self._size > _RESPONSE and len(self._packets) > 1:
+            return self._take_some()
         packets, self._packets = self._packets, []
         compress, self._compress = self._compress, False
         self._size = 0
+        self._backlog = None
         if self._owner is not None:
             if self._closing and not packets:
                 packets = [b"6", b"1"]
@@ -169,6 +197,20 @@ class PollingTransport:
                 # close packet before the messages in front of it.
                 self._owner.drained()
         return self._response(packets or [b"1"], compress)
+
+    def _take_some(self) -> Response:
+        # Never less than one packet, however large.
+        size = len(self._packets[0])
+        count = 1
+        while size + len(self._packets[count]) <= _RESPONSE:
+            size += len(self._packets[count])
+            count += 1
+        packets = self._packets[:count]
+        del self._packets[:count]
+        self._size -= size
+        if self._size <= self._max_buffered:
+            self._backlog = None
+        return self._response(packets, self._compress)
 
     def _response(self, packets: list[bytes], compress: bool = False) -> Response:
         body, is_binary = self._codec.encode(packets)

@@ -7,8 +7,8 @@ where either hears of the end. It is what applications see as ``socket.conn``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from ..codec.engine_packet import CLOSE, PING, PONG
 from ..codec.message import Message
@@ -19,9 +19,9 @@ from ..reasons import Reason
 from .first_request import Remains, remains_of, shed_headers
 from .inbox import Inbox
 from .polling import PollingTransport
+from .session_seams import NoReceiver, Receiver, RunningUpgrade, SessionOwner
 from .state import SessionState, UpgradeState, check_move
-from .traffic import Traffic
-from .transport import SocketTransport, Transport
+from .transport import SlowClient, SocketTransport, Transport
 
 __all__ = ["Receiver", "Session", "SessionOwner"]
 
@@ -31,49 +31,6 @@ _OPEN = SessionState.OPEN
 _HEARTBEATS = {4: PONG, 3: PING}
 
 logger = logging.getLogger(__name__)
-
-
-class Receiver(Protocol):
-    """The layer above, as a session sees it. Its methods are called in the hub or a request."""
-
-    def on_message(self, data: str | bytes) -> None:
-        """Take a message of the client, in order."""
-
-    def on_close(self, reason: str, description: object) -> None:
-        """The session is over; called once."""
-
-    def on_forget(self) -> None:
-        """The session has let go of its first request: so shall everybody."""
-
-
-class _Nobody:
-    """The layer above a session that has its events alone."""
-
-    def on_message(self, data: str | bytes) -> None: ...
-
-    def on_close(self, reason: str, description: object) -> None: ...
-
-    def on_forget(self) -> None: ...
-
-
-class SessionOwner(Protocol):
-    """The engine, as a session sees it."""
-
-    @property
-    def traffic(self) -> Traffic:
-        """The counters of all sessions."""
-
-    def beat(self, session: Session) -> None:
-        """The client's part of the heartbeat has arrived."""
-
-    def closing(self, session: Session) -> None:
-        """The session says goodbye; it has a deadline for that."""
-
-    def closed(self, session: Session) -> None:
-        """The session is over: forget it."""
-
-    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run ``function(*args)`` in a greenlet that the end of the server waits for."""
 
 
 class Session(EventEmitter):
@@ -90,6 +47,11 @@ class Session(EventEmitter):
         transport: What carries the session; ``transport.name`` is its name.
         protocol: The revision of the Engine.IO protocol, 4 or 3.
     """
+
+    # Set while a WebSocket is open that is not the transport yet, and when the session is closed
+    # meanwhile. Most sessions have neither, and pay nothing for them.
+    _upgrade: RunningUpgrade | None = None
+    _close_code: int | None = None
 
     def __init__(
         self,
@@ -113,7 +75,7 @@ class Session(EventEmitter):
         self.is_paused = False
         self._owner = owner
         self._traffic = owner.traffic
-        self._receiver: Receiver = _Nobody()
+        self._receiver: Receiver = NoReceiver()
         # What was sent while somebody listened and has not left yet.
         self._unflushed: list[Message] | None = None
 
@@ -126,7 +88,7 @@ class Session(EventEmitter):
     @property
     def is_taken(self) -> bool:
         """Whether a layer above takes the messages."""
-        return not isinstance(self._receiver, _Nobody)
+        return not isinstance(self._receiver, NoReceiver)
 
     def hand_to(self, receiver: Receiver) -> None:
         """Give the messages from now on to a layer above; :attr:`is_taken` says if one has them."""
@@ -245,7 +207,8 @@ class Session(EventEmitter):
         Args:
             reason: What ``disconnect`` handlers are told.
             description: The cause, when there is more to say.
-            flush: Whether what is buffered is delivered first.
+            flush: Whether what is buffered is delivered first, behind an upgrade that is under
+                way: its client has stopped polling.
             code: The status of the WebSocket close frame.
         """
         was_open = self.state is SessionState.OPEN
@@ -254,14 +217,21 @@ class Session(EventEmitter):
         if flush:
             self._enter(SessionState.CLOSING)
             self._owner.closing(self)
-            self.transport.close(code)
+            if self._upgrade is None:
+                self.transport.close(code)
+            else:
+                self._close_code = code
         else:
             self._enter(SessionState.CLOSED)
             self._owner.closed(self)
+            if self._upgrade is not None:
+                self._upgrade.give_up("the session is over")
             self.transport.abort()
         if was_open:
             why = f"{reason} ({description})" if description else reason
-            logger.info("- session %s closed: %s", self.id[:6], why)
+            # Here it is the server that has lost what it was to deliver.
+            level = logging.WARNING if isinstance(description, SlowClient) else logging.INFO
+            logger.log(level, "- session %s closed: %s", self.id[:6], why)
             self._receiver.on_close(reason, description)
             self.trigger("close", reason, description)
         if self._is_over:
@@ -346,6 +316,11 @@ class Session(EventEmitter):
 
     # The upgrade (Engine.IO protocol, "Upgrade")
 
+    def begin_upgrade(self, upgrade: RunningUpgrade) -> None:
+        """A WebSocket is open that wants to become the transport."""
+        self.enter_upgrade(UpgradeState.PROBING)
+        self._upgrade = upgrade
+
     def enter_upgrade(self, state: UpgradeState) -> None:
         """Move to another state of the upgrade."""
         check_move(self.upgrade_state, state)
@@ -367,6 +342,20 @@ class Session(EventEmitter):
         self.trigger("upgrade", transport)
         if self._unflushed and transport.writable:
             self.drained()
+        self._end_upgrade()
+
+    def leave_upgrade(self, upgrade: RunningUpgrade) -> bool:
+        """The WebSocket is gone: stay on polling. Return whether the upgrade was under way."""
+        if self._upgrade is not upgrade:
+            return False
+        self.enter_upgrade(UpgradeState.NONE)
+        self._end_upgrade()
+        return True
+
+    def _end_upgrade(self) -> None:
+        self._upgrade = None
+        if self.state is SessionState.CLOSING:
+            self.transport.close(self._close_code)
 
     @property
     def _is_over(self) -> bool:

@@ -31,10 +31,11 @@ def patience(session: Session, grace: float) -> float:
         session: A session that is being closed.
         grace: What a client gets that is still taking what was sent to it.
     """
-    # A poll that does not come and a close frame without an answer are a sign that nobody is
-    # there. What the kernel of a slow client has not taken yet is on its way.
+    # A poll that does not come and a close frame without an answer are a sign that the client is
+    # gone. What the kernel of a slow client has not taken yet is on its way, and so is the packet
+    # that ends an upgrade.
     is_taking = session.transport_name == "websocket" and session.buffered_bytes > 0
-    return grace if is_taking else min(MOMENT, grace)
+    return grace if is_taking or session.upgrading else min(MOMENT, grace)
 
 
 def see_off(sessions: Mapping[str, Session], grace: float, clock: Clock) -> None:

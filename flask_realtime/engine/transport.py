@@ -10,7 +10,7 @@ __all__ = ["SlowClient", "SocketTransport", "Transport", "TransportOwner"]
 
 
 class SlowClient(Exception):
-    """More than ``max_buffered_bytes`` wait for a client that does not read them."""
+    """Too much waits for a client; the text names the size, the bound and the option."""
 
 
 class TransportOwner(Protocol):

@@ -2,7 +2,8 @@
 
 The probe owns a new WebSocket until the client sends ``5``: nothing but ``3probe`` is written
 to it before that, and polling goes on meanwhile. Whatever goes wrong, the WebSocket is closed
-and the session stays where it is (Engine.IO protocol, "Upgrade").
+and the session stays where it is (Engine.IO protocol, "Upgrade"). A session that the server
+closes meanwhile says goodbye when the upgrade has ended, in one way or the other.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from ..codec.engine_packet import PROBE, UPGRADE
 from .polling import PollingTransport
 from .session import Session
-from .state import SessionState, UpgradeState
+from .state import UpgradeState
 from .transport import SocketTransport
 
 __all__ = ["Probe"]
@@ -40,7 +41,7 @@ class Probe:
         self.session = session
         self.transport = transport
         self._on_end = on_end
-        session.enter_upgrade(UpgradeState.PROBING)
+        session.begin_upgrade(self)
 
     def receive(self, packet: str | bytes) -> None:
         """Take a packet of the WebSocket: the probe, then the upgrade, and nothing else."""
@@ -54,33 +55,25 @@ class Probe:
                 session.transport.answer_noop()
             session.trigger("upgrading", self.transport)
         elif state is UpgradeState.PROBED and packet == UPGRADE:
-            self._complete()
+            self._on_end(self)
+            session.complete_upgrade(self.transport)
         else:
             self.give_up("the client broke the order of the upgrade")
 
-    def _complete(self) -> None:
-        if self.session.state is not SessionState.OPEN:
-            self.give_up("the session is over")
-            return
-        self._on_end(self)
-        self.session.complete_upgrade(self.transport)
-
     def give_up(self, why: str) -> None:
         """Close the WebSocket; the session stays on polling."""
-        logger.debug("! upgrade of %s failed: %s", self.session.id[:6], why)
-        self._leave()
+        self._leave(why)
         self.transport.close()
         self.transport.abort()
 
     def lost(self, reason: str, description: object = None) -> None:
         """The WebSocket is gone before it became the transport."""
-        logger.debug("! upgrade of %s failed: %s", self.session.id[:6], reason)
-        self._leave()
+        self._leave(f"{reason} ({description})" if description else reason)
 
-    def _leave(self) -> None:
-        if self.session.upgrade_state in (UpgradeState.PROBING, UpgradeState.PROBED):
-            self.session.enter_upgrade(UpgradeState.NONE)
+    def _leave(self, why: str) -> None:
         self._on_end(self)
+        if self.session.leave_upgrade(self):
+            logger.debug("! upgrade of %s failed: %s", self.session.id[:6], why)
 
     def drained(self) -> None:
         """Nothing follows from it."""

@@ -141,14 +141,11 @@ class WebSocketRequests:
         ended = Event()
 
         def on_end(probe: Probe) -> None:
-            # At once: the end of the session shall not undo an upgrade that is done.
-            session.off("close", on_close)
             self._upgrades.discard(probe)
             ended.set()
 
         probe = Probe(session, transport, on_end)
         self._scheduler.start(self._upgrades, probe)
-        on_close = session.once("close", lambda *_: probe.give_up("the session is over"))
         transport.start(probe, leftover)
         try:
             # The deadline of the upgrade ends this wait at the latest.
@@ -158,7 +155,6 @@ class WebSocketRequests:
             self.serve(session, transport, host_socket)
         finally:
             # Also when the server kills this greenlet.
-            session.off("close", on_close)
             self._upgrades.discard(probe)
             if session.transport is not transport:
                 probe.give_up("its request is over")

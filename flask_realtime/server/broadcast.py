@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..adapters.base import Adapter, RemoteState, Target
-from ..codec.parser import Parser
+from ..codec.message import Message
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import AckTimeout, ClusterTimeout
@@ -30,6 +30,9 @@ __all__ = [
 Ack = Callable[..., Any]
 
 _EVERYBODY = Target()
+_EVENT = PacketType.EVENT
+# A named tuple's own constructor is a Python function; this is what it calls.
+_new_packet = tuple.__new__
 
 
 class BroadcastNamespace(Protocol):
@@ -47,9 +50,8 @@ class BroadcastNamespace(Protocol):
     def hub(self) -> HubThread:
         """The thread that owns the sockets."""
 
-    @property
-    def parser(self) -> Parser:
-        """Encodes packets."""
+    def message_of(self, packet: Packet, compress: bool = True) -> Message:
+        """Return a packet as a message to clients."""
 
     def remote(self, state: RemoteState) -> Any:
         """Return a socket of another server."""
@@ -125,11 +127,12 @@ class BroadcastOperator:
                 :exc:`AckTimeout` and what has arrived after ``timeout()``, 10 s by default.
 
         Raises:
-            ValueError: The name is reserved, or a value is NaN or infinite.
+            ValueError: The name is reserved, a value is NaN or infinite, or the message is above
+                ``max_buffered_bytes``.
             TypeError: A value cannot be carried.
         """
         check_event(event)
-        packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
+        packet = _new_packet(Packet, (_EVENT, self._namespace.name, (event, *args), None))
         if self._namespace.hub.is_foreign:
             packet = self._snapshot(packet)
         if ack is None:
@@ -215,7 +218,7 @@ class BroadcastOperator:
     def _snapshot(self, packet: Packet) -> Packet:
         # From another thread the packet is sent later: what cannot be encoded raises here, and
         # what the caller changes afterwards does not matter.
-        self._namespace.parser.encode(packet)
+        self._namespace.message_of(packet)
         return packet._replace(data=snapshot(packet.data))
 
 

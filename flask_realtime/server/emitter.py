@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from ..adapters.base import Flags, Target
 from ..codec.message import Message
-from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
@@ -24,8 +23,10 @@ class EmittingNamespace(Protocol):
     """A namespace, as an emitter sees it."""
 
     name: str
-    parser: Parser
     hub: HubThread
+
+    def message_of(self, packet: Packet, compress: bool = True) -> Message:
+        """Return a packet as a message to clients."""
 
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
@@ -130,7 +131,7 @@ class SocketEmitter(RoomWords):
     ) -> tuple[Packet, Message]:
         check_event(event)
         packet = Packet(PacketType.EVENT, self._nsp.name, (event, *args), ack_id)
-        return packet, self._nsp.parser.encode(packet, self._flags.compress)
+        return packet, self._nsp.message_of(packet, self._flags.compress)
 
     def _send(self, packet: Packet, message: Message, ack: Ack | None) -> None:
         socket, ack_id = self._socket, packet.id

@@ -18,6 +18,7 @@ from ..adapters.base import Adapter, RemoteState, ServerAck
 from ..adapters.recovery import SavedSession
 from ..codec.message import Message
 from ..codec.parser import Parser
+from ..codec.socket_packet import Packet
 from ..engine.hub import HubThread
 from ..events import EventEmitter
 from ..functions import require_event, require_function
@@ -66,6 +67,10 @@ class NamespaceServer(Protocol):
         """Encodes packets."""
 
     @property
+    def max_message_size(self) -> int:
+        """Bytes that a message to clients may have."""
+
+    @property
     def hub(self) -> HubThread:
         """The thread that owns the sockets."""
 
@@ -105,6 +110,7 @@ class Namespace(EventEmitter, Broadcaster):
     """
 
     parser: Parser
+    max_message_size: int
     hub: HubThread
     runner: Runner
     adapter: Adapter
@@ -143,6 +149,7 @@ class Namespace(EventEmitter, Broadcaster):
             raise RuntimeError(f"the namespace {self.name!r} is registered already")
         self.server = server
         self.parser = server.parser
+        self.max_message_size = server.max_message_size
         self.hub = server.hub
         self.runner = server.runner
         self.adapter = self._make_adapter(server)
@@ -158,6 +165,19 @@ class Namespace(EventEmitter, Broadcaster):
     def is_used(self) -> bool:
         """Whether the application has registered anything here."""
         return bool(self._listeners or self._middlewares or self.sockets or self.handlers)
+
+    def message_of(self, packet: Packet, compress: bool = True) -> Message:
+        """Return a packet as a message to clients.
+
+        Raises:
+            MessageTooLarge: It is above ``max_buffered_bytes``.
+            TypeError, ValueError: The data holds something that cannot be encoded.
+        """
+        message = self.parser.encode(packet, compress)
+        text = message.text
+        if text is None or message.attachments or len(text) > self.max_message_size:
+            message.check_size(self.max_message_size)
+        return message
 
     # What applications register
 

@@ -60,6 +60,7 @@ class Namespaces:
         self._cleanup = cleanup
         for namespace in (*self._by_name.values(), *self._parents):
             namespace.parser = parser
+            namespace.max_message_size = self._server.max_message_size
         for namespace in self._by_name.values():
             if new_adapters:
                 namespace.adapter.close()

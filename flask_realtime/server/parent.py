@@ -184,7 +184,7 @@ class ParentAdapter(Adapter):
     def _check(self, packet: Packet) -> None:
         # What cannot be carried raises also while there is no child to encode it.
         if not self._parent.children:
-            self._parent.parser.encode(packet)
+            self._parent.message_of(packet)
 
     def add_sockets(self, target: Target, rooms: Iterable[str]) -> None:
         """Make the sockets of the target join rooms, in each child."""

@@ -89,6 +89,11 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         cleanup = self.options.cleanup_empty_child_namespaces
         self._namespaces.configure(self.parser, cleanup, new_adapters)
 
+    @property
+    def max_message_size(self) -> int:
+        """Bytes that a message to clients may have: ``max_buffered_bytes``."""
+        return self.options.max_buffered_bytes
+
     def _make_parser(self) -> Parser:
         parser = self.options.parser
         if parser is None or parser is DefaultParser:

@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 _EVENT, _ACK = PacketType.EVENT, PacketType.ACK
 _LIFECYCLE = frozenset({"disconnecting", "disconnect"})
 _NO_FLAGS = Flags()
-
+# A named tuple's own constructor is a Python function; this is what it calls.
+_new_packet = tuple.__new__
 
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
 _DISCONNECTED = SocketState.DISCONNECTED
@@ -119,7 +120,8 @@ class Socket(Listening, RoomWords):
             ack: ``fn(*args)`` is called with the client's answer.
 
         Raises:
-            ValueError: The name is reserved, or a value is NaN or infinite.
+            ValueError: The name is reserved, a value is NaN or infinite, or the message is above
+                ``max_buffered_bytes``.
             TypeError: A value cannot be carried.
         """
         nsp = self._nsp
@@ -129,7 +131,7 @@ class Socket(Listening, RoomWords):
         if event.__class__ is not str or event in RESERVED_EVENTS:
             check_event(event)
         data = (event, *args)
-        message = nsp.parser.encode(Packet(_EVENT, nsp.name, data))
+        message = nsp.message_of(_new_packet(Packet, (_EVENT, nsp.name, data, None)))
         if self.state is _DISCONNECTED:
             return
         if self._outgoing:
@@ -312,7 +314,7 @@ class Socket(Listening, RoomWords):
     def answer(self, ack_id: int, *args: Any) -> None:
         """Answer an acknowledgement that the client has asked for."""
         nsp = self._nsp
-        message = nsp.parser.encode(Packet(_ACK, nsp.name, args, ack_id))
+        message = nsp.message_of(_new_packet(Packet, (_ACK, nsp.name, args, ack_id)))
         nsp.hub.run(self.client.conn.send_message, message)
 
     @property

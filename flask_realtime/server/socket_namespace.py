@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from ..adapters.base import Adapter
-from ..codec.parser import Parser
+from ..codec.message import Message
+from ..codec.socket_packet import Packet
 from ..engine.hub import HubThread
 from .handlers import HandlerTable, Runner
 from .recovery import Recovery
@@ -18,11 +19,13 @@ class SocketNamespace(Protocol):
 
     name: str
     adapter: Adapter
-    parser: Parser
     hub: HubThread
     runner: Runner
     handlers: HandlerTable
     recovery: Recovery | None
+
+    def message_of(self, packet: Packet, compress: bool = True) -> Message:
+        """Return a packet as a message to clients."""
 
     def forget(self, socket: Any) -> None:
         """The socket has left."""

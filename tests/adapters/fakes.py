@@ -85,11 +85,18 @@ class FakeNamespace:
         self.name = name
         self.sockets: dict[str, FakeSocket] = {}
         self.parser: Parser = DefaultParser()
+        #: Bytes that a message to clients may have.
+        self.max_message_size = 1_000_000
         self.adapter: Adapter
         self._ack_ids = count()
         #: What other servers have sent, and what this one answers; nothing by default.
         self.server_side: list[list[Any]] = []
         self.answer: Any = None
+
+    def message_of(self, packet: Packet, compress: bool = True) -> Message:
+        message = self.parser.encode(packet, compress)
+        message.check_size(self.max_message_size)
+        return message
 
     def next_ack_id(self) -> int:
         return next(self._ack_ids)

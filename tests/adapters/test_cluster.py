@@ -33,7 +33,7 @@ from flask_realtime.adapters.recovery import SavedSession
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser
 from flask_realtime.codec.socket_packet import Packet
-from flask_realtime.errors import ClusterTimeout
+from flask_realtime.errors import ClusterTimeout, MessageTooLarge
 from flask_realtime.options import RecoveryOptions
 from tests.adapters.contract import EVERYONE, AdapterContract, event, to
 from tests.adapters.fakes import FakeBus, FakeCollector, FakeNamespace
@@ -324,6 +324,39 @@ def test_older_servers_may_ask_for_ids_and_rooms(server: Server) -> None:
 def test_an_answer_that_nobody_waits_for_is_ignored(server: Server) -> None:
     for response in (SocketsFound("1", []), ClientCount("1", 1), ServerAnswer("1", 1)):
         server.adapter.on_response(response, "other")
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_a_broadcast_above_the_bound_of_this_server_is_one_line_in_the_log(
+    server: Server, caplog: pytest.LogCaptureFixture, asks: bool
+) -> None:
+    server.namespace.max_message_size = 100
+    socket = server.namespace.connect("a")
+    request = Broadcast(event("big", "x" * 200), EVERYONE, "1" if asks else None)
+    server.adapter.on_request(request, "other")
+    assert socket.delivered == []
+    (line,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "a message of 2" in line.getMessage()
+    assert "max_buffered_bytes (100)" in line.getMessage()
+    if asks:
+        assert server.bus.responses == [("other", ClientCount("1", 0))]
+    server.adapter.on_request(Broadcast(event("small"), EVERYONE), "other")
+    assert [packet.data[0] for packet, *_ in socket.delivered] == ["small"]
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_a_broadcast_above_the_bound_raises_before_it_is_published(
+    server: Server, local: bool
+) -> None:
+    server.namespace.max_message_size = 100
+    socket = server.namespace.connect("a")
+    target = EVERYONE._replace(flags=EVERYONE.flags._replace(local=local))
+    packet = event("big", "x" * 200)
+    with pytest.raises(MessageTooLarge):
+        server.adapter.broadcast(packet, target)
+    with pytest.raises(MessageTooLarge):
+        server.adapter.broadcast_with_ack(packet, target, FakeCollector())
+    assert (socket.delivered, server.bus.published) == ([], [])
 
 
 # --- connection state recovery

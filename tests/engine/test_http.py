@@ -21,6 +21,7 @@ from flask_realtime.engine.http import (
     BrokenBody,
     affinity_cookie,
     compress,
+    encode,
     error_body,
     read_body,
     reply,
@@ -229,3 +230,22 @@ def test_the_cookie_has_the_defaults_of_the_documentation(option: Any, expected:
         return sorted(part for part in cookie.split("; ") if not part.startswith("Expires="))
 
     assert attributes(affinity_cookie(option, "abc")) == attributes(expected)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_others_have_their_turn_while_a_large_body_is_compressed(encoding: str) -> None:
+    body = b"0123456789" * 100_000
+    turns: list[int] = []
+
+    def other() -> None:
+        while True:
+            turns.append(1)
+            gevent.sleep(0)
+
+    greenlet = gevent.spawn(other)
+    encoded = encode(body, encoding)
+    greenlet.kill()
+    assert len(turns) > 10
+    assert len(encoded) < len(body) // 100
+    decoded = gzip.decompress(encoded) if encoding == "gzip" else zlib.decompress(encoded)
+    assert decoded == body

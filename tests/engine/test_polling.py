@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -10,11 +11,12 @@ import pytest
 from gevent import socket
 
 from flask_realtime.codec.message import Message
+from flask_realtime.engine.backlog import STALL
 from flask_realtime.engine.polling import Overlap, PollingTransport, Response
 from flask_realtime.engine.transport import SlowClient
 from flask_realtime.errors import PacketError
 from tests.engine.test_websocket import RecordingOwner
-from tests.fakes import DEADLINE, settle
+from tests.fakes import DEADLINE, FakeTime, settle
 
 pytestmark = pytest.mark.usefixtures("quiet_hub")
 
@@ -22,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("quiet_hub")
 class World:
     def __init__(self, limit: int = 1000) -> None:
         self.owner = RecordingOwner()
-        self.transport = PollingTransport(self.owner, limit)
+        self.time = FakeTime()
+        self.transport = PollingTransport(self.owner, limit, clock=self.time)
 
     def poll_later(self) -> Any:
         greenlet = gevent.spawn(self.transport.poll)
@@ -38,6 +41,12 @@ def body(answer: Any) -> list[bytes]:
 @pytest.fixture
 def world(quiet_hub: io.StringIO) -> World:
     return World()
+
+
+@pytest.fixture
+def make(quiet_hub: io.StringIO) -> Callable[[int], World]:
+    """Worlds with a bound of their own."""
+    return World
 
 
 def test_packets_wait_for_a_get(world: World) -> None:
@@ -171,8 +180,8 @@ def test_the_packets_behind_the_one_that_ends_it_are_ignored(world: World) -> No
     assert world.owner.packets == ["4a"]
 
 
-def test_a_client_that_does_not_poll_is_given_up_at_the_bound(world: World) -> None:
-    for _ in range(9):
+def test_a_client_that_does_not_poll_is_given_up_at_four_times_the_bound(world: World) -> None:
+    for _ in range(39):
         world.transport.send(Message(b"x" * 100))
     assert world.owner.losses == []
     world.transport.send(Message(b"x" * 100))
@@ -181,23 +190,97 @@ def test_a_client_that_does_not_poll_is_given_up_at_the_bound(world: World) -> N
     ((reason, error),) = world.owner.losses
     assert reason == "transport error"
     assert isinstance(error, SlowClient)
+    assert str(error) == "4,040 bytes wait, over 4 times max_buffered_bytes (1,000)"
+
+
+def test_a_client_that_has_not_polled_for_a_while_is_given_up_above_the_bound(
+    world: World,
+) -> None:
+    for _ in range(9):
+        world.transport.send(Message(b"x" * 100))
+    world.time.now += 3600
+    for _ in range(2):
+        world.transport.send(Message(b"x" * 100))
+    world.time.now += STALL + 1
+    world.transport.send(Message(b"x" * 100))
+    settle()
+    ((_, error),) = world.owner.losses
+    assert "max_buffered_bytes (1,000), and the client has stopped reading" in str(error)
+
+
+def test_a_client_that_polls_may_be_behind_for_as_long_as_it_likes(
+    make: Callable[[int], World],
+) -> None:
+    world = make(2_000_000)
+    message = Message(b"x" * 500_000)
+    for _ in range(12):
+        world.transport.send(message)
+    for _ in range(20):
+        world.time.now += STALL
+        world.transport.poll()
+        world.transport.send(message)
+        world.transport.send(message)
+    assert world.transport.buffered_bytes > 2_000_000
+    settle()
+    assert world.owner.losses == []
 
 
 def test_many_messages_above_the_bound_end_the_session_once(world: World) -> None:
-    for _ in range(50):
+    for _ in range(100):
         world.transport.send(Message(b"x" * 100))
     settle()
     assert len(world.owner.losses) == 1
-    assert world.transport.buffered_bytes <= 1000
+    assert world.transport.buffered_bytes <= 4000
 
 
 def test_nothing_follows_what_a_slow_client_was_not_sent(world: World) -> None:
     get = world.poll_later()
-    for text in (b"first", b"x" * 1000, b"last"):
+    for text in (b"first", b"x" * 4000, b"last"):
         world.transport.send(Message(text))
     assert body(get) == [b"4first"]
     settle()
     assert body(world.transport.poll()) == [b"1"]
+
+
+# --- the size of a response
+
+
+def test_a_great_deal_is_split_over_several_responses(make: Callable[[int], World]) -> None:
+    world = make(100_000_000)
+    sent = [b"%d" % number + b"x" * 300_000 for number in range(10)]
+    get = world.poll_later()
+    for text in sent:
+        world.transport.send(Message(text))
+    world.transport.close()
+    parts = [body(get)]
+    while parts[-1][-1] != b"1":
+        assert world.owner.losses == []
+        parts.append(body(world.transport.poll()))
+    assert [len(part) for part in parts] == [3, 3, 3, 1, 2]
+    assert [packet[1:] for part in parts[:-1] for packet in part] == sent
+    assert world.owner.drains == 1
+    assert world.transport.buffered_bytes == 0
+
+
+def test_a_packet_larger_than_a_response_has_one_of_its_own(
+    make: Callable[[int], World],
+) -> None:
+    world = make(100_000_000)
+    for size in (1, 5_000_000, 1, 1):
+        world.transport.send(Message(b"x" * size))
+    sizes = [[len(packet) for packet in body(world.transport.poll())] for _ in range(3)]
+    assert sizes == [[2], [5_000_001], [2, 2]]
+
+
+def test_the_parts_of_a_response_may_be_compressed_if_any_of_their_messages_may(
+    make: Callable[[int], World],
+) -> None:
+    world = make(100_000_000)
+    for compress in (True, False, False):
+        world.transport.send(Message(b"x" * 1_000_000, compress=compress))
+    assert [world.transport.poll().compress for _ in range(3)] == [True] * 3
+    world.transport.send(Message(b"x", compress=False))
+    assert not world.transport.poll().compress
 
 
 def test_a_close_answers_the_waiting_get_with_a_noop_and_a_close(world: World) -> None:

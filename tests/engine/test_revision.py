@@ -430,7 +430,7 @@ def test_who_does_not_read_is_disconnected(make_engine: MakeEngine) -> None:
     engine = make_engine(allow_eio3=True, max_buffered_bytes=1000)
     old_polling(engine.network)
     session, receiver = engine.handler.last
-    for _ in range(3):
+    for _ in range(11):
         session.send_message(Message(None, [b"x" * 400]))
     settle()
     assert receiver.reasons == ["transport error"]

@@ -93,7 +93,6 @@ def test_polling_is_writable_while_a_get_waits(engine: EngineWorld) -> None:
 def test_a_slow_client_is_disconnected_at_the_bound(
     make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
     engine = make_engine(max_buffered_bytes=300_000)
     line = engine.network.websocket()
     session, _ = engine.handler.last
@@ -102,7 +101,12 @@ def test_a_slow_client_is_disconnected_at_the_bound(
     assert session.ready_state == "open"  # the emitter has gone on undisturbed
     line.ended()
     assert reason_of(engine) == "transport error"
-    assert re.search(r"closed: transport error \(\d+ bytes wait for the client\)", caplog.text)
+    (line_of_log,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert re.search(
+        r"closed: transport error \([\d,]{9} bytes wait, over 4 times max_buffered_bytes "
+        r"\(300,000\)\)",
+        line_of_log.getMessage(),
+    )
 
 
 def test_a_listener_of_the_end_that_fails_does_not_keep_the_connection(

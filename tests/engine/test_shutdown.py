@@ -65,6 +65,32 @@ def test_a_client_between_two_polls_gets_everything(engine: EngineWorld) -> None
     done(waiter)
 
 
+def test_a_client_that_is_upgrading_has_the_grace_to_finish(engine: EngineWorld) -> None:
+    line = engine.network.polling()
+    ws = engine.network.dial(line.sid)
+    ws.send("2probe")
+    assert ws.receive() == "3probe"
+    engine.handler.last[0].send_message(Message(b"last"))
+    waiter = shut_down(engine)
+    engine.time.advance(GRACE - 0.1)
+    gevent.sleep(0.05)  # it looks every 20 ms
+    assert not waiter.ready()
+    ws.send("5")
+    assert ws.receive() == "4last"
+    assert ws.wait_closed() == 1001
+    ws.leave()
+    done(waiter)
+
+
+def test_an_upgrade_that_is_never_finished_ends_with_the_grace(engine: EngineWorld) -> None:
+    line = engine.network.polling()
+    ws = engine.network.dial(line.sid)
+    waiter = shut_down(engine)
+    engine.time.advance(GRACE)
+    done(waiter)
+    ws.ended()
+
+
 def test_a_slow_websocket_has_the_grace_for_what_was_sent(engine: EngineWorld) -> None:
     ws = engine.network.websocket()
     engine.handler.last[0].send_message(Message(b"a" * BIG))

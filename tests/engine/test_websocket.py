@@ -214,12 +214,12 @@ def test_a_broken_frame_is_answered_with_its_close_code(
     world: World, data: bytes, code: int
 ) -> None:
     world.send(text_frame("4before"), data, text_frame("4after"))
-    received = world.receive()
-    assert received is not None
-    assert (received[0], received[1][:2]) == (CLOSE, code.to_bytes(2, "big"))
+    # A status and no text; the text is for the log.
+    assert world.receive() == (CLOSE, code.to_bytes(2, "big"))
     assert world.receive() is None
     ((reason, error),) = world.owner.losses
     assert reason == "transport error"
+    assert str(error)
     assert isinstance(error, FrameError)
     assert world.owner.packets == ["4before"]
 
@@ -322,14 +322,14 @@ def test_a_client_that_does_not_read_is_given_up_at_the_bound(world: World) -> N
     ((reason, error),) = world.owner.losses
     assert reason == "transport error"
     assert isinstance(error, SlowClient)
-    assert 9 <= sent <= 20
+    assert 40 <= sent <= 50
     world.transport.send(_messages(1)[0])
     settle()
     assert len(world.owner.losses) == 1
 
 
 def test_the_loss_is_not_reported_on_the_stack_of_the_emitter(world: World) -> None:
-    for message in _messages(30):
+    for message in _messages(60):
         world.transport.send(message)
     assert world.owner.losses == []
     settle()
@@ -337,7 +337,7 @@ def test_the_loss_is_not_reported_on_the_stack_of_the_emitter(world: World) -> N
 
 
 def test_nothing_is_sent_behind_a_frame_that_was_cut_off(world: World) -> None:
-    messages = _messages(30)
+    messages = _messages(80)
     for message in messages:
         world.transport.send(message)
         # The client goes on reading, also when the bound has been passed and the hub has not

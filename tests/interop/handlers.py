@@ -204,6 +204,13 @@ def on_bursts(io: Server, journal: Journal, socket: Socket) -> None:
         for number in range(count):
             socket.emit("burst", number)
 
+    @socket.on("flood")
+    def flood(count: int, size: int) -> None:
+        # In one turn: nothing is read from or written to other sockets meanwhile.
+        text = "x" * size
+        for number in range(count):
+            socket.emit("flood", number, text)
+
     @socket.on("stream")
     def stream(pause: float) -> None:
         def flow() -> None:
@@ -256,6 +263,20 @@ def on_leaving(io: Server, journal: Journal, socket: Socket) -> None:
     tag = tag_of_socket(socket)
     socket.on("disconnect me", lambda close=False: socket.disconnect(close))
     socket.on("close my connection", lambda: socket.conn.close())
+
+    @socket.on("see me off")
+    def see_off(way: str, seconds: float) -> None:
+        ends: dict[str, Callable[[], Any]] = {
+            "disconnect": lambda: socket.disconnect(close=True),
+            "disconnect_sockets": lambda: io.in_(socket.id).disconnect_sockets(close=True),
+            "conn.close": socket.conn.close,
+        }
+
+        def end() -> None:
+            socket.emit("last", round(seconds * 1000))
+            ends[way]()
+
+        gevent.spawn_later(seconds, end)
 
     @socket.on("disconnecting")
     def disconnecting(reason: str) -> None:
