@@ -123,12 +123,14 @@ class RequestError(RealtimeError):
         code: The number in the JSON body.
         message: The text in the JSON body.
         status: The HTTP status.
+        headers: What the answer has besides its body.
         context: What ``connection_error`` listeners are told about the cause.
     """
 
     code = 3
     message = "Bad request"
     status = 400
+    headers: Sequence[tuple[str, str]] = ()
 
     def __init__(
         self, context: Mapping[str, Any] | None = None, message: str | None = None
@@ -161,6 +163,12 @@ class BadHandshakeMethod(RequestError):
 
 class BadRequest(RequestError):
     """The request contradicts itself or the session; ``context["name"]`` says how."""
+
+
+class UnsupportedWebSocketVersion(BadRequest):
+    """The WebSocket has another version than 13; the answer names that (RFC 6455 §4.4)."""
+
+    headers = (("Sec-WebSocket-Version", "13"),)
 
 
 class Forbidden(RequestError):

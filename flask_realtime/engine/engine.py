@@ -252,7 +252,8 @@ class Engine(EventEmitter):
         host_socket = self._host.find(environ, start_response)
         if host_socket is not None and host_socket.is_upgraded:
             return refuse_upgraded(host_socket, error.message)
-        headers = [*self.cors_headers(environ), ("Content-Type", "application/json")]
+        headers = [*self.cors_headers(environ), *error.headers]
+        headers.append(("Content-Type", "application/json"))
         return reply(environ, start_response, error.status, headers, error_body(error))
 
     def _turn_away(

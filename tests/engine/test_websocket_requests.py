@@ -74,6 +74,47 @@ def test_a_broken_opening_handshake_is_refused_before_the_101(
     assert engine.handler.sessions == []
 
 
+@pytest.mark.parametrize("version", ["8", "14", ""])
+def test_a_refused_version_is_told_the_right_one(engine: EngineWorld, version: str) -> None:
+    """RFC 6455 §4.4."""
+    line = engine.network.dial(headers={"Sec-WebSocket-Version": version})
+    line.ended()
+    assert (line.answer.status, line.answer.headers["Sec-WebSocket-Version"]) == (400, "13")
+    other = engine.network.dial(headers={"Sec-WebSocket-Key": "short"})
+    other.ended()
+    assert "Sec-WebSocket-Version" not in other.answer.headers
+
+
+OFFER = {"Sec-WebSocket-Protocol": "b, a"}
+
+
+def test_the_first_subprotocol_that_is_offered_is_agreed_on(engine: EngineWorld) -> None:
+    line = engine.network.websocket(headers=OFFER)
+    assert line.answer.headers["Sec-WebSocket-Protocol"] == "b"
+    upgraded = engine.network.dial(engine.network.polling().sid, headers=OFFER)
+    upgraded.send("2probe")
+    assert upgraded.receive() == "3probe"
+    assert upgraded.answer.headers["Sec-WebSocket-Protocol"] == "b"
+    plain = engine.network.websocket()
+    assert "Sec-WebSocket-Protocol" not in plain.answer.headers
+
+
+def test_a_listener_may_choose_another_subprotocol(engine: EngineWorld) -> None:
+    @engine.engine.on("headers")
+    def headers(headers: Headers, environ: object) -> None:
+        headers["Sec-WebSocket-Protocol"] = "a"
+
+    line = engine.network.websocket(headers=OFFER)
+    assert line.answer.headers.getlist("Sec-WebSocket-Protocol") == ["a"]
+
+
+@pytest.mark.parametrize("offer", ["a,a", "a b", "", "caf\xe9"])
+def test_a_broken_offer_of_subprotocols_is_refused(engine: EngineWorld, offer: str) -> None:
+    line = engine.network.dial(headers={"Sec-WebSocket-Protocol": offer})
+    line.ended()
+    assert (line.answer.status, line.answer.json["code"]) == (400, 3)
+
+
 def test_http_1_0_cannot_be_upgraded(engine: EngineWorld) -> None:
     line = engine.network.dial(SERVER_PROTOCOL="HTTP/1.0")
     line.ended()
