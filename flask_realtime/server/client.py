@@ -151,7 +151,7 @@ class Client:
 
     def _on_event(self, packet: Packet, size: int) -> None:
         _, name, data, ack_id = packet
-        socket = self._sockets.get(name)
+        socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
             self._violation(f"an event for {name!r}, which was not joined")
         elif socket.is_concurrent(data[0]):
@@ -160,21 +160,27 @@ class Client:
             self.conn.inbox.put(socket.on_event, (data, ack_id), size)
 
     def _on_ack(self, packet: Packet, size: int) -> None:
-        socket = self._sockets.get(packet.namespace)
+        name = packet.namespace
+        socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
             self._violation(f"an acknowledgement for {packet.namespace!r}, which was not joined")
         else:
             socket.on_ack(packet.id, packet.data)
 
     def _on_disconnect(self, packet: Packet, size: int) -> None:
-        socket = self._sockets.pop(packet.namespace, None)
+        socket = self._sockets.get(packet.namespace) or self._addressed(packet.namespace)
         if socket is None:
             self._violation(f"a disconnect from {packet.namespace!r}, which was not joined")
         else:
+            del self._sockets[socket.nsp.name]
             socket.on_close(Reason.CLIENT_NAMESPACE_DISCONNECT)
 
     def _on_connect_error(self, packet: Packet, size: int) -> None:
         self._violation("a CONNECT_ERROR from a client")
+
+    def _addressed(self, name: str) -> Socket | None:
+        # A name that was not joined as it stands: the query of a CONNECT may be repeated.
+        return self._sockets.get(self.dialect.namespace_of(name))
 
     def _violation(self, what: str) -> None:
         logger.debug("! %s sent %s", self.conn.id[:6], what)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_realtime.codec.websocket_handshake import (
-    first_subprotocol,
     accept_key,
+    first_subprotocol,
     handshake_problem,
     is_upgrade,
 )
