@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from werkzeug.datastructures import Headers
 
 from ..options import unknown_option
+from ..quoting import quoted
 from .allowed_origins import DEFAULT_PORTS, check_origins
 
 __all__ = ["CorsPolicy", "is_same_origin"]
@@ -110,7 +111,7 @@ class CorsPolicy:
         try:
             return self._any or _matches(self._origin, origin, environ)
         except Exception:
-            logger.exception("! cors: the decision about %r failed", origin)
+            logger.exception("! cors: the decision about %s failed", quoted(origin))
             return False
 
     def headers(self, environ: Environ) -> Headers:

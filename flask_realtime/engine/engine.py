@@ -19,6 +19,7 @@ from ..errors import RequestError
 from ..events import EventEmitter
 from ..functions import require_function
 from ..options import Options
+from ..quoting import quoted, shown
 from ..reasons import Reason
 from .cors import CorsPolicy
 from .host import Environ, Host, HostSocket, NoHost, StartResponse
@@ -244,7 +245,7 @@ class Engine(EventEmitter):
     def _refuse(
         self, error: RequestError, environ: Environ, start_response: StartResponse
     ) -> list[bytes]:
-        logger.info("! refused: %s %s", error.message, error.context)
+        logger.info("! refused: %s %s", shown(error.message), quoted(error.context))
         self.trigger(
             "connection_error",
             RefusedRequest(environ, error.code, error.message, error.context),

@@ -15,6 +15,7 @@ from ..codec.message import Message, text_packet
 from ..errors import BadRequest
 from ..events import EventEmitter
 from ..options import Options
+from ..quoting import named, shown
 from .host import Environ, HostSocket, StartResponse
 from .http import affinity_cookie, with_headers
 from .packet_log import log_packets
@@ -157,7 +158,7 @@ class Opening:
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error}) from error
         if not isinstance(sid, str) or not sid or sid in self._engine.clients:
             problem = ValueError("generate_id must return a new, non-empty string")
-            logger.error("! %s", problem)
+            logger.error("! %s", shown(problem))
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": problem})
         limit = max(_MIN_INBOX, self._options.max_http_buffer_size)
         return Session(sid, self._engine, environ, limit, protocol)
@@ -178,9 +179,9 @@ class Opening:
         engine.trigger("connection", session)
         logger.info(
             "+ session %s opened: %s from %s",
-            session.id[:6],
+            named(session.id[:6]),
             session.transport.name,
-            session.remote_address,
+            named(session.remote_address or ""),
         )
 
     def _open_data(self, sid: str, upgrades: list[str]) -> str:

@@ -15,6 +15,7 @@ from ..codec.message import Message
 from ..codec.payload import decode_base64
 from ..errors import PacketError
 from ..events import EventEmitter
+from ..quoting import named, shown
 from ..reasons import Reason
 from .first_request import Remains, remains_of, shed_headers
 from .inbox import Inbox
@@ -261,7 +262,7 @@ class Session(EventEmitter):
             self.transport.abort()
         if was_open:
             why = f"{reason} ({description})" if description else reason
-            logger.info("- session %s closed: %s", self.id[:6], why)
+            logger.info("- session %s closed: %s", named(self.id[:6]), shown(why))
             self._receiver.on_close(reason, description)
             self.trigger("close", reason, description)
         if self._is_over:
@@ -349,7 +350,7 @@ class Session(EventEmitter):
     def enter_upgrade(self, state: UpgradeState) -> None:
         """Move to another state of the upgrade."""
         check_move(self.upgrade_state, state)
-        logger.debug("= upgrade of %s is %s", self.id[:6], state.name)
+        logger.debug("= upgrade of %s is %s", named(self.id[:6]), state.name)
         self.upgrade_state = state
 
     def complete_upgrade(self, transport: SocketTransport) -> None:
@@ -363,7 +364,7 @@ class Session(EventEmitter):
             transport.send_packet(packet)
         if self.is_paused:
             transport.pause()
-        logger.debug("= %s is on websocket", self.id[:6])
+        logger.debug("= %s is on websocket", named(self.id[:6]))
         self.trigger("upgrade", transport)
         if self._unflushed and transport.writable:
             self.drained()
@@ -383,7 +384,7 @@ class Session(EventEmitter):
 
     def _enter(self, state: SessionState) -> None:
         check_move(self.state, state)
-        logger.debug("= session %s is %s", self.id[:6], state.name)
+        logger.debug("= session %s is %s", named(self.id[:6]), state.name)
         self.state = state
 
     def __repr__(self) -> str:

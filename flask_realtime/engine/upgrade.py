@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from ..codec.engine_packet import PROBE, UPGRADE
+from ..quoting import named, shown
 from .polling import PollingTransport
 from .session import Session
 from .state import SessionState, UpgradeState
@@ -67,14 +68,14 @@ class Probe:
 
     def give_up(self, why: str) -> None:
         """Close the WebSocket; the session stays on polling."""
-        logger.debug("! upgrade of %s failed: %s", self.session.id[:6], why)
+        logger.debug("! upgrade of %s failed: %s", named(self.session.id[:6]), shown(why))
         self._leave()
         self.transport.close()
         self.transport.abort()
 
     def lost(self, reason: str, description: object = None) -> None:
         """The WebSocket is gone before it became the transport."""
-        logger.debug("! upgrade of %s failed: %s", self.session.id[:6], reason)
+        logger.debug("! upgrade of %s failed: %s", named(self.session.id[:6]), shown(reason))
         self._leave()
 
     def _leave(self) -> None:
