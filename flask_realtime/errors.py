@@ -104,6 +104,10 @@ class PacketError(RealtimeError, ValueError):
     """The peer sent an Engine.IO or Socket.IO packet that breaks the protocol."""
 
 
+class PacketTooLarge(PacketError):
+    """The peer sent a packet that exceeds a limit; the message names the option."""
+
+
 class FrameError(RealtimeError):
     """The peer sent a WebSocket frame that breaks RFC 6455 or exceeds a limit.
 
@@ -114,6 +118,13 @@ class FrameError(RealtimeError):
     def __init__(self, close_code: int, message: str) -> None:
         super().__init__(message)
         self.close_code = close_code
+
+
+def is_over_limit(cause: object) -> bool:
+    """Say whether a connection has ended because a message exceeds a limit."""
+    if isinstance(cause, FrameError):
+        return cause.close_code == 1009
+    return isinstance(cause, PacketTooLarge)
 
 
 class RequestError(RealtimeError):
@@ -169,6 +180,16 @@ class UnsupportedWebSocketVersion(BadRequest):
     """The WebSocket has another version than 13; the answer names that (RFC 6455 §4.4)."""
 
     headers = (("Sec-WebSocket-Version", "13"),)
+
+
+class WriteKept(BadRequest):
+    """A middleware around the application keeps what is written: no WebSocket can begin."""
+
+    message = "A middleware of this server keeps responses: no WebSocket is possible"
+
+    def __init__(self) -> None:
+        error = "a middleware keeps what is written"
+        super().__init__({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": error})
 
 
 class Forbidden(RequestError):

@@ -12,10 +12,12 @@ QUOTING = {"named", "quoted", "shown"}
 # What a log line may hold as it stands: the program and the operator chose it.
 OWN_WORDS = {
     "Reason.SERVER_SHUTTING_DOWN",
+    "_LIMIT",
     "address",
     "sign",
     "short",
     "before",
+    "obstacle.value",
     "self._stream",
     "self._title",
     "self.options.path",
@@ -33,8 +35,9 @@ def unquoted_log_arguments(package: Path) -> list[str]:
         for node in module.nodes():
             if not isinstance(node, ast.Call) or not is_log_call(node.func):
                 continue
-            line, args = node.args[0], node.args[1:]
-            if not isinstance(line, (ast.Constant, ast.Name)):
+            # The first argument of `log` is the level.
+            line, *args = node.args[called(node) == "log" :]
+            if not isinstance(line, (ast.Constant, ast.Name)) and ast.unparse(line) not in known:
                 found.append(module.at(node, "a log line that is put together before it is logged"))
                 continue
             text = str(line.value) if isinstance(line, ast.Constant) else ""

@@ -77,6 +77,7 @@ class PollingTransport:
         "_packets",
         "_posting",
         "_size",
+        "_told",
         "_waiter",
         "_waking",
     )
@@ -95,6 +96,7 @@ class PollingTransport:
         self._waiter: Waiter[Response] | None = None
         self._waking = False
         self._posting = False
+        self._told = False
         self._closing = False
 
     @property
@@ -211,6 +213,11 @@ class PollingTransport:
     def end_post(self) -> None:
         """The POST is over, whatever became of it."""
         self._posting = False
+
+    def first_too_large(self) -> bool:
+        """Note a POST above the limit; say whether it is the first."""
+        told, self._told = self._told, True
+        return not told
 
     def post(self, body: bytes, is_binary: bool = False) -> None:
         """Take the packets of a POST; others have their turn between a great many of them.

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ..codec.engine_packet import CLOSE, PING, PONG
 from ..codec.message import Message
 from ..codec.payload import decode_base64
-from ..errors import PacketError
+from ..errors import PacketError, is_over_limit
 from ..events import EventEmitter
 from ..quoting import named, shown
 from ..reasons import Reason
@@ -262,7 +262,9 @@ class Session(EventEmitter):
             self.transport.abort()
         if was_open:
             why = f"{reason} ({description})" if description else reason
-            logger.info("- session %s closed: %s", named(self.id[:6]), shown(why))
+            # One line for each connection at most, since this happens once.
+            level = logging.WARNING if is_over_limit(description) else logging.INFO
+            logger.log(level, "- session %s closed: %s", named(self.id[:6]), shown(why))
             self._receiver.on_close(reason, description)
             self.trigger("close", reason, description)
         if self._is_over:

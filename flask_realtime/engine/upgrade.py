@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from ..codec.engine_packet import PROBE, UPGRADE
+from ..errors import is_over_limit
 from ..quoting import named, shown
 from .polling import PollingTransport
 from .session import Session
@@ -75,7 +76,9 @@ class Probe:
 
     def lost(self, reason: str, description: object = None) -> None:
         """The WebSocket is gone before it became the transport."""
-        logger.debug("! upgrade of %s failed: %s", named(self.session.id[:6]), shown(reason))
+        level = logging.WARNING if is_over_limit(description) else logging.DEBUG
+        why = f"{reason} ({description})" if description else reason
+        logger.log(level, "! upgrade of %s failed: %s", named(self.session.id[:6]), shown(why))
         self._leave()
 
     def _leave(self) -> None:

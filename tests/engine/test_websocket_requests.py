@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from werkzeug.datastructures import Headers
 
@@ -200,6 +202,24 @@ def test_the_messages_of_a_websocket_are_limited(make_engine: MakeEngine) -> Non
     assert line.wait_closed() == 1009
     line.ended()
     assert engine.handler.last[1].reasons == ["transport error"]
+
+
+@pytest.mark.parametrize("probe", [False, True])
+@pytest.mark.parametrize("deflate", [False, True])
+def test_a_message_above_the_limit_is_one_warning(
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture, probe: bool, deflate: bool
+) -> None:
+    engine = make_engine(max_http_buffer_size=1000, per_message_deflate=deflate)
+    line = (
+        engine.network.dial(engine.network.polling().sid) if probe else engine.network.websocket()
+    )
+    line.send("4" + "x" * 1000, "4" + "y" * 1000)
+    line.wait_closed()
+    line.ended()
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.levelname == "WARNING"
+    assert "max_http_buffer_size, 1000 bytes" in record.getMessage()
+    assert engine.handler.last[0].id[:6] in record.getMessage()
 
 
 def test_the_messages_of_a_probe_are_limited(make_engine: MakeEngine) -> None:
