@@ -1,7 +1,7 @@
 """Where each WSGI server keeps the socket of a request, and how it is taken over.
 
 - gevent's ``pywsgi`` with any handler, ours or the stock one: the handler is behind
-  ``start_response``, unless a middleware has wrapped that; ours is in the environ as well;
+  ``start_response``, also where a middleware has wrapped that; ours is in the environ as well;
 - gunicorn's gevent worker: ``gunicorn.socket`` in the environ;
 - gevent-websocket, its handler and its gunicorn worker: the 101 has been sent before the
   application is called, and its WebSocket object knows the handler.
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 HANDLER_KEY = "flask_realtime.handler"
 
 _Socket = get_original("socket", "socket")
-#: How many things around a `write` are looked into for the host's.
+#: How many things around a function are looked into for the host's.
 _MOST = 50
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError)
 
@@ -58,7 +58,9 @@ class SocketFinder:
         # HTTP/2 has no socket of its own for a request.
         if sock is not None and environ.get("SERVER_PROTOCOL") == "HTTP/1.1":
             return _GunicornSocket(sock, environ["wsgi.input"], start_response)
-        return None
+        # Of a stock handler nothing is in the environ.
+        handler = _owner(start_response, "start_response", _is_handler)
+        return None if handler is None else _PywsgiSocket(handler, start_response)
 
 
 class _PywsgiSocket:
@@ -71,7 +73,7 @@ class _PywsgiSocket:
             set_nodelay(self.socket)
 
     def writer_of(self, write: Any) -> Any:
-        return _writer(write, lambda owner: owner is self._handler)
+        return _owner(write, "write", lambda owner: owner is self._handler)
 
     def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
         if self._start_response is not None:
@@ -108,7 +110,7 @@ class _GunicornSocket:
         set_nodelay(sock)
 
     def writer_of(self, write: Any) -> Any:
-        return _writer(write, lambda owner: getattr(owner, "sock", None) is self.socket)
+        return _owner(write, "write", lambda owner: getattr(owner, "sock", None) is self.socket)
 
     def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
         write = self._start_response("101 Switching Protocols", list(headers))
@@ -135,12 +137,22 @@ class _GunicornSocket:
             self._response.force_close()
 
 
-def _writer(write: Any, is_host: Callable[[Any], bool]) -> Any:
-    """Return the host's object whose ``write`` this is, or calls, as far as one can see."""
-    found = [write]
+def _is_handler(owner: Any) -> bool:
+    return isinstance(owner, WSGIHandler)
+
+
+def _owner(function: Any, name: str, is_host: Callable[[Any], bool]) -> Any:
+    """Return the host's object whose method this is, or calls, as far as one can see.
+
+    Args:
+        function: A function of the host, or of a middleware around it.
+        name: The name of the method.
+        is_host: Says whether an object is the one that is looked for.
+    """
+    found = [function]
     for function in found:
         owner = getattr(function, "__self__", None)
-        if owner is not None and function.__name__ == "write" and is_host(owner):
+        if owner is not None and function.__name__ == name and is_host(owner):
             return owner
         for part in _parts(function, owner):
             if len(found) < _MOST and callable(part) and not any(part is one for one in found):

@@ -35,7 +35,7 @@ def shown(value: object, limit: int = LIMIT) -> str:
 
 def named(name: str, limit: int = LIMIT) -> str:
     """Return a name, of a namespace or a socket: in quotes unless it is one plain word."""
-    if len(name) <= limit and _PLAIN.fullmatch(name):
+    if len(name) <= limit and (name.isalnum() or _PLAIN.fullmatch(name)):
         return name
     return quoted(name, limit)
 

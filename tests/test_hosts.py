@@ -16,6 +16,7 @@ from geventwebsocket.handler import WebSocketHandler
 from flask_realtime import Middleware, Server
 from flask_realtime.errors import WriteKept
 from flask_realtime.hosts import SocketFinder, read_no_more
+from flask_realtime.pywsgi import RealtimeHandler
 from tests.fakes import Answer, request, wait_until
 from tests.frames import text_frame
 from tests.test_pywsgi import HELLO, Connection, Serve, serve
@@ -42,6 +43,25 @@ def server() -> Server:
 def test_the_stock_handler_of_pywsgi_is_behind_start_response(serve: Serve, server: Server) -> None:
     answers(serve, WSGIHandler, Middleware(server))
     wait_until(lambda: server.engine.clients_count == 0)
+
+
+def adding_headers(app: Any) -> Any:
+    def wrapped(environ: Any, start_response: Any) -> Any:
+        return app(environ, lambda status, headers: start_response(status, [*headers, ("A", "b")]))
+
+    return wrapped
+
+
+@pytest.mark.parametrize("handler", [WSGIHandler, RealtimeHandler, WebSocketHandler])
+def test_the_handler_of_pywsgi_is_found_behind_middlewares(
+    serve: Serve, server: Server, handler: type
+) -> None:
+    app = adding_headers(adding_headers(Middleware(server)))
+    answers(serve, handler, app)
+    with Connection(serve(app, handler)) as connection:
+        connection.send(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"\r\nA: b\r\n" in connection.until(b"\r\n\r\n")
+        assert b'"upgrades":["websocket"]' in connection.until(b"}")
 
 
 def test_the_handler_of_gevent_websocket_has_sent_the_101(serve: Serve, server: Server) -> None:
