@@ -110,7 +110,7 @@ class _GunicornSocket:
         set_nodelay(sock)
 
     def writer_of(self, write: Any) -> Any:
-        return _owner(write, "write", lambda owner: getattr(owner, "sock", None) is self.socket)
+        return _owner(write, "write", lambda owner: _attribute(owner, "sock") is self.socket)
 
     def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
         write = self._start_response("101 Switching Protocols", list(headers))
@@ -151,8 +151,8 @@ def _owner(function: Any, name: str, is_host: Callable[[Any], bool]) -> Any:
     """
     found = [function]
     for function in found:
-        owner = getattr(function, "__self__", None)
-        if owner is not None and function.__name__ == name and is_host(owner):
+        owner = _attribute(function, "__self__")
+        if owner is not None and _attribute(function, "__name__") == name and is_host(owner):
             return owner
         for part in _parts(function, owner):
             if len(found) < _MOST and callable(part) and not any(part is one for one in found):
@@ -162,14 +162,21 @@ def _owner(function: Any, name: str, is_host: Callable[[Any], bool]) -> Any:
 
 def _parts(function: Any, owner: Any) -> Iterator[Any]:
     # What it may call: a partial, a wrapper, a closure, the attributes of an object.
-    yield getattr(function, "func", None)
-    yield getattr(function, "__wrapped__", None)
-    for cell in getattr(function, "__closure__", None) or ():
+    yield _attribute(function, "func")
+    yield _attribute(function, "__wrapped__")
+    for cell in _attribute(function, "__closure__") or ():
         with suppress(ValueError):  # it is empty as yet
             yield cell.cell_contents
     for thing in (function, owner):
         if not isinstance(thing, (ModuleType, type)):
-            yield from list(getattr(thing, "__dict__", {}).values())
+            yield from list((_attribute(thing, "__dict__") or {}).values())
+
+
+def _attribute(thing: Any, name: str) -> Any:
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - what proxies such as flask.request raise
+        return None
 
 
 def read_no_more(sock: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import flask
 import gevent.socket
 import pytest
 from gevent.pywsgi import WSGIHandler
@@ -160,6 +161,26 @@ def wrapped(write: Any) -> Any:
     return function
 
 
+class Thorny:
+    """An object whose attributes cannot be read."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+def beside(*things: Any) -> Any:
+    first, second, third, write = things
+
+    def function(data: bytes) -> Any:
+        assert (first, second, third) is not None
+        return write(data)
+
+    return function
+
+
 class Record:
     """Not the host, although it can write."""
 
@@ -179,6 +200,7 @@ PASSING: dict[str, Callable[[Any], Any]] = {
     "an object": Wrapper,
     "a method": lambda write: Wrapper(write).on_data,
     "a wrapped function": wrapped,
+    "beside a proxy": lambda write: beside(flask.request, flask.g, Thorny(), write),
     "three of them": lambda write: Wrapper(partial(lambda data: write(data))),
 }
 KEEPING: dict[str, Callable[[Any], Any]] = {

@@ -41,7 +41,7 @@ def is_same_origin(origin: str, environ: Environ) -> bool:
     """Say whether ``origin`` names the host that the request was sent to.
 
     The scheme does not count: behind a proxy that ends TLS the server sees another one than
-    the browser, and clients that are no browsers, such as Swift's, name that of the WebSocket,
+    the browser, and other clients, such as Swift's, name that of the WebSocket,
     ``ws`` or ``wss``. ``X-Forwarded-*`` headers do not count either; a proxy middleware that is
     configured to trust them sets ``HTTP_HOST``.
     """

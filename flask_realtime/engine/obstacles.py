@@ -1,6 +1,6 @@
 """What keeps clients of a server from WebSockets, told once each in its log.
 
-The clients themselves stay on long-polling and complain of nothing. Pure functions find the
+The clients stay on long-polling, and report no error. Pure functions find the
 cause; :class:`Obstacles` remembers what has been told.
 """
 
