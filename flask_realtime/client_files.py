@@ -7,6 +7,7 @@ encoding, until it changes on the disk.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from datetime import datetime, timezone
@@ -17,8 +18,11 @@ from werkzeug.utils import redirect, send_file
 from werkzeug.wrappers import Response
 
 from .engine.http import choose_encoding, encode
+from .quoting import shown
 
 __all__ = ["CLIENT_FILES", "ClientFiles"]
+
+logger = logging.getLogger(__name__)
 
 _NAMES = ("socket.io", "socket.io.min", "socket.io.esm.min", "socket.io.msgpack.min")
 #: What is served below the path of the server.
@@ -49,6 +53,7 @@ class ClientFiles:
             self._directory = Path(option)
             if not self._directory.is_dir():
                 raise ValueError(f"serve_client: there is no directory {option!r}")
+        self._told = False
         # By name and encoding: when the file was changed, its size, and the compressed body.
         self._kept: dict[tuple[str, str], tuple[tuple[int, int], bytes]] = {}
 
@@ -58,6 +63,11 @@ class ClientFiles:
             return None
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
+        if not self._told:
+            # At the first request: by now the application has configured its log.
+            self._told = True
+            source = f"{_CDN}, release {_RELEASE}" if self._directory is None else self._directory
+            logger.info("= the client's files come from %s", shown(source))
         if self._directory is None:
             return redirect(f"{_CDN}/{_RELEASE}/{name}")
         path = self._directory / name

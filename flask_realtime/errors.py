@@ -27,6 +27,7 @@ __all__ = [
     "PacketError",
     "RealtimeError",
     "RequestError",
+    "SlowClient",
     "SocketDisconnected",
 ]
 
@@ -121,6 +122,10 @@ class PacketError(RealtimeError, ValueError):
     """The peer sent an Engine.IO or Socket.IO packet that breaks the protocol."""
 
 
+class PacketTooLarge(PacketError):
+    """The peer sent a packet that exceeds a limit; the message names the option."""
+
+
 class FrameError(RealtimeError):
     """The peer sent a WebSocket frame that breaks RFC 6455 or exceeds a limit.
 
@@ -133,6 +138,17 @@ class FrameError(RealtimeError):
         self.close_code = close_code
 
 
+class SlowClient(RealtimeError):
+    """Too much waits for a client; the text names the size, the bound and the option."""
+
+
+def is_over_limit(cause: object) -> bool:
+    """Say whether a connection has ended because a message, or what waits, exceeds a limit."""
+    if isinstance(cause, FrameError):
+        return cause.close_code == 1009
+    return isinstance(cause, (PacketTooLarge, SlowClient))
+
+
 class RequestError(RealtimeError):
     """An HTTP request is refused with one of the six documented error codes.
 
@@ -140,12 +156,14 @@ class RequestError(RealtimeError):
         code: The number in the JSON body.
         message: The text in the JSON body.
         status: The HTTP status.
+        headers: What the answer has besides its body.
         context: What ``connection_error`` listeners are told about the cause.
     """
 
     code = 3
     message = "Bad request"
     status = 400
+    headers: Sequence[tuple[str, str]] = ()
 
     def __init__(
         self, context: Mapping[str, Any] | None = None, message: str | None = None
@@ -178,6 +196,22 @@ class BadHandshakeMethod(RequestError):
 
 class BadRequest(RequestError):
     """The request contradicts itself or the session; ``context["name"]`` says how."""
+
+
+class UnsupportedWebSocketVersion(BadRequest):
+    """The WebSocket has another version than 13; the answer names that (RFC 6455 §4.4)."""
+
+    headers = (("Sec-WebSocket-Version", "13"),)
+
+
+class WriteKept(BadRequest):
+    """A middleware around the application keeps what is written: no WebSocket can begin."""
+
+    message = "A middleware of this server keeps responses: no WebSocket is possible"
+
+    def __init__(self) -> None:
+        error = "a middleware keeps what is written"
+        super().__init__({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": error})
 
 
 class Forbidden(RequestError):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, overload
 
 from .functions import require_event, require_function
+from .quoting import quoted
 
 __all__ = ["EventEmitter"]
 
@@ -137,5 +138,5 @@ class EventEmitter:
             try:
                 listener(*args)
             except Exception:
-                logger.exception("! a listener of %r failed", event)
+                logger.exception("! a listener of %s failed", quoted(event))
         return bool(called)

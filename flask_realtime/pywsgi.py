@@ -24,6 +24,7 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from . import request_body
 from .hosts import HANDLER_KEY, read_no_more, set_nodelay
+from .quoting import shown
 from .request_body import MIN_RATE, NO_BODY, BodyError, ChunkedBody, RequestBody, SizedBody
 from .request_head import BadHead, RequestHead, parse_request_line, parse_target
 
@@ -257,7 +258,7 @@ class RealtimeHandler(WSGIHandler):
         if not isinstance(v, BodyError):
             super().handle_error(t, v, tb)
             return
-        logger.debug("a body of %s is broken: %s", self.client_address, v)
+        logger.debug("a body of %s is broken: %s", self.client_address, shown(v))
         self.close_connection = True
         if not self.headers_sent:
             self._refuse(v.code or 400)

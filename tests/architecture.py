@@ -20,6 +20,7 @@ LAYERS = {
     "extras": BASE,
     "functions": BASE,
     "options": BASE,
+    "quoting": BASE,
     "reasons": BASE,
     "rooms": BASE,
     "codec": CODEC,

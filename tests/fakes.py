@@ -21,6 +21,7 @@ from flask_realtime.engine.host import Environ, StartResponse
 from flask_realtime.engine.hub import HubThread
 from flask_realtime.engine.scheduler import Scheduler
 from flask_realtime.engine.session import Session
+from flask_realtime.errors import WriteKept
 from flask_realtime.options import Options
 
 #: Seconds after which something that was waited for counts as missing.
@@ -121,9 +122,16 @@ class FakeHostSocket:
         self._start_response = start_response
         self._leftover = leftover
 
+    def writer_of(self, write: Any) -> Any:
+        """A middleware of these tests keeps what is written in a list."""
+        owner = getattr(write, "__self__", self)
+        return None if isinstance(owner, list) else owner
+
     def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
         if not self.is_upgraded:
-            self._start_response("101 Switching Protocols", list(headers))
+            write = self._start_response("101 Switching Protocols", list(headers))
+            if self.writer_of(write) is None:
+                raise WriteKept
         self.socket.sendall(first)
         return self._leftover
 
@@ -216,12 +224,13 @@ UPGRADE_HEADERS = {
 
 
 class Answer:
-    """The answer to a request, as far as it has come."""
+    """The answer to a request, as far as it has come; ``sock`` and ``write`` are gunicorn's."""
 
     def __init__(self) -> None:
         self.status = 0
         self.headers = Headers()
         self.body = b""
+        self.sock: Any = None
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
@@ -230,9 +239,9 @@ class Answer:
         assert all(isinstance(name, str) and isinstance(value, str) for name, value in headers)
         self.status = int(status.split()[0])
         self.headers = Headers(headers)
-        return self._write
+        return self.write
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         self.body += data
 
     @property
@@ -258,10 +267,11 @@ class Answer:
 
     def fill(self, app: Any, environ: Environ) -> Answer:
         """Run the application in the current greenlet."""
+        self.sock = environ.get(CONNECTION)
         chunks = app(environ, self.start_response)
         try:
             for chunk in chunks:
-                self._write(chunk)
+                self.write(chunk)
         finally:
             if hasattr(chunks, "close"):
                 chunks.close()

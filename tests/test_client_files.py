@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import os
 import zlib
 from collections.abc import Callable
@@ -49,6 +50,24 @@ def test_the_client_is_found_upwards_from_the_application(dist: Path, tmp_path: 
     assert answer.headers["Content-Type"].startswith("application/javascript")
     assert answer.headers["Cache-Control"] == "public, max-age=0"
     assert answer.headers["ETag"].strip('"') == VERSION
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_where_they_come_from_is_logged_once(
+    dist: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, is_there: bool
+) -> None:
+    files = ClientFiles(True, [str(tmp_path if is_there else Path("/"))])
+    source = str(dist) if is_there else "https://cdn.socket.io, release 4.8.1"
+    with caplog.at_level(logging.INFO, "flask_realtime"):
+        get(files, "other.js")
+        assert caplog.records == []
+        for name in ("socket.io.js", "socket.io.min.js"):
+            found(files, name)
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()) == (
+        "INFO",
+        f"= the client's files come from {source}",
+    )
 
 
 def test_a_source_map_is_json(dist: Path) -> None:

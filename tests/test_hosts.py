@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import io
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import flask
 import gevent.socket
 import pytest
 from gevent.pywsgi import WSGIHandler
 from geventwebsocket.handler import WebSocketHandler
 
 from flask_realtime import Middleware, Server
+from flask_realtime.errors import WriteKept
 from flask_realtime.hosts import SocketFinder, read_no_more
+from flask_realtime.pywsgi import RealtimeHandler
 from tests.fakes import Answer, request, wait_until
 from tests.frames import text_frame
 from tests.test_pywsgi import HELLO, Connection, Serve, serve
@@ -38,6 +44,25 @@ def server() -> Server:
 def test_the_stock_handler_of_pywsgi_is_behind_start_response(serve: Serve, server: Server) -> None:
     answers(serve, WSGIHandler, Middleware(server))
     wait_until(lambda: server.engine.clients_count == 0)
+
+
+def adding_headers(app: Any) -> Any:
+    def wrapped(environ: Any, start_response: Any) -> Any:
+        return app(environ, lambda status, headers: start_response(status, [*headers, ("A", "b")]))
+
+    return wrapped
+
+
+@pytest.mark.parametrize("handler", [WSGIHandler, RealtimeHandler, WebSocketHandler])
+def test_the_handler_of_pywsgi_is_found_behind_middlewares(
+    serve: Serve, server: Server, handler: type
+) -> None:
+    app = adding_headers(adding_headers(Middleware(server)))
+    answers(serve, handler, app)
+    with Connection(serve(app, handler)) as connection:
+        connection.send(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"\r\nA: b\r\n" in connection.until(b"\r\n\r\n")
+        assert b'"upgrades":["websocket"]' in connection.until(b"}")
 
 
 def test_the_handler_of_gevent_websocket_has_sent_the_101(serve: Serve, server: Server) -> None:
@@ -114,6 +139,7 @@ def test_the_worker_of_gunicorn_gives_its_socket(leftover: bytes) -> None:
         reader = FakeUnreader(leftover)
 
     sock, answer = FakeSocket(), Answer()
+    answer.sock = sock
     environ = request(wsgi={"gunicorn.socket": sock, "wsgi.input": Body()})
     found = SocketFinder().find(environ, answer.start_response)
     assert found.socket is sock
@@ -125,9 +151,107 @@ def test_the_worker_of_gunicorn_gives_its_socket(leftover: bytes) -> None:
 
 
 def test_a_body_of_gunicorn_that_says_nothing_is_no_leftover() -> None:
-    environ = request(wsgi={"gunicorn.socket": FakeSocket()})
-    found = SocketFinder().find(environ, Answer().start_response)
+    answer = Answer()
+    answer.sock = FakeSocket()
+    environ = request(wsgi={"gunicorn.socket": answer.sock})
+    found = SocketFinder().find(environ, answer.start_response)
     assert found.switch_protocols([]) == b""
+
+
+class Wrapper:
+    """A ``write`` that is an object; it knows itself as well."""
+
+    def __init__(self, write: Any) -> None:
+        self.own, self.write = self, write
+
+    def __call__(self, data: bytes) -> Any:
+        return self.write(data)
+
+    def on_data(self, data: bytes) -> Any:
+        return self.write(data)
+
+
+def wrapped(write: Any) -> Any:
+    @functools.wraps(write)
+    def function(data: bytes) -> None:
+        del data
+
+    return function
+
+
+class Thorny:
+    """An object whose attributes cannot be read."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+def beside(*things: Any) -> Any:
+    first, second, third, write = things
+
+    def function(data: bytes) -> Any:
+        assert (first, second, third) is not None
+        return write(data)
+
+    return function
+
+
+class Record:
+    """Not the host, although it can write."""
+
+    def __init__(self) -> None:
+        self.items = [self.write] * 1000
+        self.__dict__.update({f"a{number}": partial(print, number) for number in range(1000)})
+
+    def write(self, data: bytes) -> None:
+        """Keep it."""
+
+
+#: What a middleware may return from `start_response`; those of the first hand on what is written.
+PASSING: dict[str, Callable[[Any], Any]] = {
+    "the host's own": lambda write: write,
+    "a function": lambda write: lambda data: write(data),
+    "a partial": lambda write: partial(write),
+    "an object": Wrapper,
+    "a method": lambda write: Wrapper(write).on_data,
+    "a wrapped function": wrapped,
+    "beside a proxy": lambda write: beside(flask.request, flask.g, Thorny(), write),
+    "three of them": lambda write: Wrapper(partial(lambda data: write(data))),
+}
+KEEPING: dict[str, Callable[[Any], Any]] = {
+    "a list": lambda write: [].append,
+    "a buffer": lambda write: io.BytesIO().write,
+    "a function": lambda write: lambda data: None,
+    "an object": lambda write: Wrapper(Record().write),
+    "a builtin": lambda write: print,
+    "nothing": lambda write: None,
+}
+
+
+@pytest.mark.parametrize("way", PASSING)
+def test_a_write_that_calls_the_hosts_is_known(way: str) -> None:
+    answer = Answer()
+    answer.sock = FakeSocket()
+    environ = request(wsgi={"gunicorn.socket": answer.sock})
+    found = SocketFinder().find(environ, answer.start_response)
+    assert found.writer_of(PASSING[way](answer.write)) is answer
+
+
+@pytest.mark.parametrize("way", KEEPING)
+def test_a_write_that_keeps_what_is_written_is_known(way: str) -> None:
+    answer = Answer()
+    answer.sock = FakeSocket()
+    environ = request(wsgi={"gunicorn.socket": answer.sock})
+
+    def start_response(*args: Any) -> Any:
+        return KEEPING[way](answer.start_response(*args))
+
+    found = SocketFinder().find(environ, start_response)
+    with pytest.raises(WriteKept):
+        found.switch_protocols([("Upgrade", "websocket")])
 
 
 def test_a_connection_that_reads_no_more_keeps_what_has_arrived_and_answers() -> None:

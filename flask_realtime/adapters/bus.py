@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..codec.message import Message
 from ..codec.socket_packet import Packet
 from ..options import RecoveryOptions
+from ..quoting import shown
 from .base import Target
 from .cluster_format import decode, message_of
 from .messages import Broadcast, Request, Response
@@ -202,7 +203,7 @@ class LoopbackHub:
                 deliver(receiver, *found)
         except ValueError as error:
             bus.malformed += 1
-            logger.debug("! a malformed message: %s", error)
+            logger.debug("! a malformed message: %s", shown(error))
 
 
 class LoopbackBus:
@@ -227,7 +228,7 @@ class LoopbackBus:
         try:
             self._hub.respond(self, origin, response)
         except (TypeError, ValueError) as error:
-            logger.error("! an answer to another server cannot be sent: %s", error)
+            logger.error("! an answer to another server cannot be sent: %s", shown(error))
 
     def server_count(self) -> int:
         """Return how many servers listen."""

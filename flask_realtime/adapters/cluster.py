@@ -18,6 +18,7 @@ from ..codec.message import Message
 from ..codec.socket_packet import Packet, PacketType
 from ..errors import ClusterTimeout, MessageTooLarge
 from ..options import RecoveryOptions
+from ..quoting import named, shown
 from .base import AckCollector, Adapter, LocalSockets, ServerAck, Target
 from .bus import Bus, BusRecovery
 from .memory import MemoryAdapter, with_offset
@@ -87,14 +88,14 @@ class ClusterAdapter(Adapter):
         if self._life is not _Life.CLOSED:
             self._life = _Life.LISTENING
             self._bus.start(self)
-            logger.info("+ %s joined the cluster", self.namespace.name)
+            logger.info("+ %s joined the cluster", named(self.namespace.name))
 
     def close(self) -> None:
         """Stop listening."""
         if self._life is not _Life.CLOSED:
             self._life = _Life.CLOSED
             self._bus.close()
-            logger.info("- %s left the cluster", self.namespace.name)
+            logger.info("- %s left the cluster", named(self.namespace.name))
 
     def stats(self) -> dict[str, int]:
         """Return the counters of the bus."""
@@ -188,7 +189,7 @@ class ClusterAdapter(Adapter):
             request.expect(self.server_count() - 1)
         except OSError as error:
             # Nobody knows how many clients were asked: the timeout tells.
-            logger.warning("! the servers could not be counted: %s", error)
+            logger.warning("! the servers could not be counted: %s", shown(error))
 
     # Acting
 

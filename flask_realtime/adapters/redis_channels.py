@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ..quoting import shown
 from .redis_link import RedisLink, redis_errors
 from .redis_publisher import Command, Publisher
 from .redis_subscriber import Subscriber
@@ -163,7 +164,7 @@ class RedisChannels:
     def on_malformed(self, error: ValueError) -> None:
         """Count a message that was malformed."""
         self.malformed += 1
-        logger.debug("! a malformed message: %s", error)
+        logger.debug("! a malformed message: %s", shown(error))
 
 
 def _escape(text: str) -> str:

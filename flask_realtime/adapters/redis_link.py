@@ -19,6 +19,7 @@ import gevent
 from gevent.monkey import is_module_patched
 
 from ..extras import optional
+from ..quoting import shown
 
 __all__ = ["RedisLink", "error_code", "redis_errors"]
 
@@ -273,7 +274,7 @@ class RedisLink:
         """Something did not reach Redis."""
         if not self._is_down:
             self._is_down = True
-            logger.warning("! Redis is out of reach: %s", error)
+            logger.warning("! Redis is out of reach: %s", shown(error))
 
     def works(self) -> None:
         """A new connection has been made."""

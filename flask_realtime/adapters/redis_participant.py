@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable
 
+from ..quoting import shown
 from .bus import Receiver
 from .messages import Request, Response
 from .redis_channels import Handler, RedisChannels
@@ -135,7 +136,7 @@ class Participant:
         try:
             payload = encode(response)
         except (TypeError, ValueError) as error:
-            logger.error("! an answer to another server cannot be sent: %s", error)
+            logger.error("! an answer to another server cannot be sent: %s", shown(error))
         else:
             self._channels.publish(channel, payload)
 

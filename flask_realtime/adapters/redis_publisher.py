@@ -17,6 +17,7 @@ import gevent
 from gevent.event import Event
 
 from ..extras import optional
+from ..quoting import shown
 from .backoff import Backoff
 from .redis_commands import CommandConnection
 from .redis_link import COMMAND_TIMEOUT, RedisLink, redis_errors
@@ -272,7 +273,7 @@ class Publisher:
         self.unsent += 1
         self._untold += 1
         if self._untold == 1:
-            logger.warning("! messages cannot be sent to other servers: %s", why)
+            logger.warning("! messages cannot be sent to other servers: %s", shown(why))
         if command.on_answer is not None:
             command.on_answer(None)
 

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from ..options import RecoveryOptions
+from ..quoting import named
 from .base import LocalSockets
 from .bus import Receiver, deliver
 from .cluster import ClusterAdapter
@@ -97,7 +98,7 @@ class RedisStreamsAdapter:
             logger.warning(
                 "! Node servers cannot read what is sent to %s with %d streams: its hash is "
                 "negative, and theirs go to a stream that nobody reads",
-                namespace.name,
+                named(namespace.name),
                 self.options.count,
             )
         main = f"{self._prefix}#{namespace.name}#"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import PacketError
+from ..errors import PacketError, PacketTooLarge
 from .socket_packet import Packet
 
 __all__ = ["Reassembly", "fill_placeholders"]
@@ -57,7 +57,7 @@ class Reassembly:
         """
         self._room -= len(data)
         if self._room < 0:
-            raise PacketError("the attachments of a packet are too large")
+            raise PacketTooLarge("the attachments of a packet are too large: max_http_buffer_size")
         self._attachments.append(data)
         if len(self._attachments) < self._count:
             return None

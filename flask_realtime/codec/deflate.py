@@ -197,7 +197,8 @@ class _Inflater:
         except zlib.error:
             raise FrameError(1007, "a compressed message is corrupt") from None
         if len(inflated) > self._max_size:
-            raise FrameError(1009, f"a message is larger than {self._max_size} bytes")
+            limit = f"max_http_buffer_size, {self._max_size} bytes"
+            raise FrameError(1009, f"a message is larger than {limit}")
         if decompressor.eof and decompressor.unused_data not in _ENDS:
             raise FrameError(1007, "a compressed message goes on behind its end")
         return inflated

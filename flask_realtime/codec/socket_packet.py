@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
-from ..errors import PacketError
+from ..errors import PacketError, PacketTooLarge
 
 __all__ = ["RESERVED_EVENTS", "Header", "Packet", "PacketType", "check_packet", "decode_header"]
 
@@ -97,7 +97,7 @@ def _attachment_count(text: str, limit: int) -> tuple[int, int]:
         raise PacketError("invalid attachment count")
     count = int(digits)
     if count > limit:
-        raise PacketError(f"more than {limit} attachments")
+        raise PacketTooLarge(f"more than {limit} attachments: max_attachments")
     return count, position + 1
 
 

@@ -193,7 +193,8 @@ class FrameDecoder:
             if size < (126 if width == 2 else 65536):
                 raise FrameError(1002, "the length is not encoded in the fewest bytes")
         if size + len(self._fragments or b"") > self._max_size and not first & _CONTROL:
-            raise FrameError(1009, f"a message is larger than {self._max_size} bytes")
+            limit = f"max_http_buffer_size, {self._max_size} bytes"
+            raise FrameError(1009, f"a message is larger than {limit}")
         body = start + header + 4
         end = body + size
         if len(buffer) < end:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from hashlib import sha1
 from typing import Any, Final
 
-__all__ = ["accept_key", "handshake_problem", "is_upgrade"]
+__all__ = ["VERSION", "accept_key", "first_subprotocol", "handshake_problem", "is_upgrade"]
+
+#: The only version of the protocol (RFC 6455 §4.4).
+VERSION: Final = "13"
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_OFFER: Final = "HTTP_SEC_WEBSOCKET_PROTOCOL"
+# The name of a subprotocol: a token (RFC 9110 §5.6.2).
+_TOKEN: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
 def is_upgrade(environ: Mapping[str, Any]) -> bool:
@@ -27,13 +34,33 @@ def handshake_problem(environ: Mapping[str, Any]) -> str | None:
         return "the method must be GET"
     if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return "HTTP/1.1 is required"
-    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
-        return "Sec-WebSocket-Version must be 13"
+    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != VERSION:
+        return f"Sec-WebSocket-Version must be {VERSION}"
     try:
         key = b64decode(environ.get("HTTP_SEC_WEBSOCKET_KEY", ""), validate=True)
     except (binascii.Error, ValueError):
         return "Sec-WebSocket-Key is not base64"
-    return None if len(key) == 16 else "Sec-WebSocket-Key must have 16 bytes"
+    if len(key) != 16:
+        return "Sec-WebSocket-Key must have 16 bytes"
+    return _offer_problem(environ)
+
+
+def _offer_problem(environ: Mapping[str, Any]) -> str | None:
+    offer = environ.get(_OFFER)
+    if offer is None:
+        return None
+    names = [name.strip(" \t") for name in offer.split(",")]
+    if len(set(names)) < len(names):
+        return "Sec-WebSocket-Protocol has a name twice"
+    if not all(map(_TOKEN.fullmatch, names)):
+        return "Sec-WebSocket-Protocol must be a list of tokens"
+    return None
+
+
+def first_subprotocol(environ: Mapping[str, Any]) -> str | None:
+    """Return the subprotocol that the client prefers; ``None`` when it offers none."""
+    offer: str | None = environ.get(_OFFER)
+    return None if offer is None else offer.partition(",")[0].strip(" \t")
 
 
 def accept_key(key: str) -> str:

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Headers
 
-from ..functions import require_function
 from ..options import unknown_option
+from ..quoting import quoted
+from .allowed_origins import DEFAULT_PORTS, check_origins
 
 __all__ = ["CorsPolicy", "is_same_origin"]
 
@@ -34,14 +35,14 @@ _ALIASES = {
 _NAMES = frozenset(
     {"origin", "methods", "allowed_headers", "exposed_headers", "credentials", "max_age"}
 )
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_same_origin(origin: str, environ: Environ) -> bool:
     """Say whether ``origin`` names the host that the request was sent to.
 
     The scheme does not count: behind a proxy that ends TLS the server sees another one than
-    the browser. ``X-Forwarded-*`` headers do not count either; a proxy middleware that is
+    the browser, and other clients, such as Swift's, name that of the WebSocket,
+    ``ws`` or ``wss``. ``X-Forwarded-*`` headers do not count either; a proxy middleware that is
     configured to trust them sets ``HTTP_HOST``.
     """
     if not (origin.isascii() and origin.isprintable()) or "#" in origin:
@@ -52,13 +53,13 @@ def is_same_origin(origin: str, environ: Environ) -> bool:
         port = parts.port
     except ValueError:
         return False
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path or parts.query:
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.path or parts.query:
         return False
     host = environ.get("HTTP_HOST", "").lower()
     if parts.netloc == host:
         return True
     # One of both may name the default port.
-    default = _DEFAULT_PORTS[parts.scheme]
+    default = DEFAULT_PORTS[parts.scheme]
     name = parts.netloc.rsplit(":", 1)[0] if port is not None else parts.netloc
     return ((port or default) == default and host == f"{name}:{default}") or (
         port == default and host == name
@@ -76,8 +77,8 @@ class CorsPolicy:
 
     Raises:
         TypeError: The mapping has an unknown key, or a value of the wrong type.
-        ValueError: Credentials are combined with a wildcard, a wildcard is in a list, or a text
-            cannot be a header.
+        ValueError: Credentials are combined with a wildcard, a wildcard is in a list, a text
+            cannot be a header, or an origin is written as no client writes it.
     """
 
     def __init__(self, option: Any) -> None:
@@ -88,7 +89,7 @@ class CorsPolicy:
                 raise TypeError("cors: " + unknown_option(name, _NAMES))
         self._origin = settings.get("origin", "*")
         self._any = self._origin == "*" or self._origin is True
-        _check_origin(self._origin)
+        check_origins(self._origin)
         methods = settings.get("methods", "GET,HEAD,PUT,PATCH,POST,DELETE")
         self._methods = _joined("methods", methods)
         self._allowed_headers = _joined("allowed_headers", settings.get("allowed_headers"))
@@ -110,7 +111,7 @@ class CorsPolicy:
         try:
             return self._any or _matches(self._origin, origin, environ)
         except Exception:
-            logger.exception("! cors: the decision about %r failed", origin)
+            logger.exception("! cors: the decision about %s failed", quoted(origin))
             return False
 
     def headers(self, environ: Environ) -> Headers:
@@ -142,22 +143,6 @@ class CorsPolicy:
         if self._max_age is not None:
             headers["Access-Control-Max-Age"] = str(self._max_age)
         return headers
-
-
-def _check_origin(value: Any) -> None:
-    if value == "*" or value is None or isinstance(value, (bool, re.Pattern)):
-        return
-    if isinstance(value, str):
-        if not value.isprintable():
-            raise ValueError(f"cors: an origin cannot be {value!r}")
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
-            if item == "*":
-                # No origin has that name: it would allow nobody.
-                raise ValueError('cors: all origins are origin="*", without a list')
-            _check_origin(item)
-    else:
-        require_function(value, "cors: an origin")
 
 
 def _joined(name: str, value: Any) -> str:

@@ -15,15 +15,17 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as HTTPResponse
 
 from ..codec.websocket_handshake import is_upgrade
-from ..errors import RequestError
+from ..errors import BadRequest, RequestError, WriteKept
 from ..events import EventEmitter
 from ..functions import require_function
 from ..options import Options
+from ..quoting import quoted, shown
 from ..reasons import Reason
 from .cors import CorsPolicy
 from .host import Environ, Host, HostSocket, NoHost, StartResponse
-from .http import error_body, reply
+from .http import again, error_body, reply
 from .hub import HubThread
+from .obstacles import Obstacle, Obstacles, request_obstacle
 from .opening import Opening
 from .poll_requests import PollRequests
 from .refused import RefusedRequest
@@ -136,7 +138,8 @@ class Engine(EventEmitter):
         self._goodbyes = scheduler.queue(CLOSE_TIMEOUT, _goodbye_timed_out)
         self._polls = PollRequests(options, self._headers, self.traffic)
         self._websockets = WebSocketRequests(options, self._headers, scheduler, self.traffic)
-        self._opening = Opening(self, options, self._polls, self._websockets)
+        self._obstacles = Obstacles()
+        self._opening = Opening(self, options, self._polls, self._websockets, self._obstacles)
 
     @property
     def clients_count(self) -> int:
@@ -243,15 +246,23 @@ class Engine(EventEmitter):
     def _refuse(
         self, error: RequestError, environ: Environ, start_response: StartResponse
     ) -> list[bytes]:
-        logger.info("! refused: %s %s", error.message, error.context)
+        logger.info("! refused: %s %s", shown(error.message), quoted(error.context))
         self.trigger(
             "connection_error",
             RefusedRequest(environ, error.code, error.message, error.context),
         )
+        obstacle = request_obstacle(environ)
+        if isinstance(error, WriteKept):
+            obstacle = Obstacle.WRITE_KEPT
+            # It has been called with 101 (PEP 3333, "The start_response() Callable").
+            start_response = again(start_response, error)
+        if obstacle is not None and isinstance(error, BadRequest):
+            self._obstacles.tell(obstacle)
         host_socket = self._host.find(environ, start_response)
         if host_socket is not None and host_socket.is_upgraded:
             return refuse_upgraded(host_socket, error.message)
-        headers = [*self.cors_headers(environ), ("Content-Type", "application/json")]
+        headers = [*self.cors_headers(environ), *error.headers]
+        headers.append(("Content-Type", "application/json"))
         return reply(environ, start_response, error.status, headers, error_body(error))
 
     def _turn_away(

@@ -25,7 +25,15 @@ class HostSocket(Protocol):
     def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
         """Answer 101, unless the host did, send the frames ``first``, take the socket over.
 
-        Returns what the host had read beyond the request.
+        Returns what the host had read beyond the request. Raises :exc:`WriteKept` when a
+        middleware would keep the answer; nothing has been sent then.
+        """
+
+    def writer_of(self, write: Any) -> Any:
+        """Return what of the host a ``write`` belongs to, or calls in the end.
+
+        Returns:
+            ``None`` when it is a middleware's, which keeps what is written.
         """
 
     def give_back(self) -> None:

@@ -18,11 +18,13 @@ from .host import Environ, StartResponse
 __all__ = [
     "BodyTooLarge",
     "BrokenBody",
+    "again",
     "affinity_cookie",
     "choose_encoding",
     "compress",
     "encode",
     "error_body",
+    "keeping_write",
     "read_body",
     "reply",
     "with_headers",
@@ -220,5 +222,25 @@ def with_headers(start_response: StartResponse, extra: Headers) -> StartResponse
 
     def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
         return start_response(status, [*headers, *extra], *exc_info)
+
+    return start
+
+
+def keeping_write(start_response: StartResponse, writes: list[Any]) -> StartResponse:
+    """Return a ``start_response`` that adds the ``write`` that it returns to ``writes``."""
+
+    def start(*args: Any) -> Any:
+        writes.append(start_response(*args))
+        return writes[-1]
+
+    return start
+
+
+def again(start_response: StartResponse, error: Exception) -> StartResponse:
+    """Return a ``start_response`` that replaces an answer of which nothing has been sent."""
+    exc_info = (type(error), error, error.__traceback__)
+
+    def start(status: str, headers: list[tuple[str, str]]) -> Any:
+        return start_response(status, headers, exc_info)
 
     return start

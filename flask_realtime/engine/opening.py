@@ -15,8 +15,10 @@ from ..codec.message import Message, text_packet
 from ..errors import BadRequest
 from ..events import EventEmitter
 from ..options import Options
+from ..quoting import named, shown
 from .host import Environ, HostSocket, StartResponse
-from .http import affinity_cookie, with_headers
+from .http import affinity_cookie, keeping_write, with_headers
+from .obstacles import Obstacle, Obstacles, handshake_obstacle
 from .packet_log import log_packets
 from .poll_requests import PollRequests
 from .polling import PollingTransport
@@ -32,6 +34,10 @@ logger = logging.getLogger(__name__)
 _MIN_INBOX = 1_000_000
 #: What the engine tells of its sessions besides their beginning.
 _PASSED_ON = ("flush", "drain")
+# Whether a middleware keeps `write` is known when the length of the response has been told:
+# the offer is taken back without changing that, which JSON allows.
+_OFFER = b'"upgrades":["websocket"]'
+_NO_OFFER = b'"upgrades":[]'.ljust(len(_OFFER))
 
 
 class OpeningOwner(SessionOwner, Protocol):
@@ -72,6 +78,7 @@ class Opening:
         options: What the first packet tells the client, and the limits.
         polls: Answers with a payload.
         websockets: Answers with 101, and serves.
+        obstacles: Is told what keeps clients from WebSockets.
     """
 
     def __init__(
@@ -80,12 +87,13 @@ class Opening:
         options: Options,
         polls: PollRequests,
         websockets: WebSocketRequests,
+        obstacles: Obstacles,
     ) -> None:
         self._engine = engine
+        self._obstacles = obstacles
         self._options = options
         self._polls = polls
         self._websockets = websockets
-        self._warned = False
         # The same for every session: the end of the data of its open packet.
         self._open_rest = (
             f'"pingInterval":{round(options.ping_interval * 1000)},'
@@ -108,7 +116,7 @@ class Opening:
         session = self._new_session(environ, protocol)
         codec = payload_codec(protocol, environ)
         transport = PollingTransport(session, self._options.max_buffered_bytes, codec)
-        upgrades = self._upgrades_of(host_socket)
+        upgrades = self._upgrades_of(environ, host_socket)
         transport.send_control(OPEN + self._open_data(session.id, upgrades))
         self._start(session, transport)
         # The response holds the handshake alone; what handlers send follows in the next.
@@ -119,7 +127,15 @@ class Opening:
         cookie = self._options.cookie
         if cookie is not None and cookie is not False:
             extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
-        return self._polls.respond(response, environ, with_headers(start_response, extra))
+        start = with_headers(start_response, extra)
+        if not upgrades or host_socket is None:
+            return self._polls.respond(response, environ, start)
+        writes: list[Any] = []
+        answer = self._polls.respond(response, environ, keeping_write(start, writes))
+        if host_socket.writer_of(writes[0]) is None:
+            self._obstacles.tell(Obstacle.WRITE_KEPT)
+            answer = [part.replace(_OFFER, _NO_OFFER, 1) for part in answer]
+        return answer
 
     def websocket(
         self, environ: Environ, host_socket: HostSocket | None, protocol: int
@@ -157,7 +173,7 @@ class Opening:
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error}) from error
         if not isinstance(sid, str) or not sid or sid in self._engine.clients:
             problem = ValueError("generate_id must return a new, non-empty string")
-            logger.error("! %s", problem)
+            logger.error("! %s", shown(problem))
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": problem})
         limit = max(_MIN_INBOX, self._options.max_http_buffer_size)
         return Session(sid, self._engine, environ, limit, protocol)
@@ -178,25 +194,22 @@ class Opening:
         engine.trigger("connection", session)
         logger.info(
             "+ session %s opened: %s from %s",
-            session.id[:6],
+            named(session.id[:6]),
             session.transport.name,
-            session.remote_address,
+            named(session.remote_address or ""),
         )
 
     def _open_data(self, sid: str, upgrades: list[str]) -> str:
         names = ",".join(map(json.dumps, upgrades))
         return f'{{"sid":{json.dumps(sid)},"upgrades":[{names}],{self._open_rest}}}'
 
-    def _upgrades_of(self, host_socket: HostSocket | None) -> list[str]:
+    def _upgrades_of(self, environ: Environ, host_socket: HostSocket | None) -> list[str]:
         upgrades = self._engine.upgrades("polling")
-        if upgrades and host_socket is None:
-            if not self._warned:
-                self._warned = True
-                logger.warning(
-                    "this WSGI server does not give its sockets to applications: clients stay "
-                    "on HTTP long-polling; use io.run() or gunicorn -k gevent"
-                )
-            return []
+        if upgrades:
+            obstacle = handshake_obstacle(environ, host_socket is not None)
+            if obstacle is not None:
+                self._obstacles.tell(obstacle)
+                return []
         return upgrades
 
 

@@ -10,13 +10,11 @@ from typing import Any
 
 from ..codec.message import Message
 from ..events import EventEmitter
+from ..quoting import named, shown
 
 __all__ = ["log_packets"]
 
 logger = logging.getLogger("flask_realtime.packets")
-
-#: Characters of a packet that are shown.
-_SHOWN = 200
 
 
 def log_packets(session_id: str, session: EventEmitter) -> None:
@@ -28,21 +26,18 @@ def log_packets(session_id: str, session: EventEmitter) -> None:
     """
     if not logger.isEnabledFor(logging.DEBUG):
         return
-    short = session_id[:6]
-    session.on("packet", lambda packet: logger.debug("< %s %s", short, _shown(packet)))
+    short = named(session_id[:6])
+    session.on("packet", lambda packet: _log("<", short, packet))
     session.on("packetCreate", lambda message: _log_message(short, message))
 
 
 def _log_message(short: str, message: Message) -> None:
     if message.text is not None:
-        logger.debug("> %s %s", short, _shown("4" + message.text.decode()))
+        _log(">", short, "4" + message.text.decode())
     for data in message.attachments:
-        logger.debug("> %s %s", short, _shown(data))
+        _log(">", short, data)
 
 
-def _shown(packet: Any) -> str:
-    if not isinstance(packet, str):
-        return f"{len(packet)} bytes"
-    if len(packet) <= _SHOWN:
-        return packet
-    return f"{packet[:_SHOWN]}… ({len(packet)} characters)"
+def _log(sign: str, short: str, packet: Any) -> None:
+    text = packet if isinstance(packet, str) else f"{len(packet)} bytes"
+    logger.debug("%s %s %s", sign, short, shown(text))

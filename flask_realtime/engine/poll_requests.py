@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from werkzeug.datastructures import Headers
 
 from ..errors import PacketError
 from ..options import Options
+from ..quoting import named
 from ..reasons import Reason
 from .host import Environ, HostSocket, StartResponse
 from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
@@ -25,6 +27,9 @@ __all__ = ["PollRequests"]
 ExtraHeaders = Callable[[Environ], Headers | None]
 HeaderList = list[tuple[str, str]]
 
+logger = logging.getLogger(__name__)
+
+_LIMIT = "max_http_buffer_size"
 _READ = 1
 _OCTETS = "application/octet-stream"
 _TEXT, _BINARY = ("Content-Type", "text/plain; charset=UTF-8"), ("Content-Type", _OCTETS)
@@ -124,6 +129,9 @@ class PollRequests:
             self._traffic.bytes_in += len(body)
             transport.post(body, is_binary)
         except BodyTooLarge:
+            if transport.first_too_large():
+                sid, limit = named(session.id[:6]), self._max_body
+                logger.warning("! session %s: a POST exceeds %s, %d bytes", sid, _LIMIT, limit)
             # The client knows that its message was refused and gives up by itself. What it is
             # still sending is not read: this connection cannot go on.
             return reply(environ, start_response, 413, self._headers(environ), close=True)

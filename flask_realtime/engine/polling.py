@@ -18,11 +18,11 @@ from gevent.hub import Waiter
 
 from ..codec.message import Message
 from ..codec.payload import Payload
-from ..errors import PacketError
+from ..errors import PacketError, SlowClient
 from ..reasons import Reason
 from .backlog import Backlog
 from .scheduler import Clock
-from .transport import SlowClient, TransportOwner
+from .transport import TransportOwner
 
 __all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
 
@@ -87,6 +87,7 @@ class PollingTransport:
         "_packets",
         "_posting",
         "_size",
+        "_told",
         "_waiter",
         "_waking",
     )
@@ -112,6 +113,7 @@ class PollingTransport:
         self._waiter: Waiter[Response] | None = None
         self._waking = False
         self._posting = False
+        self._told = False
         self._closing = False
 
     @property
@@ -255,6 +257,11 @@ class PollingTransport:
     def end_post(self) -> None:
         """The POST is over, whatever became of it."""
         self._posting = False
+
+    def first_too_large(self) -> bool:
+        """Note a POST above the limit; say whether it is the first."""
+        told, self._told = self._told, True
+        return not told
 
     def post(self, body: bytes, is_binary: bool = False) -> None:
         """Take the packets of a POST; others have their turn between a great many of them.

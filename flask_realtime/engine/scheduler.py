@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from gevent import get_hub
 
+from ..quoting import quoted
 from .deadlines import DelayQueue
 
 __all__ = ["Clock", "HubTimer", "ManualTimer", "Scheduler", "Timer"]
@@ -115,4 +116,4 @@ def _run(on_due: Callable[[Any], None], key: Any) -> None:
     try:
         on_due(key)
     except Exception:
-        logger.exception("! a deadline of %r could not be handled", key)
+        logger.exception("! a deadline of %s could not be handled", quoted(key))

@@ -13,15 +13,16 @@ from typing import Any
 from ..codec.engine_packet import CLOSE, PING, PONG
 from ..codec.message import Message
 from ..codec.payload import decode_base64
-from ..errors import PacketError
+from ..errors import PacketError, is_over_limit
 from ..events import EventEmitter
+from ..quoting import named, shown
 from ..reasons import Reason
 from .first_request import Remains, remains_of, shed_headers
 from .inbox import Inbox
 from .polling import PollingTransport
 from .session_seams import NoReceiver, Receiver, RunningUpgrade, SessionOwner
 from .state import SessionState, UpgradeState, check_move
-from .transport import SlowClient, SocketTransport, Transport
+from .transport import SocketTransport, Transport
 
 __all__ = ["Receiver", "Session", "SessionOwner"]
 
@@ -229,9 +230,9 @@ class Session(EventEmitter):
             self.transport.abort()
         if was_open:
             why = f"{reason} ({description})" if description else reason
-            # Here it is the server that has lost what it was to deliver.
-            level = logging.WARNING if isinstance(description, SlowClient) else logging.INFO
-            logger.log(level, "- session %s closed: %s", self.id[:6], why)
+            # One line for each connection at most, since this happens once.
+            level = logging.WARNING if is_over_limit(description) else logging.INFO
+            logger.log(level, "- session %s closed: %s", named(self.id[:6]), shown(why))
             self._receiver.on_close(reason, description)
             self.trigger("close", reason, description)
         if self._is_over:
@@ -324,7 +325,7 @@ class Session(EventEmitter):
     def enter_upgrade(self, state: UpgradeState) -> None:
         """Move to another state of the upgrade."""
         check_move(self.upgrade_state, state)
-        logger.debug("= upgrade of %s is %s", self.id[:6], state.name)
+        logger.debug("= upgrade of %s is %s", named(self.id[:6]), state.name)
         self.upgrade_state = state
 
     def complete_upgrade(self, transport: SocketTransport) -> None:
@@ -338,7 +339,7 @@ class Session(EventEmitter):
             transport.send_packet(packet)
         if self.is_paused:
             transport.pause()
-        logger.debug("= %s is on websocket", self.id[:6])
+        logger.debug("= %s is on websocket", named(self.id[:6]))
         self.trigger("upgrade", transport)
         if self._unflushed and transport.writable:
             self.drained()
@@ -372,7 +373,7 @@ class Session(EventEmitter):
 
     def _enter(self, state: SessionState) -> None:
         check_move(self.state, state)
-        logger.debug("= session %s is %s", self.id[:6], state.name)
+        logger.debug("= session %s is %s", named(self.id[:6]), state.name)
         self.state = state
 
     def __repr__(self) -> str:

@@ -6,11 +6,7 @@ from typing import Protocol
 
 from ..codec.message import Message
 
-__all__ = ["SlowClient", "SocketTransport", "Transport", "TransportOwner"]
-
-
-class SlowClient(Exception):
-    """Too much waits for a client; the text names the size, the bound and the option."""
+__all__ = ["SocketTransport", "Transport", "TransportOwner"]
 
 
 class TransportOwner(Protocol):

@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable
 
 from ..codec.engine_packet import PROBE, UPGRADE
+from ..errors import is_over_limit
+from ..quoting import named, shown
 from .polling import PollingTransport
 from .session import Session
 from .state import UpgradeState
@@ -62,18 +64,19 @@ class Probe:
 
     def give_up(self, why: str) -> None:
         """Close the WebSocket; the session stays on polling."""
-        self._leave(why)
+        self._leave(why, logging.DEBUG)
         self.transport.close()
         self.transport.abort()
 
     def lost(self, reason: str, description: object = None) -> None:
         """The WebSocket is gone before it became the transport."""
-        self._leave(f"{reason} ({description})" if description else reason)
+        level = logging.WARNING if is_over_limit(description) else logging.DEBUG
+        self._leave(f"{reason} ({description})" if description else reason, level)
 
-    def _leave(self, why: str) -> None:
+    def _leave(self, why: str, level: int) -> None:
         self._on_end(self)
-        if self.session.leave_upgrade(self):
-            logger.debug("! upgrade of %s failed: %s", self.session.id[:6], why)
+        if self.session.leave_upgrade(self) or level > logging.DEBUG:
+            logger.log(level, "! upgrade of %s failed: %s", named(self.session.id[:6]), shown(why))
 
     def drained(self) -> None:
         """Nothing follows from it."""

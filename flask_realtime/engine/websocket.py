@@ -33,12 +33,12 @@ from ..codec.websocket import (
     encode_close,
     encode_frame,
 )
-from ..errors import FrameError
+from ..errors import FrameError, SlowClient
 from ..reasons import Reason
 from .backlog import Backlog
 from .scheduler import Clock
 from .traffic import Traffic
-from .transport import SlowClient, TransportOwner
+from .transport import TransportOwner
 
 __all__ = ["WebSocketTransport"]
 

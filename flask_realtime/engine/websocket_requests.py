@@ -14,8 +14,13 @@ from werkzeug.datastructures import Headers
 from ..codec.deflate import Compression, PerMessageDeflate
 from ..codec.deflate_agreement import agree
 from ..codec.websocket import encode_close
-from ..codec.websocket_handshake import accept_key, handshake_problem
-from ..errors import BadRequest
+from ..codec.websocket_handshake import (
+    VERSION,
+    accept_key,
+    first_subprotocol,
+    handshake_problem,
+)
+from ..errors import BadRequest, UnsupportedWebSocketVersion
 from ..options import DeflateSettings, Options
 from ..reasons import Reason
 from .first_request import shed_headers
@@ -88,6 +93,10 @@ class WebSocketRequests:
         """
         compression = self._negotiate(environ, host_socket, headers)
         headers.extend(self._extra_headers(environ) or ())
+        subprotocol = first_subprotocol(environ)
+        if subprotocol is not None:
+            # Browsers and `ws` close a WebSocket whose server chooses none of their offer.
+            headers.setdefault("Sec-WebSocket-Protocol", subprotocol)
         answer = [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
@@ -189,7 +198,9 @@ def require_socket(environ: Environ, host_socket: HostSocket | None) -> HostSock
     if not host_socket.is_upgraded:
         problem = handshake_problem(environ)
         if problem is not None:
-            raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": problem})
+            supported = environ.get("HTTP_SEC_WEBSOCKET_VERSION") == VERSION
+            kind = BadRequest if supported else UnsupportedWebSocketVersion
+            raise kind({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": problem})
     return host_socket
 
 

@@ -17,6 +17,7 @@ from ..codec.socket_packet import Packet, PacketType
 from ..engine.session import Session
 from ..engine.state import SessionState
 from ..errors import ConnectError, PacketError
+from ..quoting import named, quoted, shown
 from ..reasons import Reason
 from .dialect import dialect_of
 from .socket import Socket
@@ -104,7 +105,7 @@ class Client:
         try:
             packet = self._decoder.add(data)
         except PacketError as error:
-            logger.debug("! invalid packet from %s: %s", self.conn.id[:6], error)
+            logger.debug("! invalid packet from %s: %s", named(self.conn.id[:6]), shown(error))
             self.conn.close(Reason.FORCED_CLOSE, error)
             return
         except Exception as error:
@@ -144,40 +145,46 @@ class Client:
         if self._joining is None:
             self._joining = set()
         if name in self._sockets or name in self._joining:
-            self._violation(f"a second CONNECT for {name!r}")
+            self._violation(f"a second CONNECT for {quoted(name)}")
             return
         self._joining.add(name)
         self.conn.inbox.put(self._owner.admit, (self, name, auth), size)
 
     def _on_event(self, packet: Packet, size: int) -> None:
         _, name, data, ack_id = packet
-        socket = self._sockets.get(name)
+        socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
-            self._violation(f"an event for {name!r}, which was not joined")
+            self._violation(f"an event for {quoted(name)}, which was not joined")
         elif socket.is_concurrent(data[0]):
             self.conn.inbox.spawn(socket.on_event, (data, ack_id), size)
         else:
             self.conn.inbox.put(socket.on_event, (data, ack_id), size)
 
     def _on_ack(self, packet: Packet, size: int) -> None:
-        socket = self._sockets.get(packet.namespace)
+        name = packet.namespace
+        socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
-            self._violation(f"an acknowledgement for {packet.namespace!r}, which was not joined")
+            self._violation(f"an acknowledgement for {quoted(name)}, which was not joined")
         else:
             socket.on_ack(packet.id, packet.data)
 
     def _on_disconnect(self, packet: Packet, size: int) -> None:
-        socket = self._sockets.pop(packet.namespace, None)
+        socket = self._sockets.get(packet.namespace) or self._addressed(packet.namespace)
         if socket is None:
-            self._violation(f"a disconnect from {packet.namespace!r}, which was not joined")
+            self._violation(f"a disconnect from {quoted(packet.namespace)}, which was not joined")
         else:
+            del self._sockets[socket.nsp.name]
             socket.on_close(Reason.CLIENT_NAMESPACE_DISCONNECT)
 
     def _on_connect_error(self, packet: Packet, size: int) -> None:
         self._violation("a CONNECT_ERROR from a client")
 
+    def _addressed(self, name: str) -> Socket | None:
+        # A name that was not joined as it stands: the query of a CONNECT may be repeated.
+        return self._sockets.get(self.dialect.namespace_of(name))
+
     def _violation(self, what: str) -> None:
-        logger.debug("! %s sent %s", self.conn.id[:6], what)
+        logger.debug("! %s sent %s", named(self.conn.id[:6]), shown(what))
         self.conn.close(Reason.FORCED_SERVER_CLOSE)
 
     # Joining and leaving
@@ -194,7 +201,8 @@ class Client:
 
     def deny(self, name: str, error: ConnectError) -> None:
         """A middleware of a namespace has refused the client."""
-        logger.info("! %s was refused by %s: %s", self.conn.id[:6], name, error)
+        sid = named(self.conn.id[:6])
+        logger.info("! %s was refused by %s: %s", sid, named(name), shown(error))
         self._refuse(name, self.dialect.refusal(error))
 
     def _refuse(self, name: str, payload: Any) -> None:

@@ -36,6 +36,9 @@ class Dialect(Protocol):
     def destination(self, packet: Packet) -> tuple[str, Any]:
         """Return the namespace and the credentials of a CONNECT packet."""
 
+    def namespace_of(self, name: str) -> str:
+        """Return the namespace that a packet names."""
+
     def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         """Return what the answer to CONNECT carries of ``payload``."""
 
@@ -58,6 +61,10 @@ class Dialect5:
     def destination(self, packet: Packet) -> tuple[str, Any]:
         """Return the namespace and the credentials of a CONNECT packet."""
         return packet.namespace, packet.data
+
+    def namespace_of(self, name: str) -> str:
+        """Return the name as it stands."""
+        return name
 
     def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         """Return all of it."""
@@ -90,6 +97,10 @@ class Dialect4:
         if query.count("&") >= _MAX_PARAMETERS:
             return name, {}
         return name, dict(parse_qsl(query, keep_blank_values=True))
+
+    def namespace_of(self, name: str) -> str:
+        """Return the name without the query, which some clients repeat in every packet."""
+        return name.partition("?")[0]
 
     def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
         """Return nothing: the client knows."""

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import gevent
 
 from ..functions import require_function
+from ..quoting import named, quoted
 
 __all__ = [
     "CAUGHT",
@@ -240,8 +241,8 @@ class Runner:
     def report(self, error: BaseException, socket: Any, event: str) -> None:
         """Log an exception of a handler and tell ``on_error``."""
         self.errors += 1
-        sid = "of nobody" if socket is None else socket.id
-        logger.error("! handler of %r failed (socket %s)", event, sid, exc_info=error)
+        sid = "of nobody" if socket is None else named(socket.id)
+        logger.error("! handler of %s failed (socket %s)", quoted(event), sid, exc_info=error)
         if self.on_error is not None:
             try:
                 self.on_error(error, socket, event)

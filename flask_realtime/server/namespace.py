@@ -38,6 +38,7 @@ from .socket import Socket
 
 if TYPE_CHECKING:
     from .client import Client
+from ..quoting import named
 
 __all__ = ["Namespace", "NamespaceServer", "ServerAck", "with_slash"]
 
@@ -360,7 +361,8 @@ class Namespace(EventEmitter, Broadcaster):
         self.sockets[socket.id] = socket
         client.add(socket)
         socket.welcome(session, missed)
-        logger.info("+ socket %s joined %s on %s", socket.id, self.name, client.conn.id[:6])
+        name, session_id = named(self.name), named(client.conn.id[:6])
+        logger.info("+ socket %s joined %s on %s", named(socket.id), name, session_id)
         handlers = self.take("connection")
         if handlers:
             self.runner.within(socket, "connection", self._greet, socket, handlers)

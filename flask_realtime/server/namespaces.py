@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from gevent.event import Event
 
 from ..codec.parser import Parser
+from ..quoting import named
 from ..reasons import Reason
 from .client import Client
 from .handlers import CAUGHT, FAILED
@@ -156,7 +157,7 @@ class Namespaces:
                 # Before the new one listens, maybe to the same channels.
                 replaced.adapter.close()
             self._server.start_adapter(namespace.adapter)
-            logger.info("+ namespace %s", name)
+            logger.info("+ namespace %s", named(name))
             if name != "/":
                 for listener in self.main.take("new_namespace"):
                     self._server.runner.call(None, "new_namespace", listener, namespace)
@@ -185,8 +186,8 @@ class Namespaces:
             try:
                 child.adapter.close()
             except CAUGHT:
-                logger.exception("! the adapter of %s could not be closed", child.name)
-        logger.info("- namespace %s", child.name)
+                logger.exception("! the adapter of %s could not be closed", named(child.name))
+        logger.info("- namespace %s", named(child.name))
 
     # What clients ask for
 
@@ -258,7 +259,7 @@ class Namespaces:
             try:
                 namespace.adapter.close()
             except CAUGHT:
-                logger.exception("! the adapter of %s could not be closed", namespace.name)
+                logger.exception("! the adapter of %s could not be closed", named(namespace.name))
 
     def sweep(self) -> None:
         """Remove children that were kept for clients that could have come back."""

@@ -18,6 +18,7 @@ from ..adapters.recovery import SavedSession
 from ..codec.message import Message
 from ..engine.session import Session
 from ..options import RecoveryOptions
+from ..quoting import named, shown
 from ..reasons import Reason
 
 __all__ = ["RECOVERABLE", "Recovery", "RecoverableSocket"]
@@ -116,7 +117,7 @@ class Recovery:
         try:
             self._adapter.persist_session(session)
         except Exception:
-            logger.exception("! the state of %s could not be kept", session.sid)
+            logger.exception("! the state of %s could not be kept", named(session.sid))
         self._keep_clean(self)
 
     def find(self, auth: Any, conn: Session) -> SavedSession | None:
@@ -136,7 +137,7 @@ class Recovery:
             return self._adapter.restore_session(pid, offset)
         except OSError as error:
             # Whatever keeps them is out of reach: no defect, and true for many clients.
-            logger.warning("! a state could not be restored: %s", error)
+            logger.warning("! a state could not be restored: %s", shown(error))
         except Exception:
             logger.exception("! a state could not be restored")
         return None
@@ -161,10 +162,11 @@ class Recovery:
         try:
             missed = self._adapter.missed_packets(session)
         except OSError as error:
-            logger.warning("! what %s has missed could not be read: %s", session.sid, error)
+            sid = named(session.sid)
+            logger.warning("! what %s has missed could not be read: %s", sid, shown(error))
             return None
         except Exception:
-            logger.exception("! what %s has missed could not be read", session.sid)
+            logger.exception("! what %s has missed could not be read", named(session.sid))
             return None
         # More than it may be sent would cost it the new connection as well, again and again.
         return missed if sum(map(_size, missed or ())) <= self._max_replay else None

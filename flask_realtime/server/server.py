@@ -25,6 +25,7 @@ from ..engine.session import Receiver, Session
 from ..engine.shutdown import GRACE
 from ..functions import require_function
 from ..options import Options
+from ..quoting import named
 from ..reasons import Reason
 from .broadcast import Broadcaster, BroadcastOperator
 from .client import Client
@@ -353,5 +354,5 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
 
 def _join_timed_out(client: Client) -> None:
-    logger.debug("! session %s has joined no namespace in time", client.conn.id[:6])
+    logger.debug("! session %s has joined no namespace in time", named(client.conn.id[:6]))
     client.conn.close(Reason.FORCED_SERVER_CLOSE)

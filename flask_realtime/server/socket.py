@@ -25,6 +25,7 @@ from .socket_state import SocketState, check_move
 
 if TYPE_CHECKING:
     from .client import Client
+from ..quoting import named, shown
 
 __all__ = ["Socket", "SocketState"]
 
@@ -378,7 +379,8 @@ class Socket(Listening, RoomWords):
         if recovery is not None and self.state is SocketState.DISCONNECTING and self.pid:
             recovery.left(self, reason)
         if self.state is SocketState.DISCONNECTING:
-            logger.info("- socket %s left %s: %s", self.id, self._nsp.name, reason)
+            name, why = named(self._nsp.name), shown(reason)
+            logger.info("- socket %s left %s: %s", named(self.id), name, why)
         self._enter(SocketState.DISCONNECTED)
         if not self._end[0]:
             self._end = (reason, None)

@@ -242,7 +242,9 @@ def test_a_message_may_be_as_large_as_the_limit_and_no_larger(opcode: int, limit
     fits = client_frame(opcode, b"x" * limit)
     assert [len(message) for message in receive(fits, limit=limit)] == [limit]
     over = client_frame(opcode, b"x" * (limit + 1))
-    assert receive(over, limit=limit) == [(1009, f"a message is larger than {limit} bytes")]
+    assert receive(over, limit=limit) == [
+        (1009, f"a message is larger than max_http_buffer_size, {limit} bytes")
+    ]
 
 
 def test_the_limit_counts_all_fragments_of_a_message() -> None:

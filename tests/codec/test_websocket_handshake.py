@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_realtime.codec.websocket_handshake import accept_key, handshake_problem, is_upgrade
+from flask_realtime.codec.websocket_handshake import (
+    accept_key,
+    first_subprotocol,
+    handshake_problem,
+    is_upgrade,
+)
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 GOOD = {
@@ -105,6 +110,34 @@ def test_a_wrong_key_is_refused(key: str) -> None:
     problem = handshake_problem(GOOD | {"HTTP_SEC_WEBSOCKET_KEY": key})
     assert problem is not None
     assert "Key" in problem
+
+
+@pytest.mark.parametrize(
+    ("offer", "first"),
+    [
+        (None, None),
+        ("chat", "chat"),
+        ("b,a", "b"),
+        ("b , a", "b"),
+        ("b,\t a", "b"),
+        ("graphql-ws.v2, !#$%&'*+^_`|~", "graphql-ws.v2"),
+    ],
+)
+def test_the_first_subprotocol_of_the_offer_is_chosen(offer: str | None, first: str | None) -> None:
+    environ = GOOD if offer is None else GOOD | {"HTTP_SEC_WEBSOCKET_PROTOCOL": offer}
+    assert handshake_problem(environ) is None
+    assert first_subprotocol(environ) == first
+
+
+@pytest.mark.parametrize(
+    "offer",
+    ["", ",", "a,", ",a", "a,,b", "a,a", "a b", "a/b", "a;q=1", '"a"', "\xe9", "a\x00", "a, b, a"],
+)
+def test_an_offer_of_subprotocols_that_breaks_the_grammar_is_refused(offer: str) -> None:
+    """RFC 6455 §4.1: tokens, each of them once."""
+    problem = handshake_problem(GOOD | {"HTTP_SEC_WEBSOCKET_PROTOCOL": offer})
+    assert problem is not None
+    assert "Sec-WebSocket-Protocol" in problem
 
 
 def test_2000_headers_change_nothing() -> None:

@@ -39,6 +39,14 @@ def environ(origin: str | None = ORIGIN, **more: str) -> dict[str, str]:
         ("http://[::1]:5000", "[::1]:5000"),
         ("http://[::1]", "[::1]:80"),
         ("http://[::1]:80", "[::1]"),
+        # Of clients that name the URL of the WebSocket.
+        ("ws://good.com", "good.com"),
+        ("wss://good.com", "good.com"),
+        ("ws://good.com:80", "good.com"),
+        ("wss://good.com:443", "good.com"),
+        ("wss://good.com", "good.com:443"),
+        ("ws://127.0.0.1:5000", "127.0.0.1:5000"),
+        ("WSS://GOOD.COM", "good.com"),
     ],
 )
 def test_the_host_of_the_request_is_the_same_origin(origin: str, host: str) -> None:
@@ -75,6 +83,10 @@ FOREIGN = {
     "a backslash": "https://evil.com\\good.com",
     "another scheme": "ftp://good.com",
     "a file": "file://good.com",
+    "a WebSocket elsewhere": "wss://evil.com",
+    "a WebSocket of another port": "ws://good.com:443",
+    "a WebSocket with a path": "wss://good.com/socket.io/",
+    "a WebSocket with a suffix": "wss://good.com.evil",
     "an extension": "chrome-extension://good.com",
     "no scheme": "good.com",
     "only slashes": "//good.com",
@@ -207,7 +219,7 @@ def test_credentials_never_go_with_a_wildcard(origin: Any) -> None:
 
 def test_the_null_origin_is_allowed_only_by_name() -> None:
     assert CorsPolicy(["null"]).allows("null", environ("null"))
-    assert not CorsPolicy(["none", "https://null"]).allows("null", environ("null"))
+    assert not CorsPolicy(["https://none", "https://null"]).allows("null", environ("null"))
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_name() -> None:

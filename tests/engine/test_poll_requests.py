@@ -53,6 +53,19 @@ def test_a_chunked_post_is_read(engine: EngineWorld) -> None:
     assert engine.handler.last[1].messages == ["a"]
 
 
+def test_a_body_above_the_limit_is_one_warning_for_each_connection(
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(max_http_buffer_size=100)
+    lines = [engine.network.polling(), engine.network.polling()]
+    for line in (*lines, *lines):
+        assert line.post("4" * 101).status == 413
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("WARNING", f"! session {line.sid[:6]}: a POST exceeds max_http_buffer_size, 100 bytes")
+        for line in lines
+    ]
+
+
 @pytest.mark.parametrize("transfer", [{}, {"Transfer-Encoding": "chunked"}])
 def test_a_body_above_the_limit_gets_413(make_engine: MakeEngine, transfer: dict[str, str]) -> None:
     engine = make_engine(max_http_buffer_size=100)

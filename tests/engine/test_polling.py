@@ -13,8 +13,7 @@ from gevent import socket
 from flask_realtime.codec.message import Message
 from flask_realtime.engine.backlog import STALL
 from flask_realtime.engine.polling import Overlap, PollingTransport, Response
-from flask_realtime.engine.transport import SlowClient
-from flask_realtime.errors import PacketError
+from flask_realtime.errors import PacketError, SlowClient
 from tests.engine.test_websocket import RecordingOwner
 from tests.fakes import DEADLINE, FakeTime, settle
 

@@ -12,8 +12,9 @@ from gevent import socket
 from flask_realtime.codec.message import Message
 from flask_realtime.engine.polling import PollingTransport
 from flask_realtime.engine.traffic import Traffic
-from flask_realtime.engine.transport import SlowClient, Transport
+from flask_realtime.engine.transport import Transport
 from flask_realtime.engine.websocket import WebSocketTransport
+from flask_realtime.errors import SlowClient
 from tests.engine.test_websocket import RecordingOwner
 from tests.fakes import settle
 

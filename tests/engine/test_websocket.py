@@ -14,9 +14,8 @@ from gevent import socket
 
 from flask_realtime.codec.message import Message
 from flask_realtime.engine.traffic import Traffic
-from flask_realtime.engine.transport import SlowClient
 from flask_realtime.engine.websocket import WebSocketTransport
-from flask_realtime.errors import FrameError
+from flask_realtime.errors import FrameError, SlowClient
 from tests.fakes import reset, settle, tcp_pair, wait_until
 from tests.frames import BINARY, CLOSE, PING, PONG, TEXT, FrameReader, frame, text_frame
 

@@ -14,8 +14,8 @@ from gevent import socket
 from flask_realtime.codec.message import Message
 from flask_realtime.engine.backlog import HARD, STALL
 from flask_realtime.engine.traffic import Traffic
-from flask_realtime.engine.transport import SlowClient
 from flask_realtime.engine.websocket import WebSocketTransport
+from flask_realtime.errors import SlowClient
 from tests.engine.test_websocket import RecordingOwner
 from tests.fakes import FakeTime, settle, wait_until
 from tests.frames import FrameReader

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from werkzeug.datastructures import Headers
 
@@ -72,6 +74,47 @@ def test_a_broken_opening_handshake_is_refused_before_the_101(
     assert line.answer.json == {"code": 3, "message": "Bad request"}
     assert errors == ["TRANSPORT_HANDSHAKE_ERROR"]
     assert engine.handler.sessions == []
+
+
+@pytest.mark.parametrize("version", ["8", "14", ""])
+def test_a_refused_version_is_told_the_right_one(engine: EngineWorld, version: str) -> None:
+    """RFC 6455 §4.4."""
+    line = engine.network.dial(headers={"Sec-WebSocket-Version": version})
+    line.ended()
+    assert (line.answer.status, line.answer.headers["Sec-WebSocket-Version"]) == (400, "13")
+    other = engine.network.dial(headers={"Sec-WebSocket-Key": "short"})
+    other.ended()
+    assert "Sec-WebSocket-Version" not in other.answer.headers
+
+
+OFFER = {"Sec-WebSocket-Protocol": "b, a"}
+
+
+def test_the_first_subprotocol_that_is_offered_is_agreed_on(engine: EngineWorld) -> None:
+    line = engine.network.websocket(headers=OFFER)
+    assert line.answer.headers["Sec-WebSocket-Protocol"] == "b"
+    upgraded = engine.network.dial(engine.network.polling().sid, headers=OFFER)
+    upgraded.send("2probe")
+    assert upgraded.receive() == "3probe"
+    assert upgraded.answer.headers["Sec-WebSocket-Protocol"] == "b"
+    plain = engine.network.websocket()
+    assert "Sec-WebSocket-Protocol" not in plain.answer.headers
+
+
+def test_a_listener_may_choose_another_subprotocol(engine: EngineWorld) -> None:
+    @engine.engine.on("headers")
+    def headers(headers: Headers, environ: object) -> None:
+        headers["Sec-WebSocket-Protocol"] = "a"
+
+    line = engine.network.websocket(headers=OFFER)
+    assert line.answer.headers.getlist("Sec-WebSocket-Protocol") == ["a"]
+
+
+@pytest.mark.parametrize("offer", ["a,a", "a b", "", "caf\xe9"])
+def test_a_broken_offer_of_subprotocols_is_refused(engine: EngineWorld, offer: str) -> None:
+    line = engine.network.dial(headers={"Sec-WebSocket-Protocol": offer})
+    line.ended()
+    assert (line.answer.status, line.answer.json["code"]) == (400, 3)
 
 
 def test_http_1_0_cannot_be_upgraded(engine: EngineWorld) -> None:
@@ -159,6 +202,24 @@ def test_the_messages_of_a_websocket_are_limited(make_engine: MakeEngine) -> Non
     assert line.wait_closed() == 1009
     line.ended()
     assert engine.handler.last[1].reasons == ["transport error"]
+
+
+@pytest.mark.parametrize("probe", [False, True])
+@pytest.mark.parametrize("deflate", [False, True])
+def test_a_message_above_the_limit_is_one_warning(
+    make_engine: MakeEngine, caplog: pytest.LogCaptureFixture, probe: bool, deflate: bool
+) -> None:
+    engine = make_engine(max_http_buffer_size=1000, per_message_deflate=deflate)
+    line = (
+        engine.network.dial(engine.network.polling().sid) if probe else engine.network.websocket()
+    )
+    line.send("4" + "x" * 1000, "4" + "y" * 1000)
+    line.wait_closed()
+    line.ended()
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.levelname == "WARNING"
+    assert "max_http_buffer_size, 1000 bytes" in record.getMessage()
+    assert engine.handler.last[0].id[:6] in record.getMessage()
 
 
 def test_the_messages_of_a_probe_are_limited(make_engine: MakeEngine) -> None:

@@ -105,6 +105,16 @@ def test_compression_is_agreed_on_where_the_app_answers_the_handshake(
     official_client.run(name, "upgrade", server.url)
 
 
+def test_a_client_that_offers_subprotocols_is_served(
+    host: Host, server: ServerProcess, official_client: Runner
+) -> None:
+    if host.late:
+        official_client.run("staysOnPollingWithSubprotocols", "upgrade", server.url)
+        return
+    for mode in ("websocket", "upgrade"):
+        official_client.run("getsTheFirstSubprotocolThatItOffers", mode, server.url)
+
+
 def test_requests_on_a_kept_connection_are_not_delayed(
     server: ServerProcess, http: requests.Session
 ) -> None:

@@ -39,6 +39,13 @@ def test_during_the_upgrade_the_client(
     official_client.run(name, "upgrade", servers.get(kind).url)
 
 
+@pytest.mark.parametrize("mode", ["websocket", "upgrade"])
+def test_with_subprotocols_the_client_is_on_websocket(
+    official_client: Runner, server: ServerProcess, mode: str
+) -> None:
+    official_client.run("getsTheFirstSubprotocolThatItOffers", mode, server.url)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", scenarios("heartbeat"), ids=sentence)
 def test_with_a_fast_heartbeat_the_client(

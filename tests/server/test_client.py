@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -245,3 +246,19 @@ def test_a_binary_packet_counts_with_all_its_attachments(make_server: MakeServer
     gone(server, client)
     assert watch.ends == [("/", "forced close")]
     assert watch.events == []
+
+
+PLACES = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
+
+
+@pytest.mark.parametrize(("count", "option"), [(3, "max_attachments"), (2, "max_http_buffer_size")])
+def test_a_packet_above_a_limit_is_a_warning_that_names_it(
+    make_server: MakeServer, caplog: pytest.LogCaptureFixture, count: int, option: str
+) -> None:
+    server = make_server(max_attachments=2, max_http_buffer_size=100)
+    client = server.network.joined()
+    client.send(f'5{count}-["event",{PLACES}]', b"x" * 60, b"y" * 60)
+    gone(server, client)
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.levelname == "WARNING"
+    assert option in record.getMessage()

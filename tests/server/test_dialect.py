@@ -49,6 +49,58 @@ class Watch:
         socket.on("disconnect", lambda reason: self.ends.append((socket.nsp.name, reason)))
 
 
+# --- the query behind a namespace ---------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("query", ["?token=1", "?", "?a=1&b=/x?y"])
+def test_events_and_acknowledgements_may_name_the_query(
+    server: ServerWorld, transport: str, query: str
+) -> None:
+    seen: list[Any] = []
+    watch = Watch(server, "/chat")
+
+    @server.io.event("hello", namespace="/chat")
+    def hello(socket: Socket, *args: Any) -> str:
+        seen.append(args)
+        return "answer"
+
+    client = joined(server, transport)
+    client.send(f"0/chat{query},")
+    assert client.receive() == "0/chat,"
+    client.send(f'2/chat{query},["hello",1]')
+    client.send(f'2/chat{query},7["hello",2]')
+    assert client.receive() == '3/chat,7["answer"]'
+    client.send(f'51-/chat{query},["hello",{{"_placeholder":true,"num":0}}]', b"abc")
+    wait_until(lambda: len(seen) == 3)
+    assert seen == [(1,), (2,), (b"abc",)]
+    answers: list[Any] = []
+    watch.sockets[-1].emit("question", ack=lambda *args: answers.append(args))
+    ack_id, _ = client.question()
+    client.send(f'3/chat{query},{ack_id}["yes"]')
+    wait_until(lambda: answers)
+    client.send(f"1/chat{query},")
+    wait_until(lambda: watch.ends)
+    assert watch.ends == [("/chat", "client namespace disconnect")]
+    assert watch.sockets[-1].conn.ready_state == "open"
+
+
+def test_a_query_in_the_main_namespace_is_left_out_as_well(server: ServerWorld) -> None:
+    seen: list[Any] = []
+    server.io.event("hello")(lambda socket, *args: seen.append(args))
+    client = joined(server)
+    client.send('2/?token=1,["hello",1]')
+    wait_until(lambda: seen)
+    assert seen == [(1,)]
+
+
+def test_clients_of_protocol_5_have_no_query_there(server: ServerWorld) -> None:
+    server.io.of("/chat")
+    client = server.network.joined(namespace="/chat")
+    client.send('2/chat?token=1,["hello",1]')
+    drain(client)
+
+
 # --- joining -----------------------------------------------------------------
 
 
