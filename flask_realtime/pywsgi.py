@@ -275,6 +275,10 @@ class EmbeddedServer(WSGIServer):
     rest of reading a request head.
     """
 
+    #: Connections that wait to be accepted: gevent's 128 are too few for all clients of a
+    #: server that come back at once.
+    backlog = 2048
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # With a pool, `stop` waits for the connections.
         kwargs.setdefault("spawn", Pool())
@@ -302,6 +306,11 @@ class EmbeddedServer(WSGIServer):
             self._sweeper.kill(block=False)
             self._sweeper = None
         super().stop(timeout)
+
+    def forget(self) -> None:
+        """Do not listen in this process: in a forked child, which has a copy of the socket."""
+        if self.started:
+            self.close()
 
     def _sweep(self) -> None:
         while True:
