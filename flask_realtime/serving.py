@@ -118,6 +118,7 @@ class Server(BaseServer):
                 self._shut_down(http_server)
             finally:
                 signals.restore()
+                self.hub.release()
         if signals.raised is not None:
             raise signals.raised
 

@@ -148,3 +148,16 @@ def test_a_pending_deadline_does_not_keep_the_hub_alive() -> None:
     # Without anything to wait for, a hub ends; the timer does not count.
     assert gevent.wait(timeout=5)
     assert time.monotonic() - started < 4
+
+
+def test_on_a_new_hub_what_waits_is_armed_again() -> None:
+    now = FakeTime()
+    scheduler = Scheduler(now, now)
+    due: list[str] = []
+    queue = scheduler.queue(5, due.append)
+    scheduler.start(queue, "before")
+    now.forget()  # the hub has ended, and its timer never fires
+    scheduler.begin_anew()
+    scheduler.start(queue, "after")
+    now.advance(5)
+    assert due == ["before", "after"]
