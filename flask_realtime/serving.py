@@ -13,6 +13,7 @@ from gevent.event import Event
 
 from .engine.scheduler import Scheduler
 from .engine.shutdown import GRACE
+from .gevent_check import refuse_eventlet
 from .hosts import SocketFinder
 from .pywsgi import EmbeddedServer, QuietHandler, RealtimeHandler
 from .run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
@@ -37,9 +38,11 @@ class Server(BaseServer):
     Raises:
         TypeError: An option is unknown; the message names the nearest one.
         ValueError: An option is out of range.
+        RuntimeError: eventlet has patched the process.
     """
 
     def __init__(self, *, scheduler: Scheduler | None = None, **options: Any) -> None:
+        refuse_eventlet()
         super().__init__(host=SocketFinder(), scheduler=scheduler, **options)
         # What ends the calls of `run` that are under way.
         self._stops: list[Callable[[], None]] = []
@@ -94,6 +97,7 @@ class Server(BaseServer):
 
     def serve(self, application: Any, options: RunOptions) -> None:
         """Serve an application that contains this server; what :meth:`run` does."""
+        refuse_eventlet()
         if self.engine.is_closed:
             raise RuntimeError("this server has been closed: make a new one to serve again")
         http_server = _listening(application, options)
