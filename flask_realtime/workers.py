@@ -37,10 +37,17 @@ logger = logging.getLogger(__name__)
 _INTERVAL = 0.5
 #: Seconds in which a worker that stops has closed its listeners: it looks once a second.
 _ACCEPTING = 1.5
-_QUICK = (signal.SIGQUIT, signal.SIGINT)
+
+
+def _signals(*names: str) -> tuple[signal.Signals, ...]:
+    # Windows lacks most of them, and gunicorn as well; this module is imported all the same.
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
+
+
+_QUICK = _signals("SIGQUIT", "SIGINT")
 _ENDS = (signal.SIGTERM, *_QUICK)
 #: Signals for which a worker has handlers; an application may have replaced some of them.
-_OF_WORKERS = (*_ENDS, signal.SIGABRT, signal.SIGUSR1, signal.SIGWINCH)
+_OF_WORKERS = (*_ENDS, *_signals("SIGABRT", "SIGUSR1", "SIGWINCH"))
 
 
 def find_worker() -> Any | None:
