@@ -20,6 +20,7 @@ import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import Input, WSGIHandler, WSGIServer
 
+from .forked import silence
 from .hosts import HANDLER_KEY, read_no_more, set_nodelay
 
 __all__ = ["EmbeddedServer", "QuietHandler", "RealtimeHandler", "RequestHead"]
@@ -286,6 +287,7 @@ class EmbeddedServer(WSGIServer):
         #: The handlers of the open connections.
         self.connections: set[RealtimeHandler] = set()
         self._sweeper: gevent.Greenlet[..., None] | None = None
+        self._silence: Any = None
 
     def start(self) -> None:
         """Start to accept connections."""
@@ -308,7 +310,8 @@ class EmbeddedServer(WSGIServer):
         super().stop(timeout)
 
     def forget(self) -> None:
-        """Do not listen in this process: in a forked child, which has a copy of the socket."""
+        """Neither listen nor read in this process: in a forked child, which has copies."""
+        self._silence = silence(handler.socket for handler in self.connections)
         if self.started:
             self.close()
 

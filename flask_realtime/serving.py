@@ -13,12 +13,13 @@ from gevent.event import Event
 
 from .engine.scheduler import Scheduler
 from .engine.shutdown import GRACE
+from .forked import in_children
 from .gevent_check import refuse_eventlet
 from .hosts import SocketFinder
 from .pywsgi import EmbeddedServer, QuietHandler, RealtimeHandler
 from .run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
 from .server.server import BaseServer
-from .stop_signals import StopSignals, in_children
+from .stop_signals import StopSignals
 from .wsgi import Middleware, WSGIApp
 
 __all__ = ["Server"]
@@ -102,6 +103,7 @@ class Server(BaseServer):
             raise RuntimeError("this server has been closed: make a new one to serve again")
         http_server = _listening(application, options)
         in_children(http_server.forget)
+        in_children(self.engine.forget_clients)
         self.start()
         asked, loop = Event(), get_hub().loop
         signals = StopSignals(asked.set)

@@ -11,27 +11,14 @@ import os
 import signal
 import socket
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from gevent import get_hub
 
-__all__ = ["StopSignals", "in_children"]
+from .forked import in_children
 
-
-def in_children(function: Callable[[], None]) -> None:
-    """Call a method in every child that is forked from now on, while its object exists."""
-    # Windows has no fork. What is registered stays: it must not keep the object alive.
-    if hasattr(os, "register_at_fork"):
-        method = weakref.WeakMethod(function)
-
-        def in_child() -> None:
-            found = method()
-            if found is not None:
-                found()
-
-        os.register_at_fork(after_in_child=in_child)
+__all__ = ["StopSignals"]
 
 
 class StopSignals:

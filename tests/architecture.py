@@ -33,6 +33,7 @@ LAYERS = {
     "emitter": SHELL,
     "extension": SHELL,
     "hosts": SHELL,
+    "forked": SHELL,
     "gevent_check": SHELL,
     "pywsgi": SHELL,
     "run_options": SHELL,

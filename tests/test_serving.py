@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ import websocket
 
 from flask_realtime import Server
 from tests.interop.wire import hang_up
-from tests.processes import Late, Process, ServerProcess, python
+from tests.processes import Late, Process, ServerProcess, eventually, python
 
 READY = r"Running on http://127\.0\.0\.1:(\d+)"
 BEHIND = """
@@ -106,13 +107,21 @@ for number in range(3):
     print(number, "ended", flush=True)
 """
 FORKING = """
+{patch}
 import multiprocessing, os, time
 import gevent
 from flask_realtime import Server
-io = Server()
+io = Server(ping_interval=0.3, ping_timeout=2)
+
+def say(text):  # in one piece: two processes write
+    os.write(1, f"{text}\\n".encode())
+
+@io.event
+def disconnect(socket, reason):
+    print('gone:', os.getpid(), reason, flush=True)
 
 def work():
-    print("the child runs", flush=True)
+    say("the child runs")
     time.sleep(60)
 
 def watch(process):
@@ -131,7 +140,7 @@ def reap(pid):
 def with_multiprocessing(socket):
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
-    print("child", process.pid, flush=True)
+    say(f"child {process.pid}")
     gevent.spawn(watch, process)
 
 @io.event
@@ -142,12 +151,12 @@ def fork(socket):
             work()
         finally:
             os._exit(0)
-    print("child", pid, flush=True)
+    say(f"child {pid}")
     gevent.spawn(reap, pid)
 
-@io.event("still there")
-def still_there(socket):
-    print("still there", flush=True)
+@io.event("who")
+def who(socket):
+    return os.getpid()
 
 io.run(port=0)
 """
@@ -355,35 +364,66 @@ def test_a_closed_server_does_not_run_again() -> None:
         io.run(port=0)
 
 
-@pytest.mark.parametrize("patch", ["", "from gevent import monkey; monkey.patch_all()\n"])
+PATCHES = {"plain": "", "patched": "from gevent import monkey; monkey.patch_all()"}
+
+
+def forking(patch: str) -> ServerProcess:
+    return ServerProcess(python("-c", FORKING.replace("{patch}", PATCHES[patch])), ready=READY)
+
+
+def answers(client: websocket.WebSocket, count: int) -> set[str]:
+    """Who answers, while pings are answered as well."""
+    found = set()
+    for _ in range(count):
+        client.send('421["who"]')
+        while (packet := str(client.recv())) == "2":
+            client.send("3")
+        found.add(packet.removeprefix("431"))
+    return found
+
+
+@pytest.mark.parametrize("patch", PATCHES)
 @pytest.mark.parametrize("how", ["multiprocessing", "fork"])
 def test_a_forked_child_can_be_terminated(how: str, patch: str) -> None:
-    with ServerProcess(python("-c", patch + FORKING), ready=READY) as server:
+    with forking(patch) as server:
         client = joined(server)
         client.send(f'42["{how}"]')
         child = int(server.wait_for(r"child (\d+)")[1])
         server.wait_for("the child runs")
         os.kill(child, signal.SIGTERM)
         server.wait_for(f"ended by {int(signal.SIGTERM)}")
-        client.send('42["still there"]')
-        server.wait_for("still there")
+        assert len(answers(client, 1)) == 1
         hang_up(client)
         assert server.terminate() == 0
 
 
-def test_a_forked_child_does_not_keep_the_server_or_its_port() -> None:
-    with ServerProcess(python("-c", FORKING), ready=READY) as server:
+@pytest.mark.parametrize("patch", PATCHES)
+def test_a_forked_child_leaves_clients_and_port_to_its_parent(patch: str) -> None:
+    with forking(patch) as server:
         client = joined(server)
-        client.send('42["fork"]')
+        (parent,) = answers(client, 1)
+        client.send('42["multiprocessing"]')
         child = int(server.wait_for(r"child (\d+)")[1])
         server.wait_for("the child runs")
-        hang_up(client)
-        assert server.terminate() == 0
         try:
-            with socket.socket() as probe:
-                assert probe.connect_ex(("127.0.0.1", server.port)) == errno.ECONNREFUSED
+            # Long enough for heartbeats, which the child would miss.
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                assert answers(client, 20) == {parent}
+            hang_up(client)
+            server.wait_for("gone: ")
+            # It waits for its child, as multiprocessing does it, but not on the port.
+            server.signal(signal.SIGTERM)
+            eventually(lambda: refuses(server.port), what="a closed port")
         finally:
             os.kill(child, signal.SIGTERM)
+        assert server.wait() == 0
+        assert f"gone: {child}" not in server.stdout, server.report()
+
+
+def refuses(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

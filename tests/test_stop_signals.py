@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from gevent.monkey import get_original
 
-from flask_realtime.stop_signals import StopSignals, in_children
+from flask_realtime.stop_signals import StopSignals
 from tests.fakes import wait_until
 
 
@@ -20,9 +20,6 @@ class Listener:
         self.calls = 0
 
     def __call__(self, *args: object) -> None:
-        self.calls += 1
-
-    def called(self) -> None:
         self.calls += 1
 
 
@@ -78,16 +75,3 @@ def test_another_thread_has_no_handlers(own: Listener) -> None:
     get_original("_thread", "start_new_thread")(install, ())
     wait_until(lambda: done)
     assert signal.getsignal(signal.SIGTERM) is own
-
-
-def test_a_child_is_told_once_it_is_there_and_the_parent_is_not(own: Listener) -> None:
-    told = Listener()
-    gone = Listener()
-    in_children(told.called)
-    in_children(gone.called)
-    del gone  # what is over is not kept
-    pid = os.fork()
-    if pid == 0:
-        os._exit(40 + told.calls)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 41
-    assert told.calls == 0

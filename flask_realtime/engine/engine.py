@@ -200,6 +200,11 @@ class Engine(EventEmitter):
         """
         wait_for_handlers(self._greenlets, timeout, self._scheduler.clock)
 
+    def forget_clients(self) -> None:
+        """Leave the sessions to the parent: in a forked child, which has copies of them."""
+        self._sessions.clear()
+        self._scheduler.clear()
+
     def _abandon(self) -> None:
         """Close the sessions of a hub that has ended with its thread."""
         self._greenlets = Group()

@@ -111,6 +111,11 @@ class Scheduler:
                 _run(on_due, key)
         self._rearm()
 
+    def clear(self) -> None:
+        """Forget all that waits."""
+        for queue, _ in self._queues:
+            queue.clear()
+
     def begin_anew(self) -> None:
         """Run on the hub of this thread from now on: that before has ended."""
         self._timer.forget()
