@@ -36,7 +36,7 @@ _ELSEWHERE = {"log_output": "log", "hostname": "host"}
 _REMEDIES = {
     errno.EADDRINUSE: "The port is in use by another program: stop that, or choose another port.",
     errno.EACCES: "This user may not listen there: choose a port from 1024 on.",
-    errno.EADDRNOTAVAIL: "The host is no address of this machine: 0.0.0.0 stands for all of them.",
+    errno.EADDRNOTAVAIL: "This machine does not have that address: 0.0.0.0 stands for all it has.",
 }
 
 
@@ -61,7 +61,7 @@ class RunOptions:
         Raises:
             TypeError: A keyword is unknown, and the message names the nearest one; or keywords
                 do not go together.
-            ValueError: The port is none.
+            ValueError: The port is not a number from 0 to 65535.
             OSError: A certificate cannot be read.
         """
         given = dict(keywords)

@@ -39,7 +39,7 @@ def test_a_request_at_the_root_of_a_thread_is_refused(name: str) -> None:
     assert found == [False]
 
 
-def test_a_program_that_calls_the_application_itself_is_no_server() -> None:
+def test_a_program_may_call_the_application_itself() -> None:
     """Test clients: what waits in them runs the hub meanwhile."""
     found: list[bool] = []
     get_original("_thread", "start_new_thread")(lambda: found.append(is_on_hub(request())), ())

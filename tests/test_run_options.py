@@ -74,7 +74,7 @@ def test_a_log_may_be_a_logger_or_a_file(tmp_path: Path) -> None:
         assert build(log=file).server["log"] is file
 
 
-def test_what_cannot_be_written_to_is_no_log() -> None:
+def test_a_log_can_be_written_to() -> None:
     with pytest.raises(TypeError, match="log must be"):
         build(log=5)
 
@@ -115,18 +115,18 @@ def test_a_port_is_a_number_or_text_from_the_environment(port: Any) -> None:
 
 
 @pytest.mark.parametrize("port", ["", "http", 80.5, -1, 65_536, True, [80], "８０"], ids=repr)
-def test_what_is_no_port_raises(port: Any) -> None:
+def test_an_invalid_port_raises(port: Any) -> None:
     with pytest.raises(ValueError, match="port must be a number from 0 to 65535"):
         build(port=port)
 
 
 @pytest.mark.parametrize("host", [5, b"::1", ["a"]], ids=repr)
-def test_what_is_no_host_raises(host: Any) -> None:
+def test_an_invalid_host_raises(host: Any) -> None:
     with pytest.raises(TypeError, match="host must be"):
         build(host)
 
 
-def test_no_certificate_is_no_tls() -> None:
+def test_without_a_certificate_there_is_no_tls() -> None:
     options = build(keyfile=None, certfile=None, ssl_context=None)
     assert not options.is_tls
     assert options.server == {"log": None}
@@ -161,7 +161,7 @@ def test_a_context_has_all_of_it() -> None:
     [
         (errno.EADDRINUSE, "another program"),
         (errno.EACCES, "may not"),
-        (errno.EADDRNOTAVAIL, "no address of this machine"),
+        (errno.EADDRNOTAVAIL, "does not have that address"),
         (errno.EIO, "port"),
     ],
 )

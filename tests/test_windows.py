@@ -1,6 +1,6 @@
 """Where Python lacks what only Unix has, the package can be imported and a server be made.
 
-This is no Windows: what it lacks is taken away before the import.
+It does not run on Windows: what Windows lacks is taken away before the import.
 """
 
 from __future__ import annotations
