@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask
 
 from .context import APP_KEY, FlaskContext
 from .options import Options, unknown_option
+from .run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
 from .serving import Server
 from .wsgi import Middleware
 
@@ -65,28 +66,43 @@ class Realtime(Server):
     def run(  # type: ignore[override]
         self,
         app: Flask | None = None,
-        host: str = "127.0.0.1",
-        port: int = 5000,
-        **pywsgi_options: Any,
+        host: str | None = DEFAULT_HOST,
+        port: int | str | None = DEFAULT_PORT,
+        *,
+        debug: bool | None = None,
+        use_reloader: bool | None = None,
+        reloader_options: Mapping[str, Any] | None = None,
+        extra_files: Sequence[str] | None = None,
+        log: Any = None,
+        **keywords: Any,
     ) -> None:
-        """Serve the application with gevent's ``pywsgi`` until SIGTERM or SIGINT.
+        """Serve the application until SIGTERM, SIGINT or :meth:`stop`; see :meth:`Server.run`.
 
         Args:
             app: The application; the one given to the extension by default.
-            host: The address to listen on.
-            port: The port; 0 takes a free one, which the banner names.
-            pywsgi_options: For ``gevent.pywsgi.WSGIServer``: ``keyfile`` and ``certfile`` for
-                TLS, ``log="default"`` for an access log on stderr.
+            host: As for :meth:`Server.run`, and so is all that follows.
+            port: The port.
+            debug: Not there yet.
+            use_reloader: Not there yet.
+            reloader_options: Not there yet.
+            extra_files: Not there yet.
+            log: The access log.
+            keywords: For TLS and gevent's server.
 
         Raises:
-            RuntimeError: There is no application.
+            TypeError: A keyword is unknown; the message names the nearest one.
+            RuntimeError: There is no application, or the server has been closed.
+            SystemExit: The port cannot be had; two lines on stderr say why.
         """
+        keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
+        keywords.update(reloader_options=reloader_options, log=log)
+        run_options = RunOptions.build(host, port, keywords)
         application = app or self._app
         if application is None:
             raise RuntimeError("run() needs a Flask application")
         if application.extensions.get("realtime") is not self:
             self.init_app(application)
-        self.serve(application, host, port, **pywsgi_options)
+        self.serve(application, run_options)
 
 
 class _FlaskMiddleware(Middleware):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .functions import require_function
+from .numeric import whole, whole_values
 
 __all__ = [
     "MAX_WINDOW_BITS",
@@ -52,6 +53,9 @@ _POSITIVE = (
     "max_buffered_bytes",
 )
 
+#: Those that count bytes, and then the others that count.
+_WHOLE = ("max_http_buffer_size", "max_buffered_bytes", "max_attachments")
+
 
 @dataclass(frozen=True)
 class RecoveryOptions:
@@ -77,7 +81,7 @@ class RecoveryOptions:
         if given is not True and not isinstance(given, Mapping):
             raise TypeError("connection_state_recovery must be a mapping of its options")
         names = frozenset(field.name for field in dataclasses.fields(cls))
-        values = {} if given is True else dict(given)
+        values = {} if given is True else whole_values(given, ("max_log_bytes",))
         _check_keys("connection_state_recovery", values, names)
         options = cls(**values)
         for name in ("max_disconnection_duration", "max_log_bytes"):
@@ -126,7 +130,7 @@ class DeflateSettings:
         given = {} if option is True else option
         known = frozenset(field.name for field in dataclasses.fields(cls))
         _check_keys("per_message_deflate", given, known)
-        settings = cls(**given)
+        settings = cls(**whole_values(given, ("threshold",)))
         settings.check()
         return settings
 
@@ -227,7 +231,7 @@ class Options:
         """Bytes from which a polling response is compressed; ``None`` for never."""
         setting = self.http_compression
         if isinstance(setting, Mapping):
-            threshold: int = setting.get("threshold", 1024)
+            threshold: int = whole(setting.get("threshold", 1024))
             return threshold
         return 1024 if setting else None
 
@@ -249,7 +253,7 @@ class Options:
         for name in values:
             if name not in cls.names():
                 raise TypeError(unknown_option(name, cls.names()))
-        options = cls(**values)
+        options = cls(**whole_values(values, _WHOLE))
         options.check()
         return options
 
@@ -270,7 +274,7 @@ class Options:
     def _check_numbers(self) -> None:
         for name in _POSITIVE:
             _check_positive(name, getattr(self, name))
-        for name in ("max_http_buffer_size", "max_buffered_bytes"):
+        for name in _WHOLE[:2]:
             if not isinstance(getattr(self, name), int):
                 raise ValueError(f"{name} must be a whole number of bytes")
         if type(self.max_attachments) is not int or self.max_attachments < 0:
@@ -310,7 +314,7 @@ def _check_http_compression(option: Any) -> None:
     if not isinstance(option, (bool, Mapping, type(None))):
         raise TypeError(f"http_compression must be a boolean or a mapping, not {option!r}")
     _check_keys("http_compression", option, frozenset({"threshold"}))
-    threshold = option.get("threshold", 0) if isinstance(option, Mapping) else 0
+    threshold = whole(option.get("threshold", 0)) if isinstance(option, Mapping) else 0
     if type(threshold) is not int or threshold < 0:
         raise ValueError(f"http_compression: threshold must be bytes, not {threshold!r}")
 
@@ -324,7 +328,7 @@ def _check_cookie(option: Any) -> None:
     if not isinstance(name, str) or not _COOKIE_NAME.fullmatch(name):
         raise ValueError(f"cookie: {name!r} is no name of a cookie")
     for key, types in _COOKIE_TYPES.items():
-        value = given.get(key, types[0]())
+        value = whole(given.get(key, types[0]()))
         if not isinstance(value, types) or (key == "max_age" and isinstance(value, bool)):
             raise TypeError(f"cookie: {key} cannot be {value!r}")
     same_site = given.get("samesite")

@@ -23,6 +23,7 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from . import request_body
+from .forked import silence
 from .hosts import HANDLER_KEY, read_no_more, set_nodelay
 from .quoting import shown
 from .request_body import MIN_RATE, NO_BODY, BodyError, ChunkedBody, RequestBody, SizedBody
@@ -316,6 +317,10 @@ class EmbeddedServer(WSGIServer):
     rest of reading a request head.
     """
 
+    #: Connections that wait to be accepted: gevent's 128 are too few for all clients of a
+    #: server that come back at once.
+    backlog = 2048
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # With a pool, `stop` waits for the connections.
         kwargs.setdefault("spawn", Pool())
@@ -323,6 +328,7 @@ class EmbeddedServer(WSGIServer):
         #: The handlers of the open connections.
         self.connections: set[RealtimeHandler] = set()
         self._sweeper: gevent.Greenlet[..., None] | None = None
+        self._silence: Any = None
 
     def start(self) -> None:
         """Start to accept connections."""
@@ -343,6 +349,12 @@ class EmbeddedServer(WSGIServer):
             self._sweeper.kill(block=False)
             self._sweeper = None
         super().stop(timeout)
+
+    def forget(self) -> None:
+        """Neither listen nor read in this process: in a forked child, which has copies."""
+        self._silence = silence(handler.socket for handler in self.connections)
+        if self.started:
+            self.close()
 
     def _sweep(self) -> None:
         while True:

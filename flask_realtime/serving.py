@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import signal
-import socket
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -16,9 +13,13 @@ from gevent.event import Event
 
 from .engine.scheduler import Scheduler
 from .engine.shutdown import GRACE
+from .forked import in_children
+from .gevent_check import refuse_eventlet
 from .hosts import SocketFinder
 from .pywsgi import EmbeddedServer, QuietHandler, RealtimeHandler
+from .run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
 from .server.server import BaseServer
+from .stop_signals import StopSignals
 from .wsgi import Middleware, WSGIApp
 
 __all__ = ["Server"]
@@ -38,51 +39,94 @@ class Server(BaseServer):
     Raises:
         TypeError: An option is unknown; the message names the nearest one.
         ValueError: An option is out of range.
+        RuntimeError: eventlet has patched the process.
     """
 
     def __init__(self, *, scheduler: Scheduler | None = None, **options: Any) -> None:
+        refuse_eventlet()
         super().__init__(host=SocketFinder(), scheduler=scheduler, **options)
+        # What ends the calls of `run` that are under way.
+        self._stops: list[Callable[[], None]] = []
 
     def run(
         self,
         wsgi_app: WSGIApp | None = None,
-        host: str = "127.0.0.1",
-        port: int = 5000,
-        **pywsgi_options: Any,
+        host: str | None = DEFAULT_HOST,
+        port: int | str | None = DEFAULT_PORT,
+        *,
+        debug: bool | None = None,
+        use_reloader: bool | None = None,
+        reloader_options: Mapping[str, Any] | None = None,
+        extra_files: Sequence[str] | None = None,
+        log: Any = None,
+        **keywords: Any,
     ) -> None:
-        """Serve with gevent's ``pywsgi`` until SIGTERM or SIGINT, then close gracefully.
+        """Serve with gevent's ``pywsgi`` until SIGTERM, SIGINT or :meth:`stop`.
 
-        Another SIGINT ends the process at once.
+        Then it closes gracefully, and is closed for good. Another SIGINT ends the process at
+        once. Handlers of these signals that the application has set are called as well.
 
         Args:
             wsgi_app: What answers all other requests.
-            host: The address to listen on.
-            port: The port; 0 takes a free one, which the banner names.
-            pywsgi_options: For ``gevent.pywsgi.WSGIServer``: ``keyfile`` and ``certfile`` for
-                TLS, ``log="default"`` for an access log on stderr.
-        """
-        self.serve(Middleware(self, wsgi_app), host, port, **pywsgi_options)
+            host: The address to listen on; ``None`` is the default.
+            port: The port, a number or text; 0 takes a free one, which the banner names.
+            debug: Not there yet, nor are the next three: a true value is a warning in the log.
+            use_reloader: See ``debug``.
+            reloader_options: See ``debug``.
+            extra_files: See ``debug``.
+            log: The access log: ``"default"`` for stderr, a file or a logger.
+            keywords: ``certfile`` and ``keyfile``, or ``ssl_context``, for TLS; ``backlog``,
+                ``spawn`` and others of ``gevent.pywsgi.WSGIServer``.
 
-    def serve(self, application: Any, host: str, port: int, **pywsgi_options: Any) -> None:
+        Raises:
+            TypeError: A keyword is unknown; the message names the nearest one.
+            RuntimeError: The server has been closed.
+            SystemExit: The port cannot be had; two lines on stderr say why.
+        """
+        keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
+        keywords.update(reloader_options=reloader_options, log=log)
+        self.serve(Middleware(self, wsgi_app), RunOptions.build(host, port, keywords))
+
+    def stop(self) -> None:
+        """End :meth:`run`, which closes the server gracefully and returns.
+
+        It may be called from any greenlet and any thread, and returns at once. Calling it
+        again, or when nothing runs, is harmless.
+        """
+        for stop in list(self._stops):
+            stop()
+
+    def serve(self, application: Any, options: RunOptions) -> None:
         """Serve an application that contains this server; what :meth:`run` does."""
-        options = {"log": None, **pywsgi_options}
-        options.setdefault("handler_class", RealtimeHandler if options["log"] else QuietHandler)
-        http_server = EmbeddedServer((host, port), application, **options)
-        http_server.start()
+        refuse_eventlet()
+        if self.engine.is_closed:
+            raise RuntimeError("this server has been closed: make a new one to serve again")
+        http_server = _listening(application, options)
+        in_children(http_server.forget)
+        in_children(self.engine.forget_clients)
         self.start()
-        stop = Event()
-        restore_signals = _on_signals(stop)
-        scheme = "https" if {"keyfile", "ssl_context"} & options.keys() else "http"
-        click.echo(f" * Running on {scheme}://{host}:{http_server.server_port}", err=True)
+        asked, loop = Event(), get_hub().loop
+        signals = StopSignals(asked.set)
+
+        def stop() -> None:
+            loop.run_callback_threadsafe(asked.set)
+
+        self._stops.append(stop)
+        signals.install()
+        click.echo(f" * Running on {options.url(http_server.server_port or 0)}", err=True)
         try:
-            stop.wait()
+            asked.wait()
         except KeyboardInterrupt:
             pass
         finally:
+            self._stops.remove(stop)
             try:
                 self._shut_down(http_server)
             finally:
-                restore_signals()
+                signals.restore()
+                self.hub.release()
+        if signals.raised is not None:
+            raise signals.raised
 
     def _shut_down(self, http_server: EmbeddedServer) -> None:
         logger.info("= shutting down")
@@ -96,49 +140,15 @@ class Server(BaseServer):
         self.close_adapters()
 
 
-def _on_signals(stop: Event) -> Callable[[], None]:
-    """Set ``stop`` on SIGTERM and SIGINT; return what restores the handlers before."""
-    # Only the main thread may have signal handlers; elsewhere whoever started it stops it.
-    if threading.current_thread() is not threading.main_thread():
-        return lambda: None
-    loop = get_hub().loop
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    stop_waking = _wake_on_signals()
-
-    def on_signal(number: int, frame: Any) -> None:
-        # The next SIGINT ends the process at once, also while a handler blocks the hub. One
-        # more SIGTERM changes nothing: process managers send it to a group and to each member.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        loop.run_callback_threadsafe(stop.set)
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        stop_waking()
-
-    for number in before:
-        signal.signal(number, on_signal)
-    return restore
-
-
-def _wake_on_signals() -> Callable[[], None]:
-    """Let signals wake the hub; return what ends that.
-
-    A signal that comes after the hub has looked for signals and before it waits for events
-    would lie there until the next event: an idle server may have none for a long time.
-    """
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    watcher = get_hub().loop.io(ours.fileno(), 1, ref=False)
-    watcher.start(ours.recv, 4096)
-
-    def stop() -> None:
-        signal.set_wakeup_fd(before)
-        watcher.stop()
-        watcher.close()
-        ours.close()
-        theirs.close()
-
-    return stop
+def _listening(application: Any, options: RunOptions) -> EmbeddedServer:
+    keywords = dict(options.server)
+    keywords.setdefault("handler_class", RealtimeHandler if keywords["log"] else QuietHandler)
+    http_server = EmbeddedServer(options.address, application, **keywords)
+    try:
+        http_server.start()
+    except OSError as error:
+        # As Flask's own server: a program that cannot listen has nothing to go on with.
+        for line in why_not(options, error):
+            click.echo(line, err=True)
+        raise SystemExit(1) from None
+    return http_server

@@ -26,6 +26,7 @@ from gevent import get_hub
 from gevent.event import Event
 
 from .engine.shutdown import GRACE, MOMENT
+from .forked import in_children, silence
 from .hosts import read_no_more
 from .server.server import BaseServer
 
@@ -37,10 +38,17 @@ logger = logging.getLogger(__name__)
 _INTERVAL = 0.5
 #: Seconds in which a worker that stops has closed its listeners: it looks once a second.
 _ACCEPTING = 1.5
-_QUICK = (signal.SIGQUIT, signal.SIGINT)
+
+
+def _signals(*names: str) -> tuple[signal.Signals, ...]:
+    # Windows lacks most of them, and gunicorn as well; this module is imported all the same.
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
+
+
+_QUICK = _signals("SIGQUIT", "SIGINT")
 _ENDS = (signal.SIGTERM, *_QUICK)
 #: Signals for which a worker has handlers; an application may have replaced some of them.
-_OF_WORKERS = (*_ENDS, signal.SIGABRT, signal.SIGUSR1, signal.SIGWINCH)
+_OF_WORKERS = (*_ENDS, *_signals("SIGABRT", "SIGUSR1", "SIGWINCH"))
 
 
 def find_worker() -> Any | None:
@@ -65,6 +73,7 @@ class Connections:
         self._open: WeakSet[Any] = WeakSet()
         self._busy: set[Any] = set()
         self._closing = False
+        self._silence: Any = None
 
     def enter(self, sock: Any) -> None:
         """A request has arrived."""
@@ -76,6 +85,10 @@ class Connections:
         self._busy.discard(sock)
         if self._closing:
             read_no_more(sock)
+
+    def forget(self) -> None:
+        """Read nothing in this process: a forked child, which has copies."""
+        self._silence = silence(list(self._open))
 
     def close_idle(self) -> None:
         """Let every connection end, those that serve a request after that."""
@@ -109,6 +122,8 @@ class WorkerWatch:
                 self._chain(number)
         except ValueError:
             logger.debug("not the main thread: the worker is looked at from time to time")
+        in_children(self._connections.forget)
+        in_children(self._server.engine.forget_clients)
         gevent.spawn(self._run)
 
     def call(
@@ -189,6 +204,8 @@ def _socket_of(environ: dict[str, Any], start_response: Any) -> Any:
     if not environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1"):
         return None  # a connection of HTTP/2 serves many requests at a time
     sock = environ.get("gunicorn.socket")
+    if sock is None and "wsgi.websocket" in environ:
+        return environ["wsgi.websocket"].handler.socket
     if sock is None:
         sock = getattr(getattr(start_response, "__self__", None), "socket", None)
     return sock

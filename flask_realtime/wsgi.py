@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gevent import getcurrent
 from werkzeug.wrappers import Response
 
 from .client_files import ClientFiles
 from .functions import require_function
+from .gevent_check import REMEDY, is_on_hub, refuse_eventlet
 from .server.server import BaseServer
 from .workers import WorkerWatch, find_worker
 
@@ -56,9 +56,9 @@ class Middleware:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
-        self.server.start()
         if not self._is_watched:
             self._look_for_worker()
+        self.server.start()
         if self._watch is None:
             return self._answer(environ, start_response)
         found: Iterable[bytes] = self._watch.call(self._answer, environ, start_response)
@@ -66,6 +66,7 @@ class Middleware:
 
     def _look_for_worker(self) -> None:
         # Not before the first request: an application may be loaded before its workers are.
+        refuse_eventlet()
         self._is_watched = True
         worker = find_worker()
         if worker is not None:
@@ -79,7 +80,7 @@ class Middleware:
         response = self._files.answer(path[len(self._prefix) :], environ)
         if response is not None:
             response.headers.extend(self.server.engine.cors_headers(environ))
-        if response is None and not _is_on_hub(environ):
+        if response is None and not is_on_hub(environ):
             response = self._explain()
         if response is not None:
             return response(environ, start_response)
@@ -89,19 +90,8 @@ class Middleware:
     def _explain(self) -> Response:
         if not self._told:
             self._told = True
-            logger.error(
-                "flask_realtime needs a gevent server and got a request from a thread: start "
-                "the application with io.run(app) or gunicorn -k gevent"
-            )
+            logger.error(REMEDY)
         return Response("This server needs gevent: see its log.\n", 503)
-
-
-def _is_on_hub(environ: dict[str, Any]) -> bool:
-    # A gevent server calls applications in greenlets below its hub; a threading server does
-    # so at the root of a thread.
-    if getcurrent().parent is not None:
-        return True
-    return not environ.get("wsgi.multithread") and "werkzeug.socket" not in environ
 
 
 def _program_folders() -> list[str]:

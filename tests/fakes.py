@@ -72,6 +72,9 @@ class FakeTime:
     def start(self, seconds: float, callback: Callable[[], None]) -> None:
         self._due, self._callback = self.now + seconds, callback
 
+    def forget(self) -> None:
+        self._due = self._callback = None
+
     def advance(self, seconds: float) -> None:
         """Go on, and fire the timer each time it is due on the way."""
         end = self.now + seconds

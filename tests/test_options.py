@@ -334,3 +334,28 @@ def test_a_cookie_has_a_name_and_attributes(cookie: Any) -> None:
 )
 def test_responses_are_compressed_from_a_size_on(option: Any, threshold: int | None) -> None:
     assert Options.build({"http_compression": option}).compression_threshold == threshold
+
+
+@pytest.mark.parametrize("name", ["max_http_buffer_size", "max_buffered_bytes", "max_attachments"])
+def test_a_count_may_be_written_as_a_float_without_a_fraction(name: str) -> None:
+    found = getattr(Options.build({name: 5e7}), name)
+    assert (type(found), found) == (int, 50_000_000)
+    with pytest.raises(ValueError, match=name):
+        Options.build({name: 5.5})
+
+
+def test_the_counts_inside_options_may_be_floats_as_well() -> None:
+    options = Options.build(
+        {
+            "http_compression": {"threshold": 2e3},
+            "per_message_deflate": {"threshold": 1e3},
+            "connection_state_recovery": {"max_log_bytes": 1e6},
+            "cookie": {"max_age": 3.6e3},
+        }
+    )
+    assert options.recovery is not None
+    settings = DeflateSettings.build(options.per_message_deflate)
+    assert settings is not None
+    found = (options.compression_threshold, settings.threshold, options.recovery.max_log_bytes)
+    assert found == (2000, 1000, 1_000_000)
+    assert {type(value) for value in found} == {int}

@@ -182,7 +182,11 @@ class Adapter(EventEmitter):
     Attributes:
         rooms: The ids of the sockets in each room.
         sids: The rooms of each socket.
+        is_bound_to_thread: Whether it works in the hub of the thread that has started it, and
+            ends with that; true of those that listen to other servers.
     """
+
+    is_bound_to_thread = False
 
     def __init__(self, namespace: LocalSockets) -> None:
         super().__init__()

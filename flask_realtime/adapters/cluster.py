@@ -68,6 +68,8 @@ class ClusterAdapter(Adapter):
         timeout: Seconds that other servers have to answer.
     """
 
+    is_bound_to_thread = True
+
     def __init__(self, namespace: LocalSockets, bus: Bus, timeout: float = 5) -> None:
         super().__init__(namespace)
         self.local = MemoryAdapter(namespace, events=self)

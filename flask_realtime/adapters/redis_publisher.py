@@ -1,6 +1,7 @@
 """Commands to Redis from whoever emits: queued in order, sent many at a time, never waited for.
 
-One greenlet sends. The queue is bounded by bytes; what does not fit is counted and dropped.
+One greenlet sends; a process that ends by itself waits for it, for a bounded time. The queue is
+bounded by bytes; what does not fit is counted and dropped.
 Whether what failed is sent again is a matter of its :class:`History`.
 """
 
@@ -11,14 +12,17 @@ import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Protocol
 
 import gevent
+from gevent import get_hub
 from gevent.event import Event
 
 from ..extras import optional
 from ..quoting import shown
 from .backoff import Backoff
+from .exit_hooks import at_exit
 from .redis_commands import CommandConnection
 from .redis_link import COMMAND_TIMEOUT, RedisLink, redis_errors
 
@@ -34,8 +38,10 @@ _GATHER = 0.001
 MAX_QUEUED = 64 * 1024 * 1024
 #: How often in a row a command may break its connection though Redis answers to others.
 _ATTEMPTS = 5
-#: Seconds that a publisher that is closed has for what is still queued.
+#: Seconds that a publisher that is closed, or whose process ends, has for what is still queued.
 FLUSH = 2.0
+#: Seconds between two looks at whether something is left for that.
+_LOOK = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,7 @@ class Publisher:
         self._idle.set()
         self._greenlet: gevent.Greenlet[..., Any] | None = None
         self._pid = 0
+        self._forget_exit: Callable[[], None] = _nothing
         self._closed = False
         # Whether the last attempt to come back, or the last command, was in vain.
         self._again = False
@@ -149,11 +156,28 @@ class Publisher:
         self.is_up = True
         if not self._closed:
             self._greenlet = gevent.spawn(self._run)
+            self._forget_exit = at_exit(self._flush_at_exit)
+
+    def _flush_at_exit(self) -> None:
+        if self._closed or self._pid != os.getpid() or self._greenlet is None:
+            return
+        if self._queue and self._greenlet.parent is not get_hub():
+            # It is on the hub of a thread that has ended, or is about to.
+            self._greenlet = gevent.spawn(self._run)
+            self._wake.set()
+        end = monotonic() + FLUSH
+        # What is dropped leaves the queue as well, and the greenlet then waits for Redis.
+        while self._queue and monotonic() < end:
+            self._idle.wait(_LOOK)
+        left, self._untold = len(self._queue) + self._untold, 0
+        if left:
+            logger.warning("! the process ends: %d messages were not sent to other servers", left)
 
     def close(self) -> None:
         """Send what is queued, for a bounded time, and stop."""
         if self._closed:
             return
+        self._forget_exit()
         if self._greenlet is not None and self._pid == os.getpid():
             if self._queue:
                 self._idle.wait(FLUSH)
@@ -282,3 +306,7 @@ class Publisher:
         if self._untold:
             logger.warning("! %d messages were not sent to other servers", self._untold)
             self._untold = 0
+
+
+def _nothing() -> None:
+    """Nothing to be undone."""

@@ -41,6 +41,10 @@ class DelayQueue(Generic[K]):
         """Stop the time of ``key``; nothing happens when it is not running."""
         self._due.pop(key, None)
 
+    def clear(self) -> None:
+        """Stop the time of all keys."""
+        self._due.clear()
+
     def postpone(self, seconds: float) -> None:
         """Give all keys more time."""
         self._postponed += seconds

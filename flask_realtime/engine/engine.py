@@ -89,6 +89,7 @@ class Engine(EventEmitter):
         self._handler: EngineHandler | None = None
         self._host: Host = NoHost()
         self._hub = HubThread()
+        self._hub.on_takeover(self._abandon)
         self._sessions: dict[str, Session] = {}
         self._middlewares: list[EngineMiddleware] = []
         self.traffic = Traffic()
@@ -119,7 +120,9 @@ class Engine(EventEmitter):
             raise RuntimeError("this engine is in use already")
         self._handler = handler
         self._host = host or self._host
-        self._hub = hub or self._hub
+        if hub is not None:
+            self._hub = hub
+            hub.on_takeover(self._abandon)
 
     def configure(self, options: Options, scheduler: Scheduler | None = None) -> None:
         """Apply the options; before the first request only.
@@ -199,6 +202,19 @@ class Engine(EventEmitter):
             timeout: Seconds. The handlers of WebSockets run on greenlets of the host.
         """
         wait_for_handlers(self._greenlets, timeout, self._scheduler.clock)
+
+    def forget_clients(self) -> None:
+        """Leave the sessions to the parent: in a forked child, which has copies of them."""
+        self._sessions.clear()
+        self._scheduler.clear()
+
+    def _abandon(self) -> None:
+        """Close the sessions of a hub that has ended with its thread."""
+        self._greenlets = Group()
+        self._scheduler.begin_anew()
+        for session in list(self._sessions.values()):
+            session.inbox.take_back()
+            session.close(Reason.SERVER_SHUTTING_DOWN, flush=False)
 
     # Requests
 

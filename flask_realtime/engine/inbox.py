@@ -169,6 +169,12 @@ class Inbox:
         finally:
             self._host = self._parked = None
 
+    def take_back(self) -> None:
+        """Forget the greenlets of a hub that has ended: what waits runs on the present one."""
+        self._host = self._hub = self._parked = self._drainer = None
+        self._waking = False
+        self._wake()
+
     def close(self) -> None:
         """Let the host go once the tasks that wait have run."""
         self._closed = True

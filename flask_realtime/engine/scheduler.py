@@ -33,6 +33,9 @@ class Timer(Protocol):
     def start(self, seconds: float, callback: Callable[[], None]) -> None:
         """Call ``callback`` once, in ``seconds``; the call before is forgotten."""
 
+    def forget(self) -> None:
+        """The hub of the last call is gone, and the call with it."""
+
 
 class HubTimer:
     """A timer of the gevent hub of the running thread."""
@@ -48,11 +51,18 @@ class HubTimer:
         self._timer = get_hub().loop.timer(max(seconds, 0.0), ref=False)
         self._timer.start(callback)
 
+    def forget(self) -> None:
+        """The hub of the last call is gone, and the call with it."""
+        self._timer = None
+
 
 class ManualTimer:
     """A timer for tests: it never fires; tests call :meth:`Scheduler.tick`."""
 
     def start(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Do nothing."""
+
+    def forget(self) -> None:
         """Do nothing."""
 
 
@@ -100,6 +110,17 @@ class Scheduler:
         for queue, on_due in self._queues:
             for key in queue.pop_due(now):
                 _run(on_due, key)
+        self._rearm()
+
+    def clear(self) -> None:
+        """Forget all that waits."""
+        for queue, _ in self._queues:
+            queue.clear()
+
+    def begin_anew(self) -> None:
+        """Run on the hub of this thread from now on: that before has ended."""
+        self._timer.forget()
+        self._armed = None
         self._rearm()
 
     def _rearm(self) -> None:

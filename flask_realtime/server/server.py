@@ -64,6 +64,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         self._host: Host = host or NoHost()
         self._scheduler = scheduler
         self.hub = HubThread()
+        self.hub.before_takeover(self._check_adapters)
         self.runner = Runner()
         self.engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
@@ -297,6 +298,14 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         """Answer one request that belongs to the server; a WSGI application."""
         return self.engine.handle(environ, start_response)
 
+    def _check_adapters(self) -> None:
+        for namespace in self._namespaces.by_name().values():
+            if namespace.adapter.is_bound_to_thread:
+                raise RuntimeError(
+                    "the thread of this server has ended, and with it what connects it to the "
+                    "other servers of the cluster: make a new server"
+                )
+
     def close(self) -> None:
         """Refuse new clients, tell the present ones, and give back what adapters hold.
 
@@ -304,6 +313,9 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         New handshakes are answered with 503. It may be called from anywhere and does not
         block; calling it again is harmless.
         """
+        if self.hub.is_orphaned:
+            # There is no other thread to do it.
+            self.hub.take_over()
         self.hub.run(self._close)
 
     def _close(self) -> None:

@@ -114,3 +114,10 @@ def test_the_queue_is_a_table_of_deadlines(steps: list[tuple[str, str, int]]) ->
         assert queue.next_due() == min(table.values(), default=None)
         assert len(queue) == len(table)
         assert all((key in queue) == (key in table) for key in "abcde")
+
+
+def test_what_is_cleared_never_falls_due(queue: DelayQueue[str]) -> None:
+    queue.add("a", now=0)
+    queue.clear()
+    assert queue.next_due() is None
+    assert queue.pop_due(1e9) == []

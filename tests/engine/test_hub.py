@@ -118,3 +118,126 @@ def test_many_threads_call_at_once(hub: HubThread) -> None:
     outcomes = [Outcome(work(number)) for number in range(8)]
     with deadline():
         assert [outcome.wait() for outcome in outcomes] == [20 * number for number in range(8)]
+
+
+class Owner:
+    """A native thread that owns the sessions until it is told to end."""
+
+    def __init__(self, hub: HubThread) -> None:
+        self.ready = self.done = False
+        self._hub = hub
+        self._end = False
+        start_new_thread(self._run, ())
+        wait_until(lambda: self.ready)
+
+    def _run(self) -> None:
+        self._hub.bind()
+        self.ready = True
+        while not self._end:
+            gevent.sleep(0.001)
+        self.done = True
+
+    def end(self) -> None:
+        self._end = True
+        wait_until(lambda: self._hub.is_orphaned, "the end of the thread")
+
+
+def test_without_its_thread_nothing_waits_and_nothing_vanishes() -> None:
+    hub = HubThread()
+    Owner(hub).end()
+    for way in (hub.call, hub.ask, hub.post, hub.run):
+        with pytest.raises(RuntimeError, match="has ended"):
+            way(print)
+
+
+def test_the_next_thread_that_serves_becomes_the_owner() -> None:
+    hub = HubThread()
+    moved: list[int] = []
+    hub.on_takeover(lambda: moved.append(1))
+    Owner(hub).end()
+    assert not moved
+    second = Owner(hub)
+    assert moved == [1]
+    assert hub.call(get_ident) != get_ident()
+    second.end()
+    hub.bind()
+    assert moved == [1, 1]
+    assert not hub.is_foreign
+    assert hub.ask(get_ident) == get_ident()
+    assert Outcome(lambda: hub.call(get_ident)).wait() == get_ident()
+
+
+def test_many_owners_one_after_another() -> None:
+    """A system gives the number of a thread that has ended to the next one."""
+    hub = HubThread()
+    for _ in range(20):
+        owner = Owner(hub)
+        assert hub.call(lambda: 7) == 7
+        owner.end()
+
+
+def test_a_call_that_was_under_way_ends_with_the_thread() -> None:
+    hub = HubThread()
+    owner = Owner(hub)
+    started: list[bool] = []
+
+    def forever() -> None:
+        started.append(True)
+        gevent.sleep(60)
+
+    outcome = Outcome(lambda: hub.call(forever))
+    wait_until(lambda: started)
+    owner.end()
+    with pytest.raises(RuntimeError, match="has ended"):
+        outcome.wait()
+
+
+def test_a_hub_that_does_not_run_is_not_waited_for_without_end() -> None:
+    hub = HubThread(patience=0.1)
+    hub.bind()
+    ran: list[bool] = []
+    release = get_original("_thread", "allocate_lock")()
+    release.acquire()
+
+    def ask() -> None:
+        try:
+            hub.call(ran.append, True)
+        finally:
+            release.release()
+
+    outcome = Outcome(ask)
+    release.acquire()  # blocks this thread, and with it its hub
+    with pytest.raises(RuntimeError, match=r"did not run for 0\.1 s"):
+        outcome.wait()
+    gevent.sleep(0.01)
+    assert not ran  # what was given up is not done later
+
+
+def test_after_the_last_run_questions_fail_at_once_and_orders_are_moot(hub: HubThread) -> None:
+    hub.release()
+    seen: list[bool] = []
+
+    def ask() -> None:
+        hub.post(seen.append, True)
+        hub.call(seen.append, True)
+
+    with pytest.raises(RuntimeError, match="has ended"):
+        Outcome(ask).wait()
+    gevent.sleep(0.01)
+    assert not seen
+    assert hub.ask(lambda: 5) == 5
+
+
+def test_what_cannot_move_refuses_the_next_thread() -> None:
+    hub = HubThread()
+
+    def check() -> None:
+        raise RuntimeError("cannot move")
+
+    hub.before_takeover(check)
+    Owner(hub).end()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="cannot move"):
+            hub.bind()
+    hub.take_over()  # to close it
+    assert not hub.is_foreign

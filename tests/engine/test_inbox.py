@@ -336,3 +336,16 @@ def test_a_host_that_is_killed_leaves_the_inbox_working(hosted: World) -> None:
     hosted.put("after")
     settle()
     assert hosted.ran == ["after"]
+
+
+def test_what_waits_for_a_host_that_is_gone_runs_without_it(quiet_hub: io.StringIO) -> None:
+    world = World()
+    world.lend_greenlet()
+    world.put("waiting")
+    # Its hub has ended: it never gets a turn.
+    world.inbox.take_back()
+    world.inbox.put_urgent(world.note, ("urgent",))
+    settle()
+    assert sorted(world.ran) == ["urgent", "waiting"]
+    assert world.host not in world.greenlets
+    world.host.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 import gevent
@@ -142,9 +143,32 @@ def test_the_timer_of_the_hub_wakes_the_scheduler() -> None:
 
 
 def test_a_pending_deadline_does_not_keep_the_hub_alive() -> None:
-    scheduler = Scheduler()
-    scheduler.start(scheduler.queue(3600, lambda key: None), "a")
+    ended: list[bool] = []
+
+    def run_a_hub() -> None:
+        scheduler = Scheduler()
+        scheduler.start(scheduler.queue(3600, lambda key: None), "a")
+        # Without anything to wait for, a hub ends; the timer does not count.
+        ended.append(gevent.wait(timeout=5))
+        gevent.get_hub().destroy()
+
+    # A thread has a hub of its own, without what other tests have left in the main one.
+    thread = threading.Thread(target=run_a_hub)
     started = time.monotonic()
-    # Without anything to wait for, a hub ends; the timer does not count.
-    assert gevent.wait(timeout=5)
+    thread.start()
+    thread.join()
+    assert ended == [True]
     assert time.monotonic() - started < 4
+
+
+def test_on_a_new_hub_what_waits_is_armed_again() -> None:
+    now = FakeTime()
+    scheduler = Scheduler(now, now)
+    due: list[str] = []
+    queue = scheduler.queue(5, due.append)
+    scheduler.start(queue, "before")
+    now.forget()  # the hub has ended, and its timer never fires
+    scheduler.begin_anew()
+    scheduler.start(queue, "after")
+    now.advance(5)
+    assert due == ["before", "after"]

@@ -35,5 +35,20 @@ def block(socket: Socket, seconds: float) -> None:
     gevent.sleep(seconds)
 
 
+@io.event
+def fork(socket: Socket) -> int:
+    """Fork a child that waits in gevent's hub; returns its number."""
+    child = os.fork()
+    if child == 0:
+        gevent.sleep(60)
+        os._exit(0)
+    return child
+
+
+@io.event
+def who(socket: Socket) -> int:
+    return os.getpid()
+
+
 if __name__ == "__main__":
     io.run(port=0)

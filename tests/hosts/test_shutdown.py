@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -189,3 +190,22 @@ def test_without_max_requests_there_is_no_warning() -> None:
     with start("gevent") as server, joined(server):
         server.terminate()
         assert "max_requests" not in server.stderr
+
+
+@pytest.mark.parametrize("host", ["gevent", "gevent-websocket"])
+def test_a_forked_child_leaves_the_clients_to_the_worker(host: str) -> None:
+    with start(host) as server, joined(server) as ws, Peer(server) as peer:
+        ws.send('420["who"]')
+        worker = ws.recv()
+        ws.send('420["fork"]')
+        child = json.loads(str(ws.recv()).removeprefix("430"))[0]
+        try:
+            for _ in range(300):
+                ws.send('420["who"]')
+                assert ws.recv() == worker
+            for _ in range(30):
+                peer.post('420["who"]')
+                assert peer.get() == worker
+        finally:
+            os.kill(child, signal.SIGKILL)
+        server.terminate()

@@ -14,7 +14,7 @@ from flask_realtime.adapters.cluster import ClusterAdapter
 from flask_realtime.server.server import BaseServer
 from tests.adapters.fakes import FakeBus
 from tests.clients import Later
-from tests.engine.test_hub import Outcome
+from tests.engine.test_hub import Outcome, Owner
 from tests.fakes import settle, wait_until
 from tests.server.together import Together
 from tests.worlds import MakeServer
@@ -310,3 +310,13 @@ def test_a_mistake_in_another_thread_raises_there(two: Together) -> None:
         Outcome(lambda: two.servers[0].server_side_emit("hello", object())).wait()
     with pytest.raises(ClusterTimeout):
         Outcome(lambda: two.servers[0].server_side_emit_with_ack("ask", timeout=0.05)).wait()
+
+
+def test_a_server_of_a_cluster_does_not_move_to_another_thread() -> None:
+    """What it listens with has ended with the hub that it was on."""
+    server = Started()
+    Owner(server.io.hub).end()
+    with pytest.raises(RuntimeError, match="make a new server"):
+        server.io.hub.bind()
+    server.io.close()
+    assert server.io.engine.is_closed

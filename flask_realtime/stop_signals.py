@@ -1,0 +1,104 @@
+"""SIGTERM and SIGINT while the embedded server runs: they end ``run()``.
+
+The application's own handlers are called as well and are back when ``run()`` returns. All of it
+is the business of one process: a forked child has the handlers that were there before, so that
+it can be terminated.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from gevent import get_hub
+
+from .forked import in_children
+
+__all__ = ["StopSignals"]
+
+
+class StopSignals:
+    """Turns SIGTERM and SIGINT into a call.
+
+    Args:
+        stop: Called in the hub of the thread that has made this.
+
+    Attributes:
+        raised: What a handler of the application has raised, ``SystemExit`` for instance.
+    """
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._loop = get_hub().loop
+        self._pid = os.getpid()
+        self._before: dict[signal.Signals, Any] = {}
+        self._stop_waking: Callable[[], None] = _nothing
+        self.raised: BaseException | None = None
+
+    def install(self) -> None:
+        """Handle the signals from now on; nothing is done outside the main thread."""
+        # Only the main thread may have handlers; another one is stopped by `io.stop()`.
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._stop_waking = _wake_on_signals()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._before[number] = signal.getsignal(number)
+            signal.signal(number, self._on_signal)
+        in_children(self.restore)
+
+    def restore(self) -> None:
+        """Put the handlers back that were there before; harmless when called again."""
+        stop_waking, self._stop_waking = self._stop_waking, _nothing
+        before, self._before = self._before, {}
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        stop_waking()
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        before = self._before.get(signal.Signals(number))
+        if os.getpid() != self._pid:
+            # A fork that Python was not told of.
+            self.restore()
+            os.kill(os.getpid(), number)
+            return
+        # The next SIGINT ends the process at once, also while a handler blocks the hub. One
+        # more SIGTERM changes nothing: process managers send it to a group and to each member.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        self._loop.run_callback_threadsafe(self._stop)
+        if callable(before) and before is not signal.default_int_handler:
+            try:
+                before(number, frame)
+            except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
+                # It would come out in whatever greenlet runs at the moment.
+                self.raised = error
+
+
+def _nothing() -> None:
+    """Nothing to be undone."""
+
+
+def _wake_on_signals() -> Callable[[], None]:
+    """Let signals wake the hub; return what ends that.
+
+    A signal that comes after the hub has looked for signals and before it waits for events
+    would lie there until the next event: an idle server may have none for a long time.
+    """
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    watcher = get_hub().loop.io(ours.fileno(), 1, ref=False)
+    watcher.start(ours.recv, 4096)
+
+    def stop() -> None:
+        signal.set_wakeup_fd(before)
+        watcher.stop()
+        watcher.close()
+        ours.close()
+        theirs.close()
+
+    return stop
