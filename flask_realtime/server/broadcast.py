@@ -15,7 +15,7 @@ from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import AckTimeout, ClusterTimeout
-from ..rooms import room_set
+from ..rooms import no_room, room_set
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome
 
 __all__ = [
@@ -78,16 +78,31 @@ class BroadcastOperator:
     # Modifiers
 
     def to(self, *rooms: Any) -> BroadcastOperator:
-        """Add rooms: a string, several strings or a list. Sockets in any of them are meant."""
-        return self._with(rooms=self._target.rooms | room_set(rooms))
+        """Add rooms: a string, several strings or a list. Sockets in any of them are meant.
+
+        An empty list adds none: ``io.to([])`` selects no client, ``io.to("a").to([])`` those
+        of ``a``.
+
+        Raises:
+            TypeError: No argument was given, or something that is not a room.
+        """
+        chosen = self._target.rooms | (room_set(rooms) if rooms else no_room("to"))
+        if not chosen:
+            return EmptySelection(self._namespace, self._target)
+        return self._with(rooms=chosen)
 
     def in_(self, *rooms: Any) -> BroadcastOperator:
         """The same as :meth:`to`."""
-        return self.to(*rooms)
+        return self.to(*rooms) if rooms else no_room("in_")
 
     def except_(self, *rooms: Any) -> BroadcastOperator:
-        """Leave out the sockets of these rooms."""
-        return self._with(except_=self._target.except_ | room_set(rooms))
+        """Leave out the sockets of these rooms; an empty list leaves out none.
+
+        Raises:
+            TypeError: No argument was given, or something that is not a room.
+        """
+        left_out = room_set(rooms) if rooms else no_room("except_")
+        return self._with(except_=self._target.except_ | left_out)
 
     @property
     def local(self) -> BroadcastOperator:
@@ -197,12 +212,16 @@ class BroadcastOperator:
         return [remote(item) if isinstance(item, RemoteState) else item for item in found]
 
     def sockets_join(self, *rooms: Any) -> None:
-        """Make the sockets join a room or a list of rooms."""
-        self._namespace.hub.run(self._namespace.adapter.add_sockets, self._target, room_set(rooms))
+        """Make the sockets join a room or a list of rooms; raises ``TypeError`` without any."""
+        names = room_set(rooms) if rooms else no_room("sockets_join")
+        if names:
+            self._namespace.hub.run(self._namespace.adapter.add_sockets, self._target, names)
 
     def sockets_leave(self, *rooms: Any) -> None:
-        """Make the sockets leave a room or a list of rooms."""
-        self._namespace.hub.run(self._namespace.adapter.del_sockets, self._target, room_set(rooms))
+        """Make the sockets leave a room or a list of rooms; raises ``TypeError`` without any."""
+        names = room_set(rooms) if rooms else no_room("sockets_leave")
+        if names:
+            self._namespace.hub.run(self._namespace.adapter.del_sockets, self._target, names)
 
     def disconnect_sockets(self, close: bool = False) -> None:
         """Disconnect the sockets.
@@ -217,6 +236,51 @@ class BroadcastOperator:
         # what the caller changes afterwards does not matter.
         self._namespace.parser.encode(packet)
         return packet._replace(data=snapshot(packet.data))
+
+
+class EmptySelection(BroadcastOperator):
+    """An operator for no socket at all: ``io.to([])``.
+
+    To adapters, and on the wire of a cluster, a target without rooms is every socket, so none
+    of it gets there. What raises elsewhere raises here as well.
+    """
+
+    __slots__ = ()
+
+    def _with(self, **changes: Any) -> BroadcastOperator:
+        kind = BroadcastOperator if "rooms" in changes else EmptySelection
+        return kind(self._namespace, self._target._replace(**changes))
+
+    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
+        """Check the event; ``ack`` is called without answers."""
+        self._check(event, args)
+        if ack is not None:
+            self._namespace.hub.run(self._namespace.callback(ack), None, [])
+
+    def emit_with_ack(self, event: str, *args: Any) -> list[Any]:
+        """Check the event and return no answers."""
+        self._check(event, args)
+        return []
+
+    def _check(self, event: str, args: tuple[Any, ...]) -> None:
+        check_event(event)
+        packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
+        self._namespace.parser.encode(packet)
+
+    def fetch_sockets(self) -> list[Any]:
+        """Return no sockets."""
+        return []
+
+    def sockets_join(self, *rooms: Any) -> None:
+        """Check the rooms."""
+        room_set(rooms) if rooms else no_room("sockets_join")
+
+    def sockets_leave(self, *rooms: Any) -> None:
+        """Check the rooms."""
+        room_set(rooms) if rooms else no_room("sockets_leave")
+
+    def disconnect_sockets(self, close: bool = False) -> None:
+        """Disconnect no sockets."""
 
 
 def snapshot(value: Any) -> Any:
@@ -255,7 +319,7 @@ class RoomWords:
 
     def in_(self, *rooms: Any) -> BroadcastOperator:
         """Broadcast to rooms. See :meth:`BroadcastOperator.in_`."""
-        return self.broadcast_operator().to(*rooms)
+        return self.broadcast_operator().in_(*rooms)
 
     def except_(self, *rooms: Any) -> BroadcastOperator:
         """Broadcast to all but these rooms. See :meth:`BroadcastOperator.except_`."""
