@@ -23,6 +23,7 @@ from ..events import EventEmitter
 from ..functions import require_event, require_function
 from .admission import deny, refusal_of
 from .broadcast import Broadcaster, BroadcastOperator, check_timeout
+from .greeting import greet
 from .handlers import HandlerTable, Runner, describe
 from .recovery import Recovery
 from .remote_socket import RemoteSocket
@@ -123,6 +124,8 @@ class Namespace(EventEmitter, Broadcaster):
         self.handlers = HandlerTable()
         self.server: Any = None
         self._middlewares: list[Callable[[Socket], Any]] = []
+        # Those of the connection handlers that get greenlets of their own.
+        self._concurrent: list[Callable[..., Any]] = []
         self._ack_ids = itertools.count()
         self._register_methods()
 
@@ -169,6 +172,12 @@ class Namespace(EventEmitter, Broadcaster):
     def off(self, event: str, listener: Callable[..., Any] | None = None) -> None:
         """Remove one listener of ``event``, or all of them when none is given."""
         super().off(_one_name(event), listener)
+        self._forget_concurrent()
+
+    def _forget_concurrent(self) -> None:
+        if self._concurrent:
+            present = self.listeners("connection")
+            self._concurrent = [item for item in self._concurrent if item in present]
 
     def listeners(self, event: str) -> list[Callable[..., Any]]:
         """Return the listeners of ``event`` in the order in which they are called."""
@@ -177,6 +186,7 @@ class Namespace(EventEmitter, Broadcaster):
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Remove every listener of ``event``, or of all events."""
         super().remove_all_listeners(None if event is None else _one_name(event))
+        self._forget_concurrent()
 
     def use(self, middleware: M) -> M:
         """Add ``fn(socket)``, called in order for each client that wants to connect.
@@ -195,6 +205,8 @@ class Namespace(EventEmitter, Broadcaster):
         require_event(name, number=True)
         if name in CONNECTION_EVENTS:
             self.on("connection", function)
+            if concurrent:
+                self._concurrent.append(function)
         else:
             handler = describe(function, concurrent=concurrent, with_socket=True)
             self.handlers.add(name, handler)
@@ -205,7 +217,10 @@ class Namespace(EventEmitter, Broadcaster):
         """Register at another namespace what is registered here."""
         for event, entries in self._listeners.items():
             for listener, once in entries:
-                (other.once if once else other.on)(str(event), listener)
+                if event == "connection" and listener in self._concurrent:
+                    other.event(event, listener, concurrent=True)
+                else:
+                    (other.once if once else other.on)(str(event), listener)
         for middleware in self._middlewares:
             other.use(middleware)
         self.handlers.copy_to(other.handlers)
@@ -343,11 +358,8 @@ class Namespace(EventEmitter, Broadcaster):
         logger.info("+ socket %s joined %s on %s", socket.id, self.name, client.conn.id[:6])
         handlers = self.take("connection")
         if handlers:
-            self.runner.within(socket, "connection", self._greet, socket, handlers)
-
-    def _greet(self, socket: Socket, handlers: list[Callable[..., Any]]) -> None:
-        for handler in handlers:
-            self.runner.call(socket, "connection", handler, socket)
+            call = (greet, socket, handlers, self._concurrent, self.runner)
+            self.runner.within(socket, "connection", *call)
 
     def _is_welcome(self, socket: Socket, client: Client) -> bool:
         refusal = refusal_of(socket, self._middlewares, self.runner)
