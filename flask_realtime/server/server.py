@@ -346,6 +346,10 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         self._joins.discard(client)
         self._adopted.discard(client.conn)
 
+    def now(self) -> float:
+        """Return the monotonic seconds of the deadlines."""
+        return self._clock()
+
 
 def _join_timed_out(client: Client) -> None:
     logger.debug("! session %s has joined no namespace in time", client.conn.id[:6])
