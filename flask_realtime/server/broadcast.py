@@ -16,7 +16,7 @@ from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import AckTimeout, ClusterTimeout
 from ..rooms import no_room, room_set
-from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome
+from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome, first_value
 
 __all__ = [
     "BroadcastOperator",
@@ -70,6 +70,9 @@ class BroadcastOperator:
     """An emit, or another action, for some sockets of a namespace."""
 
     __slots__ = ("_namespace", "_target")
+
+    #: Makes one value of what a client has answered.
+    _value_of = staticmethod(first_value)
 
     def __init__(self, namespace: BroadcastNamespace, target: Target = _EVERYBODY) -> None:
         self._namespace = namespace
@@ -178,7 +181,8 @@ class BroadcastOperator:
 
     def _collect(self, packet: Packet, done: Callable[[Exception | None, list[Any]], Any]) -> None:
         timeout = self._target.flags.timeout
-        collector = BroadcastAcks(done, DEFAULT_TIMEOUT if timeout is None else timeout)
+        seconds = DEFAULT_TIMEOUT if timeout is None else timeout
+        collector = BroadcastAcks(done, seconds, self._value_of)
         try:
             self._namespace.adapter.broadcast_with_ack(packet, self._target, collector)
         except Exception:

@@ -8,6 +8,7 @@ from typing import Any
 from ..adapters.base import Flags, RemoteState, Target
 from ..errors import AckTimeout, SocketDisconnected
 from ..rooms import check_room, rooms_to_join
+from .acks import all_values
 from .broadcast import BroadcastNamespace, BroadcastOperator, check_timeout
 
 __all__ = ["RemoteHandshake", "RemoteSocket"]
@@ -37,6 +38,14 @@ class RemoteHandshake:
     def to_dict(self) -> dict[str, Any]:
         """Return all of it."""
         return dict(vars(self))
+
+
+class _OneClient(BroadcastOperator):
+    """A broadcast to the room of one client, whose whole answer counts."""
+
+    __slots__ = ()
+
+    _value_of = staticmethod(all_values)
 
 
 class RemoteSocket:
@@ -75,7 +84,8 @@ class RemoteSocket:
         """Send an event and block until the client has answered.
 
         Returns:
-            The first value of the answer.
+            The answer: one value, a tuple of several, ``None`` for none. Servers of Node pass
+            on the first value only.
 
         Raises:
             AckTimeout: There was none within ``timeout()``, 10 s by default.
@@ -110,7 +120,7 @@ class RemoteSocket:
 
     @property
     def _operator(self) -> BroadcastOperator:
-        return BroadcastOperator(self._namespace, Target(frozenset((self.id,)), flags=self._flags))
+        return _OneClient(self._namespace, Target(frozenset((self.id,)), flags=self._flags))
 
     def __repr__(self) -> str:
         return f"<RemoteSocket {self.id} in {self._namespace.name}>"

@@ -336,7 +336,8 @@ def test_joining_again_ends_the_ignoring(server: ServerWorld) -> None:
     client.connect("/chat")
     client.send('2/chat,["a"]')
     wait_until(lambda: watch.events)
-    client.send("1/chat,", '2/chat,["late"]')
+    client.send("1/chat,")
+    client.send('2/chat,["late"]')
     gone(server, client)
 
 
@@ -345,5 +346,6 @@ def test_a_namespace_that_the_client_left_is_not_ignored(server: ServerWorld) ->
     client = server.network.client()
     client.connect()
     client.connect("/chat")
-    client.send("1/chat,", '2/chat,["late"]')
+    client.send("1/chat,")
+    client.send('2/chat,["late"]')
     gone(server, client)
