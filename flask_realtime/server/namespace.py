@@ -83,6 +83,9 @@ class NamespaceServer(Protocol):
     def make_recovery(self, adapter: Adapter) -> Recovery | None:
         """Return the connection state recovery of a namespace, if it is on."""
 
+    def end_recovery(self, recovery: Recovery) -> None:
+        """A namespace has been removed: what it kept is not swept any more."""
+
 
 class Namespace(EventEmitter, Broadcaster):
     """The sockets under one name, and what happens to them.

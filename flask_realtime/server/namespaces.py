@@ -176,11 +176,13 @@ class Namespaces:
     def _on_empty(self, child: ChildNamespace) -> None:
         if not self._cleanup or self._closed or child.is_kept:
             return
-        if child.recovery is not None and child.adapter.prune():
-            return  # for those who may come back
+        if child.recovery is not None and child.adapter.awaits_clients():
+            return
         with self._reserved(child.name):
             del self._by_name[child.name]
             child.parent.release(child)
+            if child.recovery is not None:
+                self._server.end_recovery(child.recovery)
             try:
                 child.adapter.close()
             except CAUGHT:

@@ -208,6 +208,10 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
             return None
         return Recovery(adapter, options, self.options.max_buffered_bytes, self._keep_clean)
 
+    def end_recovery(self, recovery: Recovery) -> None:
+        """A namespace has been removed: what it kept is not swept any more."""
+        self._sweeps.discard(recovery)
+
     def _keep_clean(self, recovery: Recovery) -> None:
         # Not put off by each client that comes.
         if recovery not in self._sweeps:
