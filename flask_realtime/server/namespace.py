@@ -20,20 +20,15 @@ from ..codec.message import Message
 from ..codec.parser import Parser
 from ..engine.hub import HubThread
 from ..events import EventEmitter
-from ..functions import require_event, require_function
+from ..functions import require_function
 from .admission import deny, refusal_of
 from .broadcast import Broadcaster, BroadcastOperator, check_timeout
+from .event_names import NOT_FOR_SERVERS, check_handler, check_listener
 from .greeting import greet
 from .handlers import HandlerTable, Runner, describe
 from .recovery import Recovery
 from .remote_socket import RemoteSocket
-from .server_side import (
-    NOT_FOR_SERVERS,
-    SERVER_TIMEOUT,
-    ask_servers,
-    call_listeners,
-    for_servers,
-)
+from .server_side import SERVER_TIMEOUT, ask_servers, call_listeners, for_servers
 from .socket import Socket
 
 if TYPE_CHECKING:
@@ -106,6 +101,7 @@ class Namespace(EventEmitter, Broadcaster):
         sockets: The sockets of this server by id.
         adapter: Looks after rooms and carries broadcasts.
         recovery: Keeps the sockets of clients that may come back; ``None`` when that is off.
+        warned_of: Events that clients sent, and that have listeners for other servers only.
     """
 
     parser: Parser
@@ -113,6 +109,7 @@ class Namespace(EventEmitter, Broadcaster):
     runner: Runner
     adapter: Adapter
     recovery: Recovery | None
+    warned_of: tuple[str, ...] = ()
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -168,7 +165,7 @@ class Namespace(EventEmitter, Broadcaster):
     # What applications register
 
     def _add(self, event: str, listener: Any, *, once: bool = False, first: bool = False) -> Any:
-        require_event(event)
+        check_listener(event)
         self.registrations += listener is not None
         return super()._add(_one_name(event), listener, once=once, first=first)
 
@@ -205,7 +202,7 @@ class Namespace(EventEmitter, Broadcaster):
         self, name: str, function: Callable[..., Any], concurrent: bool = False
     ) -> Callable[..., Any]:
         """Register ``function(socket, *args)`` for an event of all sockets."""
-        require_event(name, number=True)
+        check_handler(name)
         if name in CONNECTION_EVENTS:
             self.on("connection", function)
             if concurrent:

@@ -16,6 +16,7 @@ from gevent.event import Event
 from ..codec.parser import Parser
 from ..reasons import Reason
 from .client import Client
+from .event_names import check_namespace
 from .handlers import CAUGHT, FAILED
 from .namespace import Namespace, NamespaceServer, with_slash
 from .parent import ChildNamespace, Matcher, ParentNamespace
@@ -81,6 +82,7 @@ class Namespaces:
 
     def of(self, name: str) -> Namespace:
         """Return the namespace of that name; it is made when there is none."""
+        check_namespace(name)
         name = with_slash(name)
         namespace = self._by_name.get(name)
         if namespace is not None:
@@ -99,7 +101,8 @@ class Namespaces:
 
         Raises:
             TypeError: It is not a namespace.
-            ValueError: There is a namespace of that name, or a parent with that matcher.
+            ValueError: There is a namespace of that name, or a parent with that matcher; or
+                the name is meant as a pattern.
         """
         if not isinstance(namespace, Namespace):
             raise TypeError(f"register() takes a namespace, not {namespace!r}")
@@ -109,6 +112,7 @@ class Namespaces:
             self._add_parent(namespace)
             return namespace
         name = namespace.name
+        check_namespace(name)
         present = self._by_name.get(name)
         # The main namespace is always there; a class may take its place while it is untouched.
         if name in self._changing or (present and (name != "/" or present.is_used)):

@@ -28,6 +28,7 @@ from ..options import Options
 from ..reasons import Reason
 from .broadcast import Broadcaster, BroadcastOperator
 from .client import Client
+from .event_names import check_handler
 from .handlers import Runner
 from .main_events import MainNamespaceEvents
 from .namespace import Namespace
@@ -174,6 +175,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
         Raises:
             TypeError: It is none of these.
+            ValueError: It is ``"*"``, which is no pattern.
         """
         if isinstance(name, str):
             return self._namespaces.of(name)
@@ -245,10 +247,16 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
             name: The event.
             namespace: The namespace whose sockets are meant; what :meth:`of` takes.
             concurrent: Give each call a greenlet of its own, out of order.
+
+        Raises:
+            TypeError: The name is not text, or the function cannot be called.
+            ValueError: No client can send an event of that name.
         """
         if name is not None and not isinstance(name, str):
             require_function(name, "a handler")
             return self.of(namespace).event(name.__name__, name, concurrent)
+        if name is not None:
+            check_handler(name)
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
             event = name or function.__name__

@@ -17,12 +17,11 @@ from ..engine.hub import HubThread
 from ..errors import ClusterTimeout
 from .acks import Outcome
 from .broadcast import snapshot
+from .event_names import NOT_FOR_SERVERS
 from .handlers import FAILED, Runner
 
-__all__ = ["NOT_FOR_SERVERS", "SERVER_TIMEOUT", "ask_servers", "call_listeners", "for_servers"]
+__all__ = ["SERVER_TIMEOUT", "ask_servers", "call_listeners", "for_servers"]
 
-#: Names that belong to the server.
-NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 #: Seconds that other servers have to answer.
 SERVER_TIMEOUT = 5.0
 

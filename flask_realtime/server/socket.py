@@ -17,6 +17,7 @@ from .acks import AckTable
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event
 from .dispatch import dispatch
 from .emitter import SocketEmitter
+from .event_names import note_unhandled
 from .handlers import CAUGHT, Handler, Runner
 from .handshake import Handshake
 from .listening import Listening
@@ -294,7 +295,10 @@ class Socket(Listening, RoomWords):
         handlers = self.handlers.take(event)
         if self._nsp.handlers:
             handlers += self._nsp.handlers.get(event)
-        dispatch(self, event, handlers, args, ack_id)
+        if handlers:
+            dispatch(self, event, handlers, args, ack_id)
+        elif not self._incoming:
+            note_unhandled(self.nsp, self.id, event)
 
     def _passes(self, event: str, args: list[Any]) -> bool:
         runner = self._nsp.runner
