@@ -7,7 +7,7 @@ listens. There is no gevent here: it works in threads and after a fork.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 from .adapters.base import Flags, Target
 from .adapters.cluster_format import encode, envelope
@@ -24,6 +24,7 @@ from .adapters.sharded_channels import SubscriptionMode, channel_of
 from .adapters.stream_format import StreamOptions, entry_command, entry_fields, stream_of
 from .codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from .extras import optional
+from .hints import refuse_keywords
 from .rooms import no_room, room_set
 
 __all__ = ["Emitter", "EmitterOperator"]
@@ -139,7 +140,7 @@ class EmitterOperator:
 
     # What happens
 
-    def emit(self, event: str, *args: Any) -> None:
+    def emit(self, event: str, *args: Any, **wrong: NoReturn) -> None:
         """Send an event to the clients.
 
         Args:
@@ -151,12 +152,16 @@ class EmitterOperator:
             TypeError: A value cannot be carried.
             redis.RedisError: Nothing was published.
         """
+        if wrong:
+            refuse_keywords("emit", wrong)
         _check_name(event, RESERVED_EVENTS)
         packet = Packet(PacketType.EVENT, self._namespace, (event, *args))
         self._publish(Broadcast(packet, self._target))
 
-    def send(self, *args: Any) -> None:
+    def send(self, *args: Any, **wrong: NoReturn) -> None:
         """Send a ``message`` event."""
+        if wrong:
+            refuse_keywords("send", wrong)
         self.emit("message", *args)
 
     write = send
@@ -173,12 +178,14 @@ class EmitterOperator:
         if names:
             self._publish(LeaveRooms(self._plain, sorted(names)))
 
-    def disconnect_sockets(self, close: bool = False) -> None:
+    def disconnect_sockets(self, close: bool = False, **wrong: NoReturn) -> None:
         """Disconnect the sockets.
 
         Args:
             close: Whether their connections, with all their namespaces, are closed.
         """
+        if wrong:
+            refuse_keywords("disconnect_sockets", wrong)
         self._publish(DisconnectSockets(self._plain, bool(close)))
 
     def server_side_emit(self, event: str, *args: Any) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from flask import Flask
 
 from .context import APP_KEY, FlaskContext
-from .options import Options, unknown_option
+from .hints import unknown_option
+from .options import Options
 from .serving import Server
 from .wsgi import Middleware
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import re
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .functions import require_function
+from .hints import unknown_option
 
 __all__ = [
     "MAX_WINDOW_BITS",
@@ -258,7 +258,7 @@ class Options:
             if transport not in ("polling", "websocket"):
                 raise ValueError(f"unknown transport {transport!r}")
         if not self.path.startswith("/"):
-            raise ValueError(f"path must start with a slash, not {self.path!r}")
+            raise ValueError(f"path must start with a slash: write {'/' + self.path!r}")
         if not {"?", "#"}.isdisjoint(self.path):
             raise ValueError(f"path is a path only, not {self.path!r}")
         if self.parser is not None and self.json is not None:
@@ -341,9 +341,3 @@ def _check_keys(option: str, value: Any, known: frozenset[str]) -> None:
         for name in value:
             if name not in known:
                 raise TypeError(f"{option}: " + unknown_option(name, known))
-
-
-def unknown_option(name: str, known: frozenset[str]) -> str:
-    """Return the text of the error for an unknown option."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"unknown option {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -19,6 +19,7 @@ LAYERS = {
     "events": BASE,
     "extras": BASE,
     "functions": BASE,
+    "hints": BASE,
     "options": BASE,
     "reasons": BASE,
     "rooms": BASE,

@@ -29,6 +29,7 @@ from flask_realtime.adapters.stream_format import decode_entry
 from flask_realtime.adapters.wire_values import load, unpack
 from tests.adapters.contract import event, to
 from tests.processes import free_port
+from tests.server.test_words import refused
 
 
 class Client:
@@ -343,3 +344,15 @@ def test_a_word_without_any_room_is_a_mistake(client: Client, word: str) -> None
 def test_what_cannot_be_sent_raises_also_without_clients(client: Client) -> None:
     with pytest.raises(TypeError):
         Emitter(client).to([]).emit("news", {1, 2})
+
+
+# --- keywords of other servers
+
+
+@pytest.mark.parametrize(
+    "words", [("emit", "a"), ("send",), ("disconnect_sockets",)], ids=lambda words: words[0]
+)
+def test_a_keyword_of_another_server_is_explained(client: Client, words: Any) -> None:
+    word, *args = words
+    refused(getattr(Emitter(client), word), word, *args)
+    refused(getattr(Emitter(client).to("room"), word), word, *args)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.options import DeflateSettings, Options, RecoveryOptions, unknown_option
+from flask_realtime.hints import unknown_option
+from flask_realtime.options import DeflateSettings, Options, RecoveryOptions
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from werkzeug.datastructures import Headers
 
 from ..functions import require_function
-from ..options import unknown_option
+from ..hints import unknown_option
 
 __all__ = ["CorsPolicy", "is_same_origin"]
 

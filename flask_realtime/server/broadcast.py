@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from ..adapters.base import Adapter, RemoteState, Target
 from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import AckTimeout, ClusterTimeout
+from ..hints import refuse_keywords
 from ..rooms import no_room, room_set
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome, first_value
 
 __all__ = [
+    "Ack",
     "BroadcastOperator",
-    "Broadcaster",
-    "RoomWords",
     "check_event",
     "check_timeout",
     "snapshot",
@@ -133,7 +133,7 @@ class BroadcastOperator:
 
     # Emitting
 
-    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
+    def emit(self, event: str, *args: Any, ack: Ack | None = None, **wrong: NoReturn) -> None:
         """Send an event.
 
         Args:
@@ -146,6 +146,8 @@ class BroadcastOperator:
             ValueError: The name is reserved, or a value is NaN or infinite.
             TypeError: A value cannot be carried.
         """
+        if wrong:
+            refuse_keywords("emit", wrong)
         check_event(event)
         packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
         if self._namespace.hub.is_foreign:
@@ -156,7 +158,7 @@ class BroadcastOperator:
             done = self._namespace.callback(ack)
             self._namespace.hub.run(self._collect, packet, done)
 
-    def emit_with_ack(self, event: str, *args: Any) -> list[Any]:
+    def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> list[Any]:
         """Send an event and block until all clients have answered.
 
         Returns:
@@ -166,6 +168,8 @@ class BroadcastOperator:
             AckTimeout: Some did not within ``timeout()``, 10 s by default; ``responses``
                 holds the answers of the others.
         """
+        if wrong:
+            refuse_keywords("emit_with_ack", wrong)
         check_event(event)
         packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
         return self._namespace.hub.ask(self._wait, packet)
@@ -190,8 +194,10 @@ class BroadcastOperator:
             raise
         collector.start()
 
-    def send(self, *args: Any) -> None:
+    def send(self, *args: Any, **wrong: NoReturn) -> None:
         """Send a ``message`` event."""
+        if wrong:
+            refuse_keywords("send", wrong)
         self.emit("message", *args)
 
     write = send
@@ -227,12 +233,14 @@ class BroadcastOperator:
         if names:
             self._namespace.hub.run(self._namespace.adapter.del_sockets, self._target, names)
 
-    def disconnect_sockets(self, close: bool = False) -> None:
+    def disconnect_sockets(self, close: bool = False, **wrong: NoReturn) -> None:
         """Disconnect the sockets.
 
         Args:
             close: Whether their connections, with all their namespaces, are closed.
         """
+        if wrong:
+            refuse_keywords("disconnect_sockets", wrong)
         self._namespace.hub.run(self._namespace.adapter.disconnect_sockets, self._target, close)
 
     def _snapshot(self, packet: Packet) -> Packet:
@@ -255,14 +263,18 @@ class EmptySelection(BroadcastOperator):
         kind = BroadcastOperator if "rooms" in changes else EmptySelection
         return kind(self._namespace, self._target._replace(**changes))
 
-    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
+    def emit(self, event: str, *args: Any, ack: Ack | None = None, **wrong: NoReturn) -> None:
         """Check the event; ``ack`` is called without answers."""
+        if wrong:
+            refuse_keywords("emit", wrong)
         self._check(event, args)
         if ack is not None:
             self._namespace.hub.run(self._namespace.callback(ack), None, [])
 
-    def emit_with_ack(self, event: str, *args: Any) -> list[Any]:
+    def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> list[Any]:
         """Check the event and return no answers."""
+        if wrong:
+            refuse_keywords("emit_with_ack", wrong)
         self._check(event, args)
         return []
 
@@ -283,8 +295,10 @@ class EmptySelection(BroadcastOperator):
         """Check the rooms."""
         room_set(rooms) if rooms else no_room("sockets_leave")
 
-    def disconnect_sockets(self, close: bool = False) -> None:
+    def disconnect_sockets(self, close: bool = False, **wrong: NoReturn) -> None:
         """Disconnect no sockets."""
+        if wrong:
+            refuse_keywords("disconnect_sockets", wrong)
 
 
 def snapshot(value: Any) -> Any:
@@ -306,81 +320,3 @@ def check_timeout(seconds: Any) -> float:
     if not number or not 0 < seconds < math.inf:
         raise ValueError(f"a timeout is a number of seconds above 0, not {seconds!r}")
     return seconds  # type: ignore[no-any-return]
-
-
-class RoomWords:
-    """The words that say whom a broadcast is for; each begins with a fresh operator."""
-
-    __slots__ = ()
-
-    def broadcast_operator(self) -> BroadcastOperator:
-        """Return an operator for every socket that is meant without another word."""
-        raise NotImplementedError
-
-    def to(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to rooms. See :meth:`BroadcastOperator.to`."""
-        return self.broadcast_operator().to(*rooms)
-
-    def in_(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to rooms. See :meth:`BroadcastOperator.in_`."""
-        return self.broadcast_operator().in_(*rooms)
-
-    def except_(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to all but these rooms. See :meth:`BroadcastOperator.except_`."""
-        return self.broadcast_operator().except_(*rooms)
-
-    @property
-    def local(self) -> BroadcastOperator:
-        """Broadcast to the sockets of this server only."""
-        return self.broadcast_operator().local
-
-
-class Broadcaster(RoomWords):
-    """The broadcasting methods of a namespace and of the server."""
-
-    @property
-    def volatile(self) -> BroadcastOperator:
-        """Broadcast to the clients that can take it now."""
-        return self.broadcast_operator().volatile
-
-    def compress(self, compress: bool) -> BroadcastOperator:
-        """Broadcast with or without compression."""
-        return self.broadcast_operator().compress(compress)
-
-    def timeout(self, seconds: float) -> BroadcastOperator:
-        """Broadcast with a time for acknowledgements, in seconds."""
-        return self.broadcast_operator().timeout(seconds)
-
-    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
-        """Send an event to every client. See :meth:`BroadcastOperator.emit`."""
-        self.broadcast_operator().emit(event, *args, ack=ack)
-
-    def emit_with_ack(self, event: str, *args: Any) -> list[Any]:
-        """Send an event to every client and return their answers."""
-        return self.broadcast_operator().emit_with_ack(event, *args)
-
-    def send(self, *args: Any) -> None:
-        """Send a ``message`` event to every client."""
-        self.broadcast_operator().emit("message", *args)
-
-    write = send
-
-    def fetch_sockets(self) -> list[Any]:
-        """Return every socket, on all servers."""
-        return self.broadcast_operator().fetch_sockets()
-
-    def all_sockets(self) -> set[str]:
-        """Return the id of every socket, on all servers; older code asks so."""
-        return self.broadcast_operator().all_sockets()
-
-    def sockets_join(self, *rooms: Any) -> None:
-        """Make every socket join a room or a list of rooms."""
-        self.broadcast_operator().sockets_join(*rooms)
-
-    def sockets_leave(self, *rooms: Any) -> None:
-        """Make every socket leave a room or a list of rooms."""
-        self.broadcast_operator().sockets_leave(*rooms)
-
-    def disconnect_sockets(self, close: bool = False) -> None:
-        """Disconnect every socket."""
-        self.broadcast_operator().disconnect_sockets(close)

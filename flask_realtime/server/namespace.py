@@ -22,7 +22,7 @@ from ..engine.hub import HubThread
 from ..events import EventEmitter
 from ..functions import require_function
 from .admission import deny, refusal_of
-from .broadcast import Broadcaster, BroadcastOperator, check_timeout
+from .broadcast import BroadcastOperator, check_timeout
 from .event_names import NOT_FOR_SERVERS, check_handler, check_listener
 from .greeting import greet
 from .handlers import HandlerTable, Runner, describe
@@ -30,6 +30,7 @@ from .recovery import Recovery
 from .remote_socket import RemoteSocket
 from .server_side import SERVER_TIMEOUT, ask_servers, call_listeners, for_servers
 from .socket import Socket
+from .words import Broadcaster
 
 if TYPE_CHECKING:
     from .client import Client

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from ..adapters.base import Flags, RemoteState, Target
 from ..errors import AckTimeout, SocketDisconnected
+from ..hints import refuse_keywords
 from ..rooms import check_room, rooms_to_join
 from .acks import all_values
 from .broadcast import BroadcastNamespace, BroadcastOperator, check_timeout
@@ -76,11 +77,13 @@ class RemoteSocket:
         flags = self._flags._replace(timeout=check_timeout(seconds))
         return RemoteSocket(self._namespace, self._state, flags)
 
-    def emit(self, event: str, *args: Any) -> None:
+    def emit(self, event: str, *args: Any, **wrong: NoReturn) -> None:
         """Send an event to the client."""
+        if wrong:
+            refuse_keywords("emit", wrong)
         self._operator.emit(event, *args)
 
-    def emit_with_ack(self, event: str, *args: Any) -> Any:
+    def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> Any:
         """Send an event and block until the client has answered.
 
         Returns:
@@ -91,6 +94,8 @@ class RemoteSocket:
             AckTimeout: There was none within ``timeout()``, 10 s by default.
             SocketDisconnected: No server has the client any more.
         """
+        if wrong:
+            refuse_keywords("emit_with_ack", wrong)
         try:
             answers = self._operator.emit_with_ack(event, *args)
         except AckTimeout as error:
@@ -109,12 +114,14 @@ class RemoteSocket:
         """Leave a room."""
         self._operator.sockets_leave(check_room(room))
 
-    def disconnect(self, close: bool = False) -> RemoteSocket:
+    def disconnect(self, close: bool = False, **wrong: NoReturn) -> RemoteSocket:
         """Disconnect the client.
 
         Args:
             close: Whether its connection, with all its namespaces, is closed.
         """
+        if wrong:
+            refuse_keywords("disconnect", wrong)
         self._operator.disconnect_sockets(close)
         return self
 

@@ -26,7 +26,7 @@ from ..engine.shutdown import GRACE
 from ..functions import require_function
 from ..options import Options
 from ..reasons import Reason
-from .broadcast import Broadcaster, BroadcastOperator
+from .broadcast import BroadcastOperator
 from .client import Client
 from .event_names import check_handler
 from .handlers import Runner
@@ -35,6 +35,7 @@ from .namespace import Namespace
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
+from .words import Broadcaster
 
 __all__ = ["BaseServer"]
 
