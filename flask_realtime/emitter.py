@@ -282,5 +282,5 @@ def _client(given: Any) -> Any:
             given, socket_connect_timeout=5, socket_timeout=15, retry=retry, protocol=2
         )
     if not hasattr(given, "execute_command"):
-        raise TypeError(f"a Redis URL or client is needed, not {type(given).__name__}")
+        raise TypeError(f"expected a Redis URL or client, got {type(given).__name__}")
     return given

@@ -50,7 +50,8 @@ class Realtime(Server):
 
         Raises:
             RuntimeError: The application has a server already.
-            TypeError: It is no Flask application, or an option or a ``REALTIME_*`` key is unknown.
+            TypeError: It is not a Flask application, or an option or a ``REALTIME_*`` key is
+                unknown.
         """
         if not isinstance(app, Flask):
             raise TypeError(f"Realtime is for a Flask application, not {app!r}; see Server")

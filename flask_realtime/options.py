@@ -69,7 +69,7 @@ class RecoveryOptions:
         """Return the value of the option: ``None`` when it is off.
 
         Raises:
-            TypeError: A name is unknown, or the value is no mapping.
+            TypeError: A name is unknown, or the value is not a mapping.
             ValueError: A number is out of range.
         """
         if given is None or given is False:
@@ -260,9 +260,11 @@ class Options:
         if not self.path.startswith("/"):
             raise ValueError(f"path must start with a slash: write {'/' + self.path!r}")
         if not {"?", "#"}.isdisjoint(self.path):
-            raise ValueError(f"path is a path only, not {self.path!r}")
+            raise ValueError(f"path is a path only, without a query or a fragment: {self.path!r}")
         if self.parser is not None and self.json is not None:
-            raise ValueError("json belongs to the default parser: give it to the parser instead")
+            raise ValueError(
+                "json is for the default parser: give the module to your own parser instead"
+            )
 
     def _check_numbers(self) -> None:
         for name in _POSITIVE:
@@ -271,7 +273,9 @@ class Options:
             if not isinstance(getattr(self, name), int):
                 raise ValueError(f"{name} must be a whole number of bytes")
         if type(self.max_attachments) is not int or self.max_attachments < 0:
-            raise ValueError(f"max_attachments must be a count, not {self.max_attachments!r}")
+            raise ValueError(
+                f"max_attachments must be a whole number, 0 or more, not {self.max_attachments!r}"
+            )
 
     def _check_types(self) -> None:
         for name in _FLAGS:
@@ -319,7 +323,7 @@ def _check_cookie(option: Any) -> None:
     given = option if isinstance(option, Mapping) else {}
     name = option if isinstance(option, str) else given.get("name", "io")
     if not isinstance(name, str) or not _COOKIE_NAME.fullmatch(name):
-        raise ValueError(f"cookie: {name!r} is no name of a cookie")
+        raise ValueError(f"cookie: {name!r} cannot be the name of a cookie")
     for key, types in _COOKIE_TYPES.items():
         value = given.get(key, types[0]())
         if not isinstance(value, types) or (key == "max_age" and isinstance(value, bool)):

@@ -111,7 +111,7 @@ class RequestHead:
         name, colon, value = line.partition(":")
         known = _KNOWN.get(name) or _learn(name)
         if not colon or known is None:
-            raise ValueError("a line of the request head is no header field")
+            raise ValueError("a line of the request head is not a header field")
         name, key = known
         value = value.rstrip("\r\n").strip(" \t")
         if not _CONTROLS.isdisjoint(value):

@@ -199,5 +199,5 @@ class _Inflater:
         if len(inflated) > self._max_size:
             raise FrameError(1009, f"a message is larger than {self._max_size} bytes")
         if decompressor.eof and decompressor.unused_data not in _ENDS:
-            raise FrameError(1007, "a compressed message goes on behind its end")
+            raise FrameError(1007, "a compressed message continues after its end")
         return inflated

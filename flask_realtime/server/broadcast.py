@@ -318,5 +318,5 @@ def check_timeout(seconds: Any) -> float:
     """
     number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
     if not number or not 0 < seconds < math.inf:
-        raise ValueError(f"a timeout is a number of seconds above 0, not {seconds!r}")
+        raise ValueError(f"a timeout must be a number of seconds above 0, not {seconds!r}")
     return seconds  # type: ignore[no-any-return]

@@ -250,7 +250,7 @@ class Runner:
             text: The log line, with places for the event and the id of the socket.
         """
         self.errors += 1
-        sid = "of nobody" if socket is None else socket.id
+        sid = "none" if socket is None else socket.id
         logger.error(text, event, sid, exc_info=error)
         if self.on_error is not None:
             try:

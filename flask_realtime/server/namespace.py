@@ -116,7 +116,7 @@ class Namespace(EventEmitter, Broadcaster):
         super().__init__()
         if not isinstance(name, str):
             raise TypeError(
-                f"a namespace is named by a string, not {type(name).__name__}; "
+                f"the name of a namespace must be a string, not {type(name).__name__}; "
                 "a class for many names derives from ParentNamespace"
             )
         self.name = with_slash(name)

@@ -221,11 +221,11 @@ def _unsupported(method: str) -> str:
 def _check_matcher(matcher: Any) -> None:
     if isinstance(matcher, re.Pattern):
         if not isinstance(matcher.pattern, str):
-            raise TypeError("the pattern of a namespace is made from text, not from bytes")
+            raise TypeError("the pattern of a namespace must be made from text, not from bytes")
         return
     if not callable(matcher) or isinstance(matcher, type):
         raise TypeError(
-            "a namespace is named by a string, a compiled pattern or a function, "
+            "the name of a namespace must be a string, a compiled pattern or a function, "
             f"not {matcher.__name__ if isinstance(matcher, type) else type(matcher).__name__}"
         )
     require_function(matcher, "the function of a namespace")

@@ -98,7 +98,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         made: Parser = parser() if isinstance(parser, type) else parser
         for name in ("encode", "decoder"):
             if not callable(getattr(made, name, None)):
-                raise TypeError(f"a parser has encode() and decoder(), {parser!r} has not")
+                raise TypeError(f"a parser has encode() and decoder(), but {parser!r} does not")
         return made
 
     # The engine
@@ -113,13 +113,13 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
             engine: A new :class:`~flask_realtime.engine.engine.Engine`, of a subclass usually.
 
         Raises:
-            TypeError: It is no engine.
+            TypeError: It is not an engine.
             RuntimeError: A request has been answered already, or the engine is another's.
         """
         if not isinstance(engine, Engine):
             raise TypeError(f"bind() takes an Engine, not {type(engine).__name__}")
         if self.hub.is_bound:
-            raise RuntimeError("bind() comes before the first request")
+            raise RuntimeError("bind() must be called before the first request")
         self.engine = self._settle(engine)
         engine.configure(self.options, self._deadlines)
 
@@ -135,7 +135,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         counters; :meth:`close` closes the session, not its engine.
 
         Raises:
-            TypeError: It is no session.
+            TypeError: It is not a session.
             RuntimeError: A server has it already.
         """
         if not isinstance(session, Session):
@@ -176,7 +176,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
         Raises:
             TypeError: It is none of these.
-            ValueError: It is ``"*"``, which is no pattern.
+            ValueError: It is ``"*"``, which is not a pattern.
         """
         if isinstance(name, str):
             return self._namespaces.of(name)

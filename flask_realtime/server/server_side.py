@@ -38,7 +38,7 @@ def for_servers(namespace: SendingNamespace, event: Any, args: tuple[Any, ...]) 
     """Return what is sent to other servers.
 
     Raises:
-        TypeError: The name is no string, or a value cannot be carried.
+        TypeError: The name is not a string, or a value cannot be carried.
         ValueError: The name belongs to the server, or a value is NaN or infinite.
     """
     if not isinstance(event, str):
