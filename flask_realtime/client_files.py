@@ -52,7 +52,7 @@ class ClientFiles:
         else:
             self._directory = Path(option)
             if not self._directory.is_dir():
-                raise ValueError(f"serve_client: there is no directory {option!r}")
+                raise ValueError(f"serve_client: the directory {option!r} does not exist")
         self._told = False
         # By name and encoding: when the file was changed, its size, and the compressed body.
         self._kept: dict[tuple[str, str], tuple[tuple[int, int], bytes]] = {}

@@ -7,7 +7,7 @@ listens. There is no gevent here: it works in threads and after a fork.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 from .adapters.base import Flags, Target
 from .adapters.cluster_format import encode, envelope
@@ -24,7 +24,8 @@ from .adapters.sharded_channels import SubscriptionMode, channel_of
 from .adapters.stream_format import StreamOptions, entry_command, entry_fields, stream_of
 from .codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from .extras import optional
-from .rooms import room_set
+from .hints import refuse_keywords
+from .rooms import no_room, room_set
 
 __all__ = ["Emitter", "EmitterOperator"]
 
@@ -34,6 +35,8 @@ _FAMILIES = ("redis", "sharded", "streams")
 _NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 
 Words = tuple[Any, ...]
+#: Publishes a request in a namespace; or only checks it, when it is for no client.
+Send = Callable[[str, Request, bool], None]
 
 
 class _Family(Protocol):
@@ -87,31 +90,44 @@ def _check_name(event: Any, reserved: frozenset[str]) -> None:
 class EmitterOperator:
     """An emit, or another action, for some clients of a cluster; see :class:`Emitter`."""
 
-    def __init__(
-        self, send: Callable[[str, Request], None], namespace: str, target: Target
-    ) -> None:
+    def __init__(self, send: Send, namespace: str, target: Target, is_empty: bool = False) -> None:
         self._send = send
         self._namespace = namespace
         self._target = target
+        # On the wire a target without rooms is every client; here it may be none.
+        self._is_empty = is_empty
 
     # Whom it is for; each returns a new emitter
 
     def of(self, namespace: str) -> EmitterOperator:
         """Speak to another namespace; a slash is put in front when it has none."""
         name = namespace if namespace.startswith("/") else "/" + namespace
-        return self._with(name, self._target)
+        return EmitterOperator(self._send, name, self._target, self._is_empty)
 
     def to(self, *rooms: Any) -> EmitterOperator:
-        """Add rooms: a string, several strings or a list."""
-        return self._to(rooms=self._target.rooms | room_set(rooms))
+        """Add rooms: a string, several strings or a list.
+
+        An empty list adds none: ``emitter.to([])`` selects no client.
+
+        Raises:
+            TypeError: No argument was given, or something that is not a room.
+        """
+        chosen = self._target.rooms | (room_set(rooms) if rooms else no_room("to"))
+        target = self._target._replace(rooms=chosen)
+        return EmitterOperator(self._send, self._namespace, target, not chosen)
 
     def in_(self, *rooms: Any) -> EmitterOperator:
         """The same as :meth:`to`."""
-        return self.to(*rooms)
+        return self.to(*rooms) if rooms else no_room("in_")
 
     def except_(self, *rooms: Any) -> EmitterOperator:
-        """Leave out the sockets of these rooms."""
-        return self._to(except_=self._target.except_ | room_set(rooms))
+        """Leave out the sockets of these rooms; an empty list leaves out none.
+
+        Raises:
+            TypeError: No argument was given, or something that is not a room.
+        """
+        left_out = room_set(rooms) if rooms else no_room("except_")
+        return self._to(except_=self._target.except_ | left_out)
 
     @property
     def volatile(self) -> EmitterOperator:
@@ -124,7 +140,7 @@ class EmitterOperator:
 
     # What happens
 
-    def emit(self, event: str, *args: Any) -> None:
+    def emit(self, event: str, *args: Any, **wrong: NoReturn) -> None:
         """Send an event to the clients.
 
         Args:
@@ -136,30 +152,40 @@ class EmitterOperator:
             TypeError: A value cannot be carried.
             redis.RedisError: Nothing was published.
         """
+        if wrong:
+            refuse_keywords("emit", wrong)
         _check_name(event, RESERVED_EVENTS)
         packet = Packet(PacketType.EVENT, self._namespace, (event, *args))
         self._publish(Broadcast(packet, self._target))
 
-    def send(self, *args: Any) -> None:
+    def send(self, *args: Any, **wrong: NoReturn) -> None:
         """Send a ``message`` event."""
+        if wrong:
+            refuse_keywords("send", wrong)
         self.emit("message", *args)
 
     write = send
 
     def sockets_join(self, *rooms: Any) -> None:
-        """Make the sockets join a room or a list of rooms."""
-        self._publish(JoinRooms(self._plain, sorted(room_set(rooms))))
+        """Make the sockets join a room or a list of rooms; raises ``TypeError`` without any."""
+        names = room_set(rooms) if rooms else no_room("sockets_join")
+        if names:
+            self._publish(JoinRooms(self._plain, sorted(names)))
 
     def sockets_leave(self, *rooms: Any) -> None:
-        """Make the sockets leave a room or a list of rooms."""
-        self._publish(LeaveRooms(self._plain, sorted(room_set(rooms))))
+        """Make the sockets leave a room or a list of rooms; raises ``TypeError`` without any."""
+        names = room_set(rooms) if rooms else no_room("sockets_leave")
+        if names:
+            self._publish(LeaveRooms(self._plain, sorted(names)))
 
-    def disconnect_sockets(self, close: bool = False) -> None:
+    def disconnect_sockets(self, close: bool = False, **wrong: NoReturn) -> None:
         """Disconnect the sockets.
 
         Args:
             close: Whether their connections, with all their namespaces, are closed.
         """
+        if wrong:
+            refuse_keywords("disconnect_sockets", wrong)
         self._publish(DisconnectSockets(self._plain, bool(close)))
 
     def server_side_emit(self, event: str, *args: Any) -> None:
@@ -174,17 +200,17 @@ class EmitterOperator:
         self._publish(ServerSideEmit([event, *args]))
 
     def _publish(self, request: Request) -> None:
-        self._send(self._namespace, request)
+        # What is for servers does not depend on rooms.
+        is_for_some = not self._is_empty or isinstance(request, ServerSideEmit)
+        self._send(self._namespace, request, is_for_some)
 
     @property
     def _plain(self) -> Target:
         return self._target._replace(flags=Flags())
 
     def _to(self, **changes: Any) -> EmitterOperator:
-        return self._with(self._namespace, self._target._replace(**changes))
-
-    def _with(self, namespace: str, target: Target) -> EmitterOperator:
-        return EmitterOperator(self._send, namespace, target)
+        target = self._target._replace(**changes)
+        return EmitterOperator(self._send, self._namespace, target, self._is_empty)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._namespace} {sorted(self._target.rooms)}>"
@@ -234,8 +260,11 @@ class Emitter(EmitterOperator):
         else:
             family = _Streams(StreamOptions(stream_name, stream_count, max_len))
 
-        def send(namespace: str, request: Request) -> None:
-            redis.execute_command(*family.words(namespace, request))
+        def send(namespace: str, request: Request, is_for_some: bool) -> None:
+            # What cannot be carried raises also where no client is meant.
+            words = family.words(namespace, request)
+            if is_for_some:
+                redis.execute_command(*words)
 
         super().__init__(send, "/", Target())
 
@@ -253,5 +282,5 @@ def _client(given: Any) -> Any:
             given, socket_connect_timeout=5, socket_timeout=15, retry=retry, protocol=2
         )
     if not hasattr(given, "execute_command"):
-        raise TypeError(f"a Redis URL or client is needed, not {type(given).__name__}")
+        raise TypeError(f"expected a Redis URL or client, got {type(given).__name__}")
     return given

@@ -8,7 +8,8 @@ from typing import Any
 from flask import Flask
 
 from .context import APP_KEY, FlaskContext
-from .options import Options, unknown_option
+from .hints import unknown_option
+from .options import Options
 from .run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
 from .serving import Server
 from .wsgi import Middleware
@@ -50,7 +51,8 @@ class Realtime(Server):
 
         Raises:
             RuntimeError: The application has a server already.
-            TypeError: It is no Flask application, or an option or a ``REALTIME_*`` key is unknown.
+            TypeError: It is not a Flask application, or an option or a ``REALTIME_*`` key is
+                unknown.
         """
         if not isinstance(app, Flask):
             raise TypeError(f"Realtime is for a Flask application, not {app!r}; see Server")

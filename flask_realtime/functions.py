@@ -37,7 +37,7 @@ def require_event(event: Any, *, number: bool = False) -> None:
         number: Whether it may be a number, which clients may send in place of a name.
 
     Raises:
-        TypeError: It is no text; a decorator that was written without its event is told how.
+        TypeError: It is not text; a decorator that was written without its event is told how.
     """
     if isinstance(event, str) or (number and isinstance(event, (int, float))):
         return

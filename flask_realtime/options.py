@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import os
 import re
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .functions import require_function
+from .hints import unknown_option
 from .numeric import whole, whole_values
 
 __all__ = [
@@ -73,7 +73,7 @@ class RecoveryOptions:
         """Return the value of the option: ``None`` when it is off.
 
         Raises:
-            TypeError: A name is unknown, or the value is no mapping.
+            TypeError: A name is unknown, or the value is not a mapping.
             ValueError: A number is out of range.
         """
         if given is None or given is False:
@@ -265,11 +265,13 @@ class Options:
             if transport not in ("polling", "websocket"):
                 raise ValueError(f"unknown transport {transport!r}")
         if not self.path.startswith("/"):
-            raise ValueError(f"path must start with a slash, not {self.path!r}")
+            raise ValueError(f"path must start with a slash: write {'/' + self.path!r}")
         if not {"?", "#"}.isdisjoint(self.path):
-            raise ValueError(f"path is a path only, not {self.path!r}")
+            raise ValueError(f"path is a path only, without a query or a fragment: {self.path!r}")
         if self.parser is not None and self.json is not None:
-            raise ValueError("json belongs to the default parser: give it to the parser instead")
+            raise ValueError(
+                "json is for the default parser: give the module to your own parser instead"
+            )
 
     def _check_numbers(self) -> None:
         for name in _POSITIVE:
@@ -278,7 +280,9 @@ class Options:
             if not isinstance(getattr(self, name), int):
                 raise ValueError(f"{name} must be a whole number of bytes")
         if type(self.max_attachments) is not int or self.max_attachments < 0:
-            raise ValueError(f"max_attachments must be a count, not {self.max_attachments!r}")
+            raise ValueError(
+                f"max_attachments must be a whole number, 0 or more, not {self.max_attachments!r}"
+            )
 
     def _check_types(self) -> None:
         for name in _FLAGS:
@@ -326,7 +330,7 @@ def _check_cookie(option: Any) -> None:
     given = option if isinstance(option, Mapping) else {}
     name = option if isinstance(option, str) else given.get("name", "io")
     if not isinstance(name, str) or not _COOKIE_NAME.fullmatch(name):
-        raise ValueError(f"cookie: {name!r} is no name of a cookie")
+        raise ValueError(f"cookie: {name!r} cannot be the name of a cookie")
     for key, types in _COOKIE_TYPES.items():
         value = whole(given.get(key, types[0]()))
         if not isinstance(value, types) or (key == "max_age" and isinstance(value, bool)):
@@ -348,9 +352,3 @@ def _check_keys(option: str, value: Any, known: frozenset[str]) -> None:
         for name in value:
             if name not in known:
                 raise TypeError(f"{option}: " + unknown_option(name, known))
-
-
-def unknown_option(name: str, known: frozenset[str]) -> str:
-    """Return the text of the error for an unknown option."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"unknown option {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
-__all__ = ["check_room", "room_set", "rooms_to_join"]
+__all__ = ["check_room", "no_room", "room_set", "rooms_to_join"]
 
 
 def room_set(rooms: Iterable[Any]) -> frozenset[str]:
@@ -41,3 +41,12 @@ def check_room(room: Any) -> str:
     if not isinstance(room, str):
         raise TypeError(f"a room must be a string, not {type(room).__name__}")
     return room
+
+
+def no_room(word: str) -> NoReturn:
+    """Raise ``TypeError``: a method that takes rooms was called without any.
+
+    Args:
+        word: The name of the method.
+    """
+    raise TypeError(f"{word}() needs a room, several rooms or a list of rooms")

@@ -25,9 +25,11 @@ import gevent
 from gevent import get_hub
 from gevent.event import Event
 
+from .adapters.memory import MemoryAdapter
 from .engine.shutdown import GRACE, MOMENT
 from .forked import in_children, silence
 from .hosts import read_no_more
+from .quoting import shown
 from .server.server import BaseServer
 
 __all__ = ["Connections", "WorkerWatch", "find_worker"]
@@ -140,6 +142,12 @@ class WorkerWatch:
             self._connections.leave(sock)
 
     def _warn(self) -> None:
+        workers = self._worker.cfg.workers
+        alone = isinstance(self._server.sockets.adapter, MemoryAdapter)
+        polling = "polling" in self._server.options.transports
+        if workers > 1 and (alone or polling):
+            # Each worker says it once, with its first request: they do not know of each other.
+            logger.warning("%s", shown(_of_several(workers, alone, polling), 1_000))
         limit = self._worker.cfg.max_requests
         # The workers that bring a server of their own do not count its requests.
         if limit > 0 and self._worker.server_class is None:
@@ -198,6 +206,28 @@ class WorkerWatch:
     def _end(self) -> None:
         self._server.engine.wait_for_handlers(self._deadline - monotonic())
         self._server.close_adapters()
+
+
+def _of_several(workers: int, alone: bool, polling: bool) -> str:
+    """Return the warning for several workers that cannot work together.
+
+    Args:
+        workers: How many there are.
+        alone: Whether no cluster adapter joins them.
+        polling: Whether clients on long-polling, whose requests reach any of them, are served.
+    """
+    text = f"gunicorn runs {workers} workers, and each has clients of its own"
+    if alone:
+        text += (
+            "; what is emitted reaches those of one worker: set adapter='redis://...' to join them"
+        )
+    if polling:
+        text += (
+            "; a client on long-polling reaches another worker with each request, where it is "
+            'unknown: set transports=["websocket"] here and in the client, or run one worker for '
+            "each port behind a load balancer with sticky sessions"
+        )
+    return text + "; or run one worker: gunicorn -w 1"
 
 
 def _socket_of(environ: dict[str, Any], start_response: Any) -> Any:

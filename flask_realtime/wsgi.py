@@ -33,14 +33,14 @@ class Middleware:
             begins; the program's and the current one by default.
 
     Raises:
-        TypeError: The first argument is no server, or the second cannot be called.
+        TypeError: The first argument is not a server, or the second cannot be called.
     """
 
     def __init__(
         self, server: BaseServer, wsgi_app: WSGIApp | None = None, root: str | None = None
     ) -> None:
         if not isinstance(server, BaseServer):
-            raise TypeError(f"Middleware(server, wsgi_app): {server!r} is no Server")
+            raise TypeError(f"Middleware(server, wsgi_app): expected a Server, got {server!r}")
         if wsgi_app is not None:
             require_function(wsgi_app, "a WSGI application")
         self.server = server

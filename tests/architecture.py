@@ -20,6 +20,7 @@ LAYERS = {
     "extras": BASE,
     "functions": BASE,
     "numeric": BASE,
+    "hints": BASE,
     "options": BASE,
     "quoting": BASE,
     "reasons": BASE,

@@ -12,6 +12,7 @@ QUOTING = {"named", "quoted", "shown"}
 # What a log line may hold as it stands: the program and the operator chose it.
 OWN_WORDS = {
     "Reason.SERVER_SHUTTING_DOWN",
+    "_EVENT",
     "_LIMIT",
     "address",
     "self.client_address",
@@ -41,8 +42,10 @@ def unquoted_log_arguments(package: Path) -> list[str]:
             if not isinstance(line, (ast.Constant, ast.Name)) and ast.unparse(line) not in known:
                 found.append(module.at(node, "a log line that is put together before it is logged"))
                 continue
-            text = str(line.value) if isinstance(line, ast.Constant) else ""
-            kinds = re.findall(r"%[.0-9]*([a-z])", text)
+            # The kinds of a line that is chosen elsewhere are not known: all may be text.
+            kinds = ["s"] * len(args)
+            if isinstance(line, ast.Constant):
+                kinds = re.findall(r"%[.0-9]*([a-z])", str(line.value))
             found += [
                 module.at(arg, f"{ast.unparse(arg)} may hold what a client chose")
                 for kind, arg in zip(kinds, args, strict=True)

@@ -29,6 +29,7 @@ from flask_realtime.adapters.stream_format import decode_entry
 from flask_realtime.adapters.wire_values import load, unpack
 from tests.adapters.contract import event, to
 from tests.processes import free_port
+from tests.server.test_words import refused
 
 
 class Client:
@@ -295,3 +296,63 @@ def test_threads_may_share_one(client: Client) -> None:
     assert sorted(words[1] for words in client.commands) == sorted(
         f"socket.io#/#{number}#" for number in range(20)
     )
+
+
+# --- an empty list of rooms
+
+
+@pytest.mark.parametrize("adapter", ["redis", "sharded", "streams"])
+def test_an_empty_list_of_rooms_selects_no_client(client: Client, adapter: Any) -> None:
+    io = Emitter(client, adapter=adapter)
+    for nothing in (
+        io.to([]), io.in_(()), io.to(set()).volatile, io.to([]).except_("a"), io.to([]).of("/a"),
+        io.except_("a").to([]), io.to([]).compress(False).to([]),
+    ):  # fmt: skip
+        nothing.emit("news")
+        nothing.send("news")
+        nothing.sockets_join("a")
+        nothing.sockets_leave("a")
+        nothing.disconnect_sockets()
+    io.sockets_join([])
+    io.sockets_leave([])
+    assert client.commands == []
+
+
+def test_rooms_add_up_whatever_is_empty_among_them(client: Client) -> None:
+    io = Emitter(client)
+    for chosen in (io.to("a").to([]), io.to([]).to("a"), io.to("a").except_([]), io.to([], "a")):
+        chosen.emit("news")
+    io.to("a").emit("news")
+    assert len(set(client.commands)) == 1
+    assert len(client.commands) == 5
+    io.except_([]).emit("news")
+    assert client.commands[-1][1] == "socket.io#/#"
+
+
+def test_events_to_servers_have_no_rooms_to_be_empty(client: Client) -> None:
+    Emitter(client).to([]).server_side_emit("news")
+    assert len(client.commands) == 1
+
+
+@pytest.mark.parametrize("word", ["to", "in_", "except_", "sockets_join", "sockets_leave"])
+def test_a_word_without_any_room_is_a_mistake(client: Client, word: str) -> None:
+    with pytest.raises(TypeError, match=rf"{word}\(\) needs a room"):
+        getattr(Emitter(client), word)()
+    assert client.commands == []
+
+
+def test_what_cannot_be_sent_raises_also_without_clients(client: Client) -> None:
+    with pytest.raises(TypeError):
+        Emitter(client).to([]).emit("news", {1, 2})
+
+
+# --- keywords of other servers
+
+
+@pytest.mark.parametrize(
+    "words", [("emit", "a"), ("send",), ("disconnect_sockets",)], ids=lambda words: words[0]
+)
+def test_a_keyword_of_another_server_is_explained(client: Client, words: Any) -> None:
+    word, *args = words
+    refused(getattr(Emitter(client), word), word, *args)
+    refused(getattr(Emitter(client).to("room"), word), word, *args)

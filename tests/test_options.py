@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.options import DeflateSettings, Options, RecoveryOptions, unknown_option
+from flask_realtime.hints import unknown_option
+from flask_realtime.options import DeflateSettings, Options, RecoveryOptions
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -292,9 +293,9 @@ def test_a_value_of_another_type_is_refused(given: dict[str, Any], words: str) -
         ({"path": "/live?x=1"}, "path is a path only"),
         ({"transports": 5}, "transports must be a list"),
         ({"transports": [5]}, "unknown transport 5"),
-        ({"cookie": ""}, "'' is no name of a cookie"),
-        ({"cookie": "a;b"}, "'a;b' is no name of a cookie"),
-        ({"cookie": {"name": "a b"}}, "'a b' is no name of a cookie"),
+        ({"cookie": ""}, "'' cannot be the name of a cookie"),
+        ({"cookie": "a;b"}, "'a;b' cannot be the name of a cookie"),
+        ({"cookie": {"name": "a b"}}, "'a b' cannot be the name of a cookie"),
         ({"cookie": {"samesite": "always"}}, "not 'always'"),
         ({"http_compression": {"threshold": -1}}, "threshold must be bytes, not -1"),
         ({"http_compression": {"threshold": "1"}}, "threshold must be bytes, not '1'"),

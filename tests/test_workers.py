@@ -16,6 +16,9 @@ import pytest
 from gevent import socket
 
 from flask_realtime import Server
+from flask_realtime.adapters.base import Adapter
+from flask_realtime.adapters.bus import LoopbackHub
+from flask_realtime.adapters.cluster import ClusterAdapter
 from flask_realtime.workers import Connections, WorkerWatch, find_worker
 from tests.fakes import settle, wait_until
 
@@ -25,9 +28,9 @@ class FakeWorker:
 
     server_class = None
 
-    def __init__(self, max_requests: int = 0) -> None:
+    def __init__(self, max_requests: int = 0, workers: int = 1) -> None:
         self.alive = True
-        self.cfg = SimpleNamespace(max_requests=max_requests, graceful_timeout=1)
+        self.cfg = SimpleNamespace(max_requests=max_requests, graceful_timeout=1, workers=workers)
         self.heard: list[int] = []
         self.sockets: list[Any] = []
 
@@ -140,6 +143,41 @@ def test_a_worker_that_does_not_count_requests_is_not_warned_of(
     worker = FakeWorker(1000)
     worker.server_class = object  # type: ignore[assignment]
     WorkerWatch(worker, Server()).start()
+    assert caplog.records == []
+
+
+def cluster(namespace: Any) -> Adapter:
+    return ClusterAdapter(namespace, LoopbackHub().bus())
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "untold"),
+    [
+        ({}, ["redis://", '["websocket"]', "sticky", "-w 1"], []),
+        ({"transports": ["websocket"]}, ["redis://", "-w 1"], ["sticky", "long-polling"]),
+        ({"adapter": cluster}, ['["websocket"]', "sticky", "-w 1"], ["redis://"]),
+    ],
+)
+def test_several_workers_that_cannot_work_together_are_warned_of(
+    caplog: pytest.LogCaptureFixture, options: dict[str, Any], told: list[str], untold: list[str]
+) -> None:
+    WorkerWatch(FakeWorker(workers=4), Server(**options)).start()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "4 workers" in record.getMessage()
+    for word in told:
+        assert word in record.getMessage()
+    for word in untold:
+        assert word not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("workers", "options"), [(1, {}), (4, {"adapter": cluster, "transports": ["websocket"]})]
+)
+def test_workers_that_work_together_are_not_warned_of(
+    caplog: pytest.LogCaptureFixture, workers: int, options: dict[str, Any]
+) -> None:
+    WorkerWatch(FakeWorker(workers=workers), Server(**options)).start()
     assert caplog.records == []
 
 

@@ -93,7 +93,7 @@ def test_a_threading_server_gets_an_explanation(caplog: pytest.LogCaptureFixture
 
 
 def test_what_is_no_server_or_no_application_is_refused_at_once() -> None:
-    with pytest.raises(TypeError, match="is no Server"):
+    with pytest.raises(TypeError, match="expected a Server, got"):
         Middleware(print)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a WSGI application must be callable, not int"):
         Middleware(Server(), 5)  # type: ignore[arg-type]

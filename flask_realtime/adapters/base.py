@@ -328,3 +328,7 @@ class Adapter(EventEmitter):
     def prune(self) -> bool:
         """Forget what is too old; return whether something is left."""
         return False
+
+    def awaits_clients(self) -> bool:
+        """Whether the state of a client is kept here that may still come back."""
+        return self.prune()

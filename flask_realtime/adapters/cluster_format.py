@@ -38,6 +38,7 @@ from .wire_values import (
     strings,
     target_from,
     to_json,
+    values_from,
 )
 
 __all__ = [
@@ -149,8 +150,9 @@ def _response_of(response: Request | Response) -> tuple[MessageType, dict[str, A
         case ClientCount(request_id, clients):
             data = {"requestId": request_id, "clientCount": clients}
             return MessageType.BROADCAST_CLIENT_COUNT, data
-        case ClientAnswer(request_id, value):
-            return MessageType.BROADCAST_ACK, {"requestId": request_id, "packet": value}
+        case ClientAnswer(request_id, value, more):
+            data = {"requestId": request_id, "packet": value}
+            return MessageType.BROADCAST_ACK, {**data, "more": list(more)} if more else data
         case _:
             raise TypeError(f"{type(response).__name__} is never sent")
 
@@ -238,5 +240,7 @@ _READERS: dict[Any, Callable[[Mapping[str, Any], str], Request | Response]] = {
         _request_id(data), data.get("packet")
     ),
     MessageType.BROADCAST_CLIENT_COUNT: _client_count,
-    MessageType.BROADCAST_ACK: lambda data, _: ClientAnswer(_request_id(data), data.get("packet")),
+    MessageType.BROADCAST_ACK: lambda data, _: ClientAnswer(
+        _request_id(data), data.get("packet"), values_from(data.get("more"))
+    ),
 }

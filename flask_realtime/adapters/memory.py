@@ -208,6 +208,12 @@ class MemoryAdapter(Adapter):
         """Forget what is too old; return whether something is left."""
         return self._remembered.prune()
 
+    def awaits_clients(self) -> bool:
+        """Whether a session is kept; packets without one are of no use."""
+        memory = self._remembered
+        memory.prune()
+        return bool(memory.sessions)
+
     @property
     def _remembered(self) -> _Memory:
         if self._memory is None:

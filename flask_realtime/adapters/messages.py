@@ -109,10 +109,14 @@ class ClientCount(NamedTuple):
 
 
 class ClientAnswer(NamedTuple):
-    """What one of these clients has answered."""
+    """What one of these clients has answered: the first value, and those after it.
+
+    Node's format has the first only, and its servers ignore the others.
+    """
 
     request_id: str
     value: Any
+    more: tuple[Any, ...] = ()
 
 
 class IdsFound(NamedTuple):

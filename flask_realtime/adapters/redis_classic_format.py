@@ -44,6 +44,7 @@ from .wire_values import (
     strings,
     target_from,
     unpack,
+    values_from,
 )
 
 __all__ = [
@@ -238,8 +239,9 @@ def encode_response(response: Response) -> bytes:
             return dump_json(
                 {"type": _CLIENT_COUNT, "requestId": request_id, "clientCount": clients}
             )
-        case ClientAnswer(request_id, value):
-            return pack({"type": _CLIENT_ACK, "requestId": request_id, "packet": value})
+        case ClientAnswer(request_id, value, more):
+            answer = {"type": _CLIENT_ACK, "requestId": request_id, "packet": value}
+            return pack({**answer, "more": list(more)} if more else answer)
         case IdsFound(request_id, ids):
             return dump_json({"requestId": request_id, "sockets": ids})
         case RoomsFound(request_id, rooms):
@@ -262,7 +264,7 @@ def decode_response(data: bytes) -> Response | None:
     if kind == _CLIENT_COUNT:
         return ClientCount(request_id, count_from(found.get("clientCount")))
     if kind == _CLIENT_ACK:
-        return ClientAnswer(request_id, found.get("packet"))
+        return ClientAnswer(request_id, found.get("packet"), values_from(found.get("more")))
     sockets = found.get("sockets")
     if isinstance(sockets, list) and all(isinstance(item, Mapping) for item in sockets):
         return SocketsFound(request_id, [remote_state_from(item) for item in sockets])

@@ -106,7 +106,7 @@ class RedisLink:
             url = str(client, "utf-8") if isinstance(client, bytes) else client
             client = self._redis.Redis.from_url(url)
         elif not hasattr(client, "execute_command"):
-            raise TypeError(f"a Redis URL or client is needed, not {type(client).__name__}")
+            raise TypeError(f"expected a Redis URL or client, got {type(client).__name__}")
         if not is_module_patched("socket"):
             raise RuntimeError(
                 "Redis needs gevent's sockets: begin the program with "

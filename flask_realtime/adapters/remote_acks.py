@@ -53,8 +53,8 @@ class RemoteAcks:
         """It is the other server that waits."""
 
     def respond(self, *args: Any) -> None:
-        """A client has answered; its first argument counts."""
-        answer = ClientAnswer(self._request_id, args[0] if args else None)
+        """A client has answered."""
+        answer = ClientAnswer(self._request_id, args[0] if args else None, args[1:])
         self._bus.respond(self._origin, answer)
         self._settle()
 

@@ -162,7 +162,7 @@ class BroadcastRequest:
     def take(self, response: Response, origin: str) -> None:
         """A server has counted its clients, once, or one of them has answered."""
         if isinstance(response, ClientAnswer):
-            self._collector.respond(response.value)
+            self._collector.respond(response.value, *response.more)
         elif isinstance(response, ClientCount) and origin not in self._counted:
             if origin:
                 self._counted.add(origin)

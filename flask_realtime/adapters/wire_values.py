@@ -36,6 +36,7 @@ __all__ = [
     "target_from",
     "to_json",
     "unpack",
+    "values_from",
 ]
 
 _EVENT = int(PacketType.EVENT)
@@ -331,6 +332,11 @@ def count_from(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("a count must be a number")
     return value
+
+
+def values_from(value: Any) -> tuple[Any, ...]:
+    """Return what an acknowledgement carries beyond its first value; nothing if that is absent."""
+    return tuple(value) if isinstance(value, list) else ()
 
 
 def state_map(state: RemoteState, binary: bool) -> dict[str, Any]:

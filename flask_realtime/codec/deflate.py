@@ -200,5 +200,5 @@ class _Inflater:
             limit = f"max_http_buffer_size, {self._max_size} bytes"
             raise FrameError(1009, f"a message is larger than {limit}")
         if decompressor.eof and decompressor.unused_data not in _ENDS:
-            raise FrameError(1007, "a compressed message goes on behind its end")
+            raise FrameError(1007, "a compressed message continues after its end")
         return inflated

@@ -145,13 +145,13 @@ class MsgpackDecoder:
             PacketError: The client broke the protocol.
         """
         if isinstance(data, str):
-            raise PacketError("a text message: the client has another parser")
+            raise PacketError("text arrived instead of MessagePack: the client uses another parser")
         try:
             fields = self._unpack(data, timestamp=3, ext_hook=_Extensions(data).value)
         except _INVALID as error:
             raise PacketError("invalid MessagePack") from error
         if not isinstance(fields, dict):
-            raise PacketError("a packet is a map")
+            raise PacketError("a packet must be a map")
         number, namespace, ack_id = fields.get("type"), fields.get("nsp"), fields.get("id")
         packet_type = _TYPES.get(number) if type(number) is int else None
         if packet_type is None:

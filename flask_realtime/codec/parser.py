@@ -170,7 +170,7 @@ class DefaultDecoder:
         if rest < len(text):
             data = self._load(text[rest:])
             if data is None:
-                raise PacketError("null is no payload")
+                raise PacketError("a payload must not be null")
         check_packet(packet_type, data)
         packet = Packet(packet_type, namespace, data, ack_id)
         if packet_type not in _HAS_ATTACHMENTS:

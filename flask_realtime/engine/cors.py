@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Headers
 
-from ..options import unknown_option
+from ..hints import unknown_option
 from ..quoting import quoted
 from .allowed_origins import DEFAULT_PORTS, check_origins
 

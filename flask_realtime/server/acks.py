@@ -22,10 +22,22 @@ __all__ = [
     "Outcome",
     "Pending",
     "WaitingAck",
+    "all_values",
+    "first_value",
 ]
 
 #: Seconds that ``emit_with_ack`` waits unless ``timeout()`` says otherwise.
 DEFAULT_TIMEOUT = 10.0
+
+
+def first_value(args: tuple[Any, ...]) -> Any:
+    """Return what a broadcast's answer is: the first argument, or ``None``."""
+    return args[0] if args else None
+
+
+def all_values(args: tuple[Any, ...]) -> Any:
+    """Return what one client's answer is: one value, a tuple of several, or ``None``."""
+    return args[0] if len(args) == 1 else (args or None)
 
 
 class Pending(Protocol):
@@ -79,7 +91,7 @@ class WaitingAck:
 
     def respond(self, *args: Any) -> None:
         """Wake the greenlet with the answer: one value, or a tuple of several."""
-        self._result.set(args[0] if len(args) == 1 else (args or None))
+        self._result.set(all_values(args))
 
     def lose(self, reason: str) -> None:
         """Wake the greenlet with :exc:`SocketDisconnected`."""
@@ -167,11 +179,16 @@ class BroadcastAcks:
     Args:
         on_done: ``fn(error, responses)``, called once.
         timeout: Seconds.
+        value_of: Makes one value of what a client has answered.
     """
 
     def __init__(
-        self, on_done: Callable[[Exception | None, list[Any]], None], timeout: float
+        self,
+        on_done: Callable[[Exception | None, list[Any]], None],
+        timeout: float,
+        value_of: Callable[[tuple[Any, ...]], Any] = first_value,
     ) -> None:
+        self._value_of = value_of
         self._on_done: Callable[[Exception | None, list[Any]], None] | None = on_done
         self._responses: list[Any] = []
         self._missing = 0
@@ -208,8 +225,8 @@ class BroadcastAcks:
             self._forget_all()
 
     def respond(self, *args: Any) -> None:
-        """A client has answered; its first argument counts."""
-        self._responses.append(args[0] if args else None)
+        """A client has answered."""
+        self._responses.append(self._value_of(args))
         self._missing -= 1
         self._check()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectError
+from ..quoting import named
 from .handlers import CAUGHT, Runner
 
 if TYPE_CHECKING:
@@ -13,8 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["deny", "refusal_of"]
 
+logger = logging.getLogger(__name__)
+
 _EVENT = "middleware"
 _INTERNAL_ERROR = "Internal server error"
+
+_FALSE = (
+    "! a middleware returned False, which does not refuse the client: raise ConnectError to "
+    "refuse it (socket %s)"
+)
 
 Middlewares = Iterable[Callable[[Any], Any]]
 
@@ -43,7 +52,8 @@ def _ask(
 ) -> None:
     for middleware in middlewares:
         try:
-            middleware(socket)
+            if middleware(socket) is False:
+                logger.error(_FALSE, named(socket.id))
         except ConnectError as error:
             outcome.append(error)
         except CAUGHT as error:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from ..adapters.base import Adapter, RemoteState, Target
 from ..codec.message import Message
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import AckTimeout, ClusterTimeout
-from ..rooms import room_set
-from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome
+from ..hints import refuse_keywords
+from ..rooms import no_room, room_set
+from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome, first_value
 
 __all__ = [
+    "Ack",
     "BroadcastOperator",
-    "Broadcaster",
-    "RoomWords",
     "check_event",
     "check_timeout",
     "snapshot",
@@ -73,6 +73,9 @@ class BroadcastOperator:
 
     __slots__ = ("_namespace", "_target")
 
+    #: Makes one value of what a client has answered.
+    _value_of = staticmethod(first_value)
+
     def __init__(self, namespace: BroadcastNamespace, target: Target = _EVERYBODY) -> None:
         self._namespace = namespace
         self._target = target
@@ -80,16 +83,31 @@ class BroadcastOperator:
     # Modifiers
 
     def to(self, *rooms: Any) -> BroadcastOperator:
-        """Add rooms: a string, several strings or a list. Sockets in any of them are meant."""
-        return self._with(rooms=self._target.rooms | room_set(rooms))
+        """Add rooms: a string, several strings or a list. Sockets in any of them are meant.
+
+        An empty list adds none: ``io.to([])`` selects no client, ``io.to("a").to([])`` those
+        of ``a``.
+
+        Raises:
+            TypeError: No argument was given, or something that is not a room.
+        """
+        chosen = self._target.rooms | (room_set(rooms) if rooms else no_room("to"))
+        if not chosen:
+            return EmptySelection(self._namespace, self._target)
+        return self._with(rooms=chosen)
 
     def in_(self, *rooms: Any) -> BroadcastOperator:
         """The same as :meth:`to`."""
-        return self.to(*rooms)
+        return self.to(*rooms) if rooms else no_room("in_")
 
     def except_(self, *rooms: Any) -> BroadcastOperator:
-        """Leave out the sockets of these rooms."""
-        return self._with(except_=self._target.except_ | room_set(rooms))
+        """Leave out the sockets of these rooms; an empty list leaves out none.
+
+        Raises:
+            TypeError: No argument was given, or something that is not a room.
+        """
+        left_out = room_set(rooms) if rooms else no_room("except_")
+        return self._with(except_=self._target.except_ | left_out)
 
     @property
     def local(self) -> BroadcastOperator:
@@ -117,7 +135,7 @@ class BroadcastOperator:
 
     # Emitting
 
-    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
+    def emit(self, event: str, *args: Any, ack: Ack | None = None, **wrong: NoReturn) -> None:
         """Send an event.
 
         Args:
@@ -131,6 +149,8 @@ class BroadcastOperator:
                 ``max_buffered_bytes``.
             TypeError: A value cannot be carried.
         """
+        if wrong:
+            refuse_keywords("emit", wrong)
         check_event(event)
         packet = _new_packet(Packet, (_EVENT, self._namespace.name, (event, *args), None))
         if self._namespace.hub.is_foreign:
@@ -141,7 +161,7 @@ class BroadcastOperator:
             done = self._namespace.callback(ack)
             self._namespace.hub.run(self._collect, packet, done)
 
-    def emit_with_ack(self, event: str, *args: Any) -> list[Any]:
+    def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> list[Any]:
         """Send an event and block until all clients have answered.
 
         Returns:
@@ -151,6 +171,8 @@ class BroadcastOperator:
             AckTimeout: Some did not within ``timeout()``, 10 s by default; ``responses``
                 holds the answers of the others.
         """
+        if wrong:
+            refuse_keywords("emit_with_ack", wrong)
         check_event(event)
         packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
         return self._namespace.hub.ask(self._wait, packet)
@@ -166,7 +188,8 @@ class BroadcastOperator:
 
     def _collect(self, packet: Packet, done: Callable[[Exception | None, list[Any]], Any]) -> None:
         timeout = self._target.flags.timeout
-        collector = BroadcastAcks(done, DEFAULT_TIMEOUT if timeout is None else timeout)
+        seconds = DEFAULT_TIMEOUT if timeout is None else timeout
+        collector = BroadcastAcks(done, seconds, self._value_of)
         try:
             self._namespace.adapter.broadcast_with_ack(packet, self._target, collector)
         except Exception:
@@ -174,8 +197,10 @@ class BroadcastOperator:
             raise
         collector.start()
 
-    def send(self, *args: Any) -> None:
+    def send(self, *args: Any, **wrong: NoReturn) -> None:
         """Send a ``message`` event."""
+        if wrong:
+            refuse_keywords("send", wrong)
         self.emit("message", *args)
 
     write = send
@@ -200,19 +225,25 @@ class BroadcastOperator:
         return [remote(item) if isinstance(item, RemoteState) else item for item in found]
 
     def sockets_join(self, *rooms: Any) -> None:
-        """Make the sockets join a room or a list of rooms."""
-        self._namespace.hub.run(self._namespace.adapter.add_sockets, self._target, room_set(rooms))
+        """Make the sockets join a room or a list of rooms; raises ``TypeError`` without any."""
+        names = room_set(rooms) if rooms else no_room("sockets_join")
+        if names:
+            self._namespace.hub.run(self._namespace.adapter.add_sockets, self._target, names)
 
     def sockets_leave(self, *rooms: Any) -> None:
-        """Make the sockets leave a room or a list of rooms."""
-        self._namespace.hub.run(self._namespace.adapter.del_sockets, self._target, room_set(rooms))
+        """Make the sockets leave a room or a list of rooms; raises ``TypeError`` without any."""
+        names = room_set(rooms) if rooms else no_room("sockets_leave")
+        if names:
+            self._namespace.hub.run(self._namespace.adapter.del_sockets, self._target, names)
 
-    def disconnect_sockets(self, close: bool = False) -> None:
+    def disconnect_sockets(self, close: bool = False, **wrong: NoReturn) -> None:
         """Disconnect the sockets.
 
         Args:
             close: Whether their connections, with all their namespaces, are closed.
         """
+        if wrong:
+            refuse_keywords("disconnect_sockets", wrong)
         self._namespace.hub.run(self._namespace.adapter.disconnect_sockets, self._target, close)
 
     def _snapshot(self, packet: Packet) -> Packet:
@@ -220,6 +251,57 @@ class BroadcastOperator:
         # what the caller changes afterwards does not matter.
         self._namespace.message_of(packet)
         return packet._replace(data=snapshot(packet.data))
+
+
+class EmptySelection(BroadcastOperator):
+    """An operator for no socket at all: ``io.to([])``.
+
+    To adapters, and on the wire of a cluster, a target without rooms is every socket, so none
+    of it gets there. What raises elsewhere raises here as well.
+    """
+
+    __slots__ = ()
+
+    def _with(self, **changes: Any) -> BroadcastOperator:
+        kind = BroadcastOperator if "rooms" in changes else EmptySelection
+        return kind(self._namespace, self._target._replace(**changes))
+
+    def emit(self, event: str, *args: Any, ack: Ack | None = None, **wrong: NoReturn) -> None:
+        """Check the event; ``ack`` is called without answers."""
+        if wrong:
+            refuse_keywords("emit", wrong)
+        self._check(event, args)
+        if ack is not None:
+            self._namespace.hub.run(self._namespace.callback(ack), None, [])
+
+    def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> list[Any]:
+        """Check the event and return no answers."""
+        if wrong:
+            refuse_keywords("emit_with_ack", wrong)
+        self._check(event, args)
+        return []
+
+    def _check(self, event: str, args: tuple[Any, ...]) -> None:
+        check_event(event)
+        packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
+        self._namespace.message_of(packet)
+
+    def fetch_sockets(self) -> list[Any]:
+        """Return no sockets."""
+        return []
+
+    def sockets_join(self, *rooms: Any) -> None:
+        """Check the rooms."""
+        room_set(rooms) if rooms else no_room("sockets_join")
+
+    def sockets_leave(self, *rooms: Any) -> None:
+        """Check the rooms."""
+        room_set(rooms) if rooms else no_room("sockets_leave")
+
+    def disconnect_sockets(self, close: bool = False, **wrong: NoReturn) -> None:
+        """Disconnect no sockets."""
+        if wrong:
+            refuse_keywords("disconnect_sockets", wrong)
 
 
 def snapshot(value: Any) -> Any:
@@ -239,83 +321,5 @@ def check_timeout(seconds: Any) -> float:
     """
     number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
     if not number or not 0 < seconds < math.inf:
-        raise ValueError(f"a timeout is a number of seconds above 0, not {seconds!r}")
+        raise ValueError(f"a timeout must be a number of seconds above 0, not {seconds!r}")
     return seconds  # type: ignore[no-any-return]
-
-
-class RoomWords:
-    """The words that say whom a broadcast is for; each begins with a fresh operator."""
-
-    __slots__ = ()
-
-    def broadcast_operator(self) -> BroadcastOperator:
-        """Return an operator for every socket that is meant without another word."""
-        raise NotImplementedError
-
-    def to(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to rooms. See :meth:`BroadcastOperator.to`."""
-        return self.broadcast_operator().to(*rooms)
-
-    def in_(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to rooms. See :meth:`BroadcastOperator.in_`."""
-        return self.broadcast_operator().to(*rooms)
-
-    def except_(self, *rooms: Any) -> BroadcastOperator:
-        """Broadcast to all but these rooms. See :meth:`BroadcastOperator.except_`."""
-        return self.broadcast_operator().except_(*rooms)
-
-    @property
-    def local(self) -> BroadcastOperator:
-        """Broadcast to the sockets of this server only."""
-        return self.broadcast_operator().local
-
-
-class Broadcaster(RoomWords):
-    """The broadcasting methods of a namespace and of the server."""
-
-    @property
-    def volatile(self) -> BroadcastOperator:
-        """Broadcast to the clients that can take it now."""
-        return self.broadcast_operator().volatile
-
-    def compress(self, compress: bool) -> BroadcastOperator:
-        """Broadcast with or without compression."""
-        return self.broadcast_operator().compress(compress)
-
-    def timeout(self, seconds: float) -> BroadcastOperator:
-        """Broadcast with a time for acknowledgements, in seconds."""
-        return self.broadcast_operator().timeout(seconds)
-
-    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
-        """Send an event to every client. See :meth:`BroadcastOperator.emit`."""
-        self.broadcast_operator().emit(event, *args, ack=ack)
-
-    def emit_with_ack(self, event: str, *args: Any) -> list[Any]:
-        """Send an event to every client and return their answers."""
-        return self.broadcast_operator().emit_with_ack(event, *args)
-
-    def send(self, *args: Any) -> None:
-        """Send a ``message`` event to every client."""
-        self.broadcast_operator().emit("message", *args)
-
-    write = send
-
-    def fetch_sockets(self) -> list[Any]:
-        """Return every socket, on all servers."""
-        return self.broadcast_operator().fetch_sockets()
-
-    def all_sockets(self) -> set[str]:
-        """Return the id of every socket, on all servers; older code asks so."""
-        return self.broadcast_operator().all_sockets()
-
-    def sockets_join(self, *rooms: Any) -> None:
-        """Make every socket join a room or a list of rooms."""
-        self.broadcast_operator().sockets_join(*rooms)
-
-    def sockets_leave(self, *rooms: Any) -> None:
-        """Make every socket leave a room or a list of rooms."""
-        self.broadcast_operator().sockets_leave(*rooms)
-
-    def disconnect_sockets(self, close: bool = False) -> None:
-        """Disconnect every socket."""
-        self.broadcast_operator().disconnect_sockets(close)

@@ -19,6 +19,7 @@ from ..engine.state import SessionState
 from ..errors import ConnectError, PacketError
 from ..quoting import named, quoted, shown
 from ..reasons import Reason
+from .departures import Departures
 from .dialect import dialect_of
 from .socket import Socket
 
@@ -43,6 +44,9 @@ class ClientOwner(Protocol):
     def left(self, client: Client) -> None:
         """The client is gone."""
 
+    def now(self) -> float:
+        """Return monotonic seconds."""
+
 
 class Client:
     """The connection of one client; ``socket.client``.
@@ -54,6 +58,7 @@ class Client:
 
     __slots__ = (
         "_decoder",
+        "_departures",
         "_joining",
         "_owner",
         "_size",
@@ -71,6 +76,8 @@ class Client:
         self._sockets: dict[str, Socket] = {}
         # Namespaces whose middlewares have not decided yet.
         self._joining: set[str] | None = None
+        # Those that the server has disconnected it from, if any.
+        self._departures: Departures | None = None
         self._size = 0
         #: What the context of the application keeps for this connection.
         self.context: Any = None
@@ -148,13 +155,15 @@ class Client:
             self._violation(f"a second CONNECT for {quoted(name)}")
             return
         self._joining.add(name)
+        if self._departures is not None:
+            self._departures.forget(name)
         self.conn.inbox.put(self._owner.admit, (self, name, auth), size)
 
     def _on_event(self, packet: Packet, size: int) -> None:
         _, name, data, ack_id = packet
         socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
-            self._violation(f"an event for {quoted(name)}, which was not joined")
+            self._stray("an event", name)
         elif socket.is_concurrent(data[0]):
             self.conn.inbox.spawn(socket.on_event, (data, ack_id), size)
         else:
@@ -164,14 +173,16 @@ class Client:
         name = packet.namespace
         socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
-            self._violation(f"an acknowledgement for {quoted(name)}, which was not joined")
+            self._stray("an acknowledgement", name)
         else:
             socket.on_ack(packet.id, packet.data)
 
     def _on_disconnect(self, packet: Packet, size: int) -> None:
         socket = self._sockets.get(packet.namespace) or self._addressed(packet.namespace)
         if socket is None:
-            self._violation(f"a disconnect from {quoted(packet.namespace)}, which was not joined")
+            self._stray("a disconnect", packet.namespace)
+            if self._departures is not None:
+                self._departures.forget(packet.namespace)
         else:
             del self._sockets[socket.nsp.name]
             socket.on_close(Reason.CLIENT_NAMESPACE_DISCONNECT)
@@ -182,6 +193,12 @@ class Client:
     def _addressed(self, name: str) -> Socket | None:
         # A name that was not joined as it stands: the query of a CONNECT may be repeated.
         return self._sockets.get(self.dialect.namespace_of(name))
+
+    def _stray(self, what: str, name: str) -> None:
+        departures = self._departures
+        name = self.dialect.namespace_of(name)
+        if departures is None or not departures.has(name, self._owner.now()):
+            self._violation(f"{what} for {quoted(name)}, which was not joined")
 
     def _violation(self, what: str) -> None:
         logger.debug("! %s sent %s", named(self.conn.id[:6]), shown(what))
@@ -217,8 +234,12 @@ class Client:
 
     def remove(self, socket: Socket) -> None:
         """A socket has left its namespace."""
-        if self._sockets.get(socket.nsp.name) is socket:
-            del self._sockets[socket.nsp.name]
+        name = socket.nsp.name
+        if self._sockets.get(name) is socket:
+            del self._sockets[name]
+            if socket.end_reason == Reason.SERVER_NAMESPACE_DISCONNECT:
+                self._departures = self._departures or Departures()
+                self._departures.add(name, self._owner.now())
 
     @property
     def is_open(self) -> bool:

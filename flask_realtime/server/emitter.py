@@ -5,7 +5,7 @@ Acknowledgements of one client are asked for here, whether with a callback or by
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from ..adapters.base import Flags, Target
 from ..codec.message import Message
@@ -13,8 +13,10 @@ from ..codec.socket_packet import Packet, PacketType
 from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
 from ..functions import require_function
+from ..hints import refuse_keywords
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
-from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, check_timeout
+from .broadcast import Ack, BroadcastOperator, check_event, check_timeout
+from .words import SocketWords
 
 __all__ = ["EmittingNamespace", "EmittingSocket", "SocketEmitter"]
 
@@ -65,7 +67,7 @@ class EmittingSocket(Protocol):
         """Return an operator for every other socket."""
 
 
-class SocketEmitter(RoomWords):
+class SocketEmitter(SocketWords):
     """Emits to one client with modifiers; each of them returns a new emitter."""
 
     __slots__ = ("_flags", "_nsp", "_socket")
@@ -93,8 +95,10 @@ class SocketEmitter(RoomWords):
 
     # Emitting
 
-    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
+    def emit(self, event: str, *args: Any, ack: Ack | None = None, **wrong: NoReturn) -> None:
         """Send an event. After ``timeout()``, ``ack`` is ``fn(error, *args)``."""
+        if wrong:
+            refuse_keywords("emit", wrong)
         if ack is None and self._socket.pid:
             # The packet is kept for a client that comes back, as a broadcast is.
             target = Target(frozenset((self._socket.id,)), flags=self._flags)
@@ -107,13 +111,7 @@ class SocketEmitter(RoomWords):
         packet, message = self._encode(event, args, ack_id)
         self._nsp.hub.run(self._send, packet, message, ack)
 
-    def send(self, *args: Any) -> None:
-        """Send a ``message`` event."""
-        self.emit("message", *args)
-
-    write = send
-
-    def emit_with_ack(self, event: str, *args: Any) -> Any:
+    def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> Any:
         """Send an event and block until the client has answered.
 
         Returns:
@@ -123,6 +121,8 @@ class SocketEmitter(RoomWords):
             AckTimeout: There was none within ``timeout()``, 10 s by default.
             SocketDisconnected: The client is gone, or goes meanwhile.
         """
+        if wrong:
+            refuse_keywords("emit_with_ack", wrong)
         packet, message = self._encode(event, args, self._nsp.next_ack_id())
         return self._nsp.hub.ask(self._wait, packet, message)
 
@@ -163,8 +163,3 @@ class SocketEmitter(RoomWords):
     def broadcast_operator(self) -> BroadcastOperator:
         """Return an operator for every other socket, with the same modifiers."""
         return self._socket.flagged_broadcast(self._flags)
-
-    @property
-    def broadcast(self) -> BroadcastOperator:
-        """Broadcast to every other socket, with the same modifiers."""
-        return self.broadcast_operator()

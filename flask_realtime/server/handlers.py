@@ -37,6 +37,9 @@ CAUGHT: Final = (Exception, gevent.Timeout)
 #: What :meth:`Runner.call` returns when the function raised.
 FAILED: Final = object()
 
+#: What is logged when a handler fails.
+FAILURE: Final = "! handler of %r failed (socket %s)"
+
 _UNBOUNDED = 1_000
 _VARARGS = inspect.CO_VARARGS
 
@@ -238,11 +241,18 @@ class Runner:
             self.report(error, socket, event)
             return FAILED
 
-    def report(self, error: BaseException, socket: Any, event: str) -> None:
-        """Log an exception of a handler and tell ``on_error``."""
+    def report(self, error: BaseException, socket: Any, event: str, text: str = FAILURE) -> None:
+        """Log an exception of a handler and tell ``on_error``.
+
+        Args:
+            error: The exception.
+            socket: Whose handler it was, if any.
+            event: The name of the event.
+            text: The log line, with places for the event and the id of the socket.
+        """
         self.errors += 1
-        sid = "of nobody" if socket is None else named(socket.id)
-        logger.error("! handler of %s failed (socket %s)", quoted(event), sid, exc_info=error)
+        sid = "none" if socket is None else named(socket.id)
+        logger.error(text, quoted(event), sid, exc_info=error)
         if self.on_error is not None:
             try:
                 self.on_error(error, socket, event)

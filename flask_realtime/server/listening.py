@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, overload
 
-from ..functions import require_event, require_function
+from ..functions import require_function
+from .event_names import check_own_handler
 from .handlers import Handler, HandlerTable, describe
 
 __all__ = ["Listening"]
@@ -72,7 +73,7 @@ class Listening:
         return self._register(event, function, first=True, once=True)
 
     def _register(self, event: str, function: Any, first: bool = False, **options: bool) -> Any:
-        require_event(event, number=True)
+        check_own_handler(event)
         if function is None:
             return lambda decorated: self._register(event, decorated, first, **options)
         self.add_handler(event, describe(function, **options), first)

@@ -10,7 +10,7 @@ import inspect
 import itertools
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 
@@ -21,26 +21,24 @@ from ..codec.parser import Parser
 from ..codec.socket_packet import Packet
 from ..engine.hub import HubThread
 from ..events import EventEmitter
-from ..functions import require_event, require_function
+from ..functions import require_function
+from ..quoting import named
 from .admission import deny, refusal_of
-from .broadcast import Broadcaster, BroadcastOperator, check_timeout
+from .broadcast import BroadcastOperator, check_timeout
+from .event_names import NOT_FOR_SERVERS, check_handler, check_listener
+from .greeting import greet
 from .handlers import HandlerTable, Runner, describe
 from .recovery import Recovery
 from .remote_socket import RemoteSocket
-from .server_side import (
-    NOT_FOR_SERVERS,
-    SERVER_TIMEOUT,
-    ask_servers,
-    call_listeners,
-    for_servers,
-)
+from .server_side import SERVER_TIMEOUT, ask_servers, call_listeners, for_servers
 from .socket import Socket
+from .words import Broadcaster
 
 if TYPE_CHECKING:
     from .client import Client
-from ..quoting import named
+    from .server import BaseServer
 
-__all__ = ["Namespace", "NamespaceServer", "ServerAck", "with_slash"]
+__all__ = ["Namespace", "ServerAck", "with_slash"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,35 +56,6 @@ def with_slash(name: str) -> str:
 def _one_name(event: str) -> str:
     # One event with two names: its listeners keep their order.
     return "connection" if event in CONNECTION_EVENTS else event
-
-
-class NamespaceServer(Protocol):
-    """The server, as its namespaces see it."""
-
-    @property
-    def parser(self) -> Parser:
-        """Encodes packets."""
-
-    @property
-    def max_message_size(self) -> int:
-        """Bytes that a message to clients may have."""
-
-    @property
-    def hub(self) -> HubThread:
-        """The thread that owns the sockets."""
-
-    @property
-    def runner(self) -> Runner:
-        """Calls handlers."""
-
-    def make_adapter(self, namespace: Namespace) -> Adapter:
-        """Return the adapter of a new namespace."""
-
-    def start_adapter(self, adapter: Adapter) -> None:
-        """Let a new adapter listen to other servers, if this one does."""
-
-    def make_recovery(self, adapter: Adapter) -> Recovery | None:
-        """Return the connection state recovery of a namespace, if it is on."""
 
 
 class Namespace(EventEmitter, Broadcaster):
@@ -108,6 +77,7 @@ class Namespace(EventEmitter, Broadcaster):
         sockets: The sockets of this server by id.
         adapter: Looks after rooms and carries broadcasts.
         recovery: Keeps the sockets of clients that may come back; ``None`` when that is off.
+        warned_of: Events that clients sent, and that have listeners for other servers only.
     """
 
     parser: Parser
@@ -116,12 +86,13 @@ class Namespace(EventEmitter, Broadcaster):
     runner: Runner
     adapter: Adapter
     recovery: Recovery | None
+    warned_of: tuple[str, ...] = ()
 
     def __init__(self, name: str) -> None:
         super().__init__()
         if not isinstance(name, str):
             raise TypeError(
-                f"a namespace is named by a string, not {type(name).__name__}; "
+                f"the name of a namespace must be a string, not {type(name).__name__}; "
                 "a class for many names derives from ParentNamespace"
             )
         self.name = with_slash(name)
@@ -130,6 +101,8 @@ class Namespace(EventEmitter, Broadcaster):
         self.handlers = HandlerTable()
         self.server: Any = None
         self._middlewares: list[Callable[[Socket], Any]] = []
+        # Those of the connection handlers that get greenlets of their own.
+        self._concurrent: list[Callable[..., Any]] = []
         self._ack_ids = itertools.count()
         self._register_methods()
 
@@ -140,7 +113,7 @@ class Namespace(EventEmitter, Broadcaster):
             if name.startswith("on_") and not hasattr(Namespace, name):
                 self.event(name[3:], method)
 
-    def bind(self, server: NamespaceServer) -> None:
+    def bind(self, server: BaseServer) -> None:
         """Put the namespace to work on a server; called once.
 
         Raises:
@@ -156,10 +129,10 @@ class Namespace(EventEmitter, Broadcaster):
         self.adapter = self._make_adapter(server)
         self.recovery = self._make_recovery(server)
 
-    def _make_adapter(self, server: NamespaceServer) -> Adapter:
+    def _make_adapter(self, server: BaseServer) -> Adapter:
         return server.make_adapter(self)
 
-    def _make_recovery(self, server: NamespaceServer) -> Recovery | None:
+    def _make_recovery(self, server: BaseServer) -> Recovery | None:
         return server.make_recovery(self.adapter)
 
     @property
@@ -183,13 +156,19 @@ class Namespace(EventEmitter, Broadcaster):
     # What applications register
 
     def _add(self, event: str, listener: Any, *, once: bool = False, first: bool = False) -> Any:
-        require_event(event)
+        check_listener(event)
         self.registrations += listener is not None
         return super()._add(_one_name(event), listener, once=once, first=first)
 
     def off(self, event: str, listener: Callable[..., Any] | None = None) -> None:
         """Remove one listener of ``event``, or all of them when none is given."""
         super().off(_one_name(event), listener)
+        self._forget_concurrent()
+
+    def _forget_concurrent(self) -> None:
+        if self._concurrent:
+            present = self.listeners("connection")
+            self._concurrent = [item for item in self._concurrent if item in present]
 
     def listeners(self, event: str) -> list[Callable[..., Any]]:
         """Return the listeners of ``event`` in the order in which they are called."""
@@ -198,6 +177,7 @@ class Namespace(EventEmitter, Broadcaster):
     def remove_all_listeners(self, event: str | None = None) -> None:
         """Remove every listener of ``event``, or of all events."""
         super().remove_all_listeners(None if event is None else _one_name(event))
+        self._forget_concurrent()
 
     def use(self, middleware: M) -> M:
         """Add ``fn(socket)``, called in order for each client that wants to connect.
@@ -213,9 +193,11 @@ class Namespace(EventEmitter, Broadcaster):
         self, name: str, function: Callable[..., Any], concurrent: bool = False
     ) -> Callable[..., Any]:
         """Register ``function(socket, *args)`` for an event of all sockets."""
-        require_event(name, number=True)
+        check_handler(name)
         if name in CONNECTION_EVENTS:
             self.on("connection", function)
+            if concurrent:
+                self._concurrent.append(function)
         else:
             handler = describe(function, concurrent=concurrent, with_socket=True)
             self.handlers.add(name, handler)
@@ -226,7 +208,10 @@ class Namespace(EventEmitter, Broadcaster):
         """Register at another namespace what is registered here."""
         for event, entries in self._listeners.items():
             for listener, once in entries:
-                (other.once if once else other.on)(str(event), listener)
+                if event == "connection" and listener in self._concurrent:
+                    other.event(event, listener, concurrent=True)
+                else:
+                    (other.once if once else other.on)(str(event), listener)
         for middleware in self._middlewares:
             other.use(middleware)
         self.handlers.copy_to(other.handlers)
@@ -365,11 +350,8 @@ class Namespace(EventEmitter, Broadcaster):
         logger.info("+ socket %s joined %s on %s", named(socket.id), name, session_id)
         handlers = self.take("connection")
         if handlers:
-            self.runner.within(socket, "connection", self._greet, socket, handlers)
-
-    def _greet(self, socket: Socket, handlers: list[Callable[..., Any]]) -> None:
-        for handler in handlers:
-            self.runner.call(socket, "connection", handler, socket)
+            call = (greet, socket, handlers, self._concurrent, self.runner)
+            self.runner.within(socket, "connection", *call)
 
     def _is_welcome(self, socket: Socket, client: Client) -> bool:
         refusal = refusal_of(socket, self._middlewares, self.runner)

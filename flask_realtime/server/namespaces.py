@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gevent.event import Event
 
@@ -17,9 +17,13 @@ from ..codec.parser import Parser
 from ..quoting import named
 from ..reasons import Reason
 from .client import Client
+from .event_names import check_namespace
 from .handlers import CAUGHT, FAILED
-from .namespace import Namespace, NamespaceServer, with_slash
+from .namespace import Namespace, with_slash
 from .parent import ChildNamespace, Matcher, ParentNamespace
+
+if TYPE_CHECKING:
+    from .server import BaseServer
 
 __all__ = ["Namespaces"]
 
@@ -40,7 +44,7 @@ class Namespaces:
         server: What new namespaces are bound to.
     """
 
-    def __init__(self, server: NamespaceServer) -> None:
+    def __init__(self, server: BaseServer) -> None:
         self._server = server
         self._by_name: dict[str, Namespace] = {}
         self._parents: list[ParentNamespace] = []
@@ -83,6 +87,7 @@ class Namespaces:
 
     def of(self, name: str) -> Namespace:
         """Return the namespace of that name; it is made when there is none."""
+        check_namespace(name)
         name = with_slash(name)
         namespace = self._by_name.get(name)
         if namespace is not None:
@@ -101,7 +106,8 @@ class Namespaces:
 
         Raises:
             TypeError: It is not a namespace.
-            ValueError: There is a namespace of that name, or a parent with that matcher.
+            ValueError: There is a namespace of that name, or a parent with that matcher; or
+                the name is meant as a pattern.
         """
         if not isinstance(namespace, Namespace):
             raise TypeError(f"register() takes a namespace, not {namespace!r}")
@@ -111,6 +117,7 @@ class Namespaces:
             self._add_parent(namespace)
             return namespace
         name = namespace.name
+        check_namespace(name)
         present = self._by_name.get(name)
         # The main namespace is always there; a class may take its place while it is untouched.
         if name in self._changing or (present and (name != "/" or present.is_used)):
@@ -178,11 +185,13 @@ class Namespaces:
     def _on_empty(self, child: ChildNamespace) -> None:
         if not self._cleanup or self._closed or child.is_kept:
             return
-        if child.recovery is not None and child.adapter.prune():
-            return  # for those who may come back
+        if child.recovery is not None and child.adapter.awaits_clients():
+            return
         with self._reserved(child.name):
             del self._by_name[child.name]
             child.parent.release(child)
+            if child.recovery is not None:
+                self._server.end_recovery(child.recovery)
             try:
                 child.adapter.close()
             except CAUGHT:

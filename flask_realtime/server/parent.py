@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from ..adapters.base import AckCollector, Adapter, ServerAck, Target
 from ..codec.socket_packet import Packet
 from ..functions import require_function
-from .namespace import Namespace, NamespaceServer
+from .namespace import Namespace
 from .socket import Socket
 
 if TYPE_CHECKING:
     from .client import Client
+    from .server import BaseServer
 
 __all__ = ["ChildNamespace", "Matcher", "ParentNamespace"]
 
@@ -62,10 +63,10 @@ class ParentNamespace(Namespace):
             else getattr(matcher, "__qualname__", repr(matcher))
         )
 
-    def _make_adapter(self, server: NamespaceServer) -> Adapter:
+    def _make_adapter(self, server: BaseServer) -> Adapter:
         return ParentAdapter(self)
 
-    def _make_recovery(self, server: NamespaceServer) -> None:
+    def _make_recovery(self, server: BaseServer) -> None:
         """There are no sockets to recover: its children have them."""
 
     @property
@@ -221,11 +222,11 @@ def _unsupported(method: str) -> str:
 def _check_matcher(matcher: Any) -> None:
     if isinstance(matcher, re.Pattern):
         if not isinstance(matcher.pattern, str):
-            raise TypeError("the pattern of a namespace is made from text, not from bytes")
+            raise TypeError("the pattern of a namespace must be made from text, not from bytes")
         return
     if not callable(matcher) or isinstance(matcher, type):
         raise TypeError(
-            "a namespace is named by a string, a compiled pattern or a function, "
+            "the name of a namespace must be a string, a compiled pattern or a function, "
             f"not {matcher.__name__ if isinstance(matcher, type) else type(matcher).__name__}"
         )
     require_function(matcher, "the function of a namespace")

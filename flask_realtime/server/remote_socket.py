@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from ..adapters.base import Flags, RemoteState, Target
 from ..errors import AckTimeout, SocketDisconnected
+from ..hints import refuse_keywords
 from ..rooms import check_room, rooms_to_join
+from .acks import all_values
 from .broadcast import BroadcastNamespace, BroadcastOperator, check_timeout
 
 __all__ = ["RemoteHandshake", "RemoteSocket"]
@@ -39,6 +41,14 @@ class RemoteHandshake:
         return dict(vars(self))
 
 
+class _OneClient(BroadcastOperator):
+    """A broadcast to the room of one client, whose whole answer counts."""
+
+    __slots__ = ()
+
+    _value_of = staticmethod(all_values)
+
+
 class RemoteSocket:
     """A socket of another server (Socket.IO documentation, "Server API", ``fetchSockets``).
 
@@ -67,20 +77,25 @@ class RemoteSocket:
         flags = self._flags._replace(timeout=check_timeout(seconds))
         return RemoteSocket(self._namespace, self._state, flags)
 
-    def emit(self, event: str, *args: Any) -> None:
+    def emit(self, event: str, *args: Any, **wrong: NoReturn) -> None:
         """Send an event to the client."""
+        if wrong:
+            refuse_keywords("emit", wrong)
         self._operator.emit(event, *args)
 
-    def emit_with_ack(self, event: str, *args: Any) -> Any:
+    def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> Any:
         """Send an event and block until the client has answered.
 
         Returns:
-            The first value of the answer.
+            The answer: one value, a tuple of several, ``None`` for none. Servers of Node pass
+            on the first value only.
 
         Raises:
             AckTimeout: There was none within ``timeout()``, 10 s by default.
             SocketDisconnected: No server has the client any more.
         """
+        if wrong:
+            refuse_keywords("emit_with_ack", wrong)
         try:
             answers = self._operator.emit_with_ack(event, *args)
         except AckTimeout as error:
@@ -99,18 +114,20 @@ class RemoteSocket:
         """Leave a room."""
         self._operator.sockets_leave(check_room(room))
 
-    def disconnect(self, close: bool = False) -> RemoteSocket:
+    def disconnect(self, close: bool = False, **wrong: NoReturn) -> RemoteSocket:
         """Disconnect the client.
 
         Args:
             close: Whether its connection, with all its namespaces, is closed.
         """
+        if wrong:
+            refuse_keywords("disconnect", wrong)
         self._operator.disconnect_sockets(close)
         return self
 
     @property
     def _operator(self) -> BroadcastOperator:
-        return BroadcastOperator(self._namespace, Target(frozenset((self.id,)), flags=self._flags))
+        return _OneClient(self._namespace, Target(frozenset((self.id,)), flags=self._flags))
 
     def __repr__(self) -> str:
         return f"<RemoteSocket {self.id} in {self._namespace.name}>"

@@ -27,14 +27,16 @@ from ..functions import require_function
 from ..options import Options
 from ..quoting import named
 from ..reasons import Reason
-from .broadcast import Broadcaster, BroadcastOperator
+from .broadcast import BroadcastOperator
 from .client import Client
+from .event_names import check_handler
 from .handlers import Runner
 from .main_events import MainNamespaceEvents
 from .namespace import Namespace
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
+from .words import Broadcaster
 
 __all__ = ["BaseServer"]
 
@@ -103,7 +105,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         made: Parser = parser() if isinstance(parser, type) else parser
         for name in ("encode", "decoder"):
             if not callable(getattr(made, name, None)):
-                raise TypeError(f"a parser has encode() and decoder(), {parser!r} has not")
+                raise TypeError(f"a parser has encode() and decoder(), but {parser!r} does not")
         return made
 
     # The engine
@@ -118,13 +120,13 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
             engine: A new :class:`~flask_realtime.engine.engine.Engine`, of a subclass usually.
 
         Raises:
-            TypeError: It is no engine.
+            TypeError: It is not an engine.
             RuntimeError: A request has been answered already, or the engine is another's.
         """
         if not isinstance(engine, Engine):
             raise TypeError(f"bind() takes an Engine, not {type(engine).__name__}")
         if self.hub.is_bound:
-            raise RuntimeError("bind() comes before the first request")
+            raise RuntimeError("bind() must be called before the first request")
         self.engine = self._settle(engine)
         engine.configure(self.options, self._deadlines)
 
@@ -140,7 +142,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         counters; :meth:`close` closes the session, not its engine.
 
         Raises:
-            TypeError: It is no session.
+            TypeError: It is not a session.
             RuntimeError: A server has it already.
         """
         if not isinstance(session, Session):
@@ -181,6 +183,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
         Raises:
             TypeError: It is none of these.
+            ValueError: It is ``"*"``, which is not a pattern.
         """
         if isinstance(name, str):
             return self._namespaces.of(name)
@@ -215,6 +218,10 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
             return None
         return Recovery(adapter, options, self.options.max_buffered_bytes, self._keep_clean)
 
+    def end_recovery(self, recovery: Recovery) -> None:
+        """A namespace has been removed: what it kept is not swept any more."""
+        self._sweeps.discard(recovery)
+
     def _keep_clean(self, recovery: Recovery) -> None:
         # Not put off by each client that comes.
         if recovery not in self._sweeps:
@@ -248,10 +255,16 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
             name: The event.
             namespace: The namespace whose sockets are meant; what :meth:`of` takes.
             concurrent: Give each call a greenlet of its own, out of order.
+
+        Raises:
+            TypeError: The name is not text, or the function cannot be called.
+            ValueError: No client can send an event of that name.
         """
         if name is not None and not isinstance(name, str):
             require_function(name, "a handler")
             return self.of(namespace).event(name.__name__, name, concurrent)
+        if name is not None:
+            check_handler(name)
 
         def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
             event = name or function.__name__
@@ -363,6 +376,10 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         """The client is gone."""
         self._joins.discard(client)
         self._adopted.discard(client.conn)
+
+    def now(self) -> float:
+        """Return the monotonic seconds of the deadlines."""
+        return self._clock()
 
 
 def _join_timed_out(client: Client) -> None:

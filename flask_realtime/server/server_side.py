@@ -17,12 +17,11 @@ from ..engine.hub import HubThread
 from ..errors import ClusterTimeout
 from .acks import Outcome
 from .broadcast import snapshot
+from .event_names import NOT_FOR_SERVERS
 from .handlers import FAILED, Runner
 
-__all__ = ["NOT_FOR_SERVERS", "SERVER_TIMEOUT", "ask_servers", "call_listeners", "for_servers"]
+__all__ = ["SERVER_TIMEOUT", "ask_servers", "call_listeners", "for_servers"]
 
-#: Names that belong to the server.
-NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 #: Seconds that other servers have to answer.
 SERVER_TIMEOUT = 5.0
 
@@ -39,7 +38,7 @@ def for_servers(namespace: SendingNamespace, event: Any, args: tuple[Any, ...]) 
     """Return what is sent to other servers.
 
     Raises:
-        TypeError: The name is no string, or a value cannot be carried.
+        TypeError: The name is not a string, or a value cannot be carried.
         ValueError: The name belongs to the server, or a value is NaN or infinite.
     """
     if not isinstance(event, str):

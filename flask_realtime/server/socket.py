@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..adapters.base import AckCollector, Flags, RemoteState, Target
 from ..adapters.recovery import SavedSession
 from ..codec.message import Message
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.session import Session
+from ..hints import refuse_keywords
 from ..reasons import Reason
 from ..rooms import check_room, rooms_to_join
 from .acks import AckTable
-from .broadcast import Ack, BroadcastOperator, RoomWords, check_event
+from .broadcast import Ack, BroadcastOperator, check_event
 from .dispatch import dispatch
 from .emitter import SocketEmitter
+from .event_names import note_unhandled
 from .handlers import CAUGHT, Handler, Runner
 from .handshake import Handshake
 from .listening import Listening
 from .socket_namespace import SocketNamespace
 from .socket_state import SocketState, check_move
+from .words import SocketWords
 
 if TYPE_CHECKING:
     from .client import Client
@@ -41,7 +44,7 @@ _new_packet = tuple.__new__
 _DISCONNECTED = SocketState.DISCONNECTED
 
 
-class Socket(Listening, RoomWords):
+class Socket(Listening, SocketWords):
     """A client in a namespace (Socket.IO documentation, "Server API", "Socket").
 
     Attributes:
@@ -112,7 +115,7 @@ class Socket(Listening, RoomWords):
 
     # Emitting
 
-    def emit(self, event: str, *args: Any, ack: Ack | None = None) -> None:
+    def emit(self, event: str, *args: Any, ack: Ack | None = None, **wrong: NoReturn) -> None:
         """Send an event to the client. A client that is gone gets nothing.
 
         Args:
@@ -125,6 +128,8 @@ class Socket(Listening, RoomWords):
                 ``max_buffered_bytes``.
             TypeError: A value cannot be carried.
         """
+        if wrong:
+            refuse_keywords("emit", wrong)
         nsp = self._nsp
         if ack is not None or self.pid or nsp.hub.is_foreign:
             SocketEmitter(self, _NO_FLAGS).emit(event, *args, ack=ack)
@@ -139,13 +144,7 @@ class Socket(Listening, RoomWords):
             self.notify_outgoing(data)
         self.client.conn.send_message(message)
 
-    def send(self, *args: Any) -> None:
-        """Send a ``message`` event."""
-        self.emit("message", *args)
-
-    write = send
-
-    def emit_with_ack(self, event: str, *args: Any) -> Any:
+    def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> Any:
         """Send an event and block until the client has answered.
 
         Returns:
@@ -155,6 +154,8 @@ class Socket(Listening, RoomWords):
             AckTimeout: There was none within 10 s; ``timeout()`` says otherwise.
             SocketDisconnected: The client is gone, or goes meanwhile.
         """
+        if wrong:
+            refuse_keywords("emit_with_ack", wrong)
         return SocketEmitter(self, _NO_FLAGS).emit_with_ack(event, *args)
 
     @property
@@ -180,11 +181,6 @@ class Socket(Listening, RoomWords):
         """Return an operator for every socket but this one, with modifiers."""
         return BroadcastOperator(self.nsp, Target(except_=frozenset((self.id,)), flags=flags))
 
-    @property
-    def broadcast(self) -> BroadcastOperator:
-        """Broadcast to every socket but this one."""
-        return self.broadcast_operator()
-
     # Rooms
 
     def join(self, rooms: str | Iterable[str]) -> None:
@@ -197,12 +193,14 @@ class Socket(Listening, RoomWords):
         """Leave a room; nothing happens when the socket is not in it."""
         self._nsp.hub.run(self._nsp.adapter.remove, self.id, check_room(room))
 
-    def disconnect(self, close: bool = False) -> Socket:
+    def disconnect(self, close: bool = False, **wrong: NoReturn) -> Socket:
         """Disconnect the client from the namespace.
 
         Args:
             close: Whether its connection, with all its namespaces, is closed.
         """
+        if wrong:
+            refuse_keywords("disconnect", wrong)
         self._nsp.hub.run(self._disconnect, close)
         return self
 
@@ -297,7 +295,10 @@ class Socket(Listening, RoomWords):
         handlers = self.handlers.take(event)
         if self._nsp.handlers:
             handlers += self._nsp.handlers.get(event)
-        dispatch(self, event, handlers, args, ack_id)
+        if handlers:
+            dispatch(self, event, handlers, args, ack_id)
+        elif not self._incoming:
+            note_unhandled(self.nsp, self.id, event)
 
     def _passes(self, event: str, args: list[Any]) -> bool:
         runner = self._nsp.runner

@@ -36,11 +36,14 @@ def test_recovery_is_something_that_an_adapter_may_lack() -> None:
     adapter = Adapter(FakeNamespace())
     assert not adapter.enable_recovery(RecoveryOptions(), monotonic)
     assert not adapter.prune()
+    assert not adapter.awaits_clients()
     adapter.disable_recovery()
 
 
 # What has an answer of its own.
-ANSWERED = {"enable_recovery", "disable_recovery", "prune", "readmit"} | OPTIONAL
+ANSWERED = {
+    "enable_recovery", "disable_recovery", "prune", "readmit", "awaits_clients"
+} | OPTIONAL  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted({*METHODS} - ANSWERED))

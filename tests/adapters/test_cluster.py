@@ -293,9 +293,9 @@ def test_the_answers_of_clients_are_passed_on_until_the_deadline(server: Server)
     socket, silent = server.namespace.connect("a"), server.namespace.connect("b")
     target = Target(flags=Flags(timeout=0.05))
     server.adapter.on_request(Broadcast(event("ready?"), target, "1"), "other")
-    socket.answer("yes", "ignored")
+    socket.answer("yes", "more")
     assert server.bus.responses == [
-        ("other", ClientCount("1", 2)), ("other", ClientAnswer("1", "yes"))
+        ("other", ClientCount("1", 2)), ("other", ClientAnswer("1", "yes", ("more",)))
     ]  # fmt: skip
     wait_until(lambda: not silent.collectors, "the question forgotten")
 

@@ -284,3 +284,23 @@ def test_what_a_server_has_sent_itself_is_told_from_the_first_bytes(
     assert mine.startswith(own_beginnings("0123456789abcdef"))
     assert not mine.startswith(own_beginnings("0123456789abcdee"))
     assert not mine.startswith(own_beginnings("0123456789abcde"))
+
+
+# --- acknowledgements with several values, of which Node reads the first
+
+
+@pytest.mark.parametrize("more", [(), (2,), (None, {"a": b"1"})])
+def test_all_values_of_an_acknowledgement_arrive(more: tuple[Any, ...]) -> None:
+    sent = ClientAnswer("1", "first", more)
+    data = message_of(sent)[1]
+    assert data["packet"] == "first"
+    assert set(data) == ({"requestId", "packet", "more"} if more else {"requestId", "packet"})
+    encoded = encode(envelope("a", "/", sent))
+    assert decode(load(encoded), "/") == ("a", sent)
+
+
+@pytest.mark.parametrize("more", [None, 1, "two", {"a": 1}])
+def test_what_is_no_list_adds_no_values(more: Any) -> None:
+    data = {"requestId": "1", "packet": "first", "more": more}
+    message = {"uid": "a", "nsp": "/", "type": 12, "data": data}
+    assert decode(message, "/") == ("a", ClientAnswer("1", "first"))

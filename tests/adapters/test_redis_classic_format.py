@@ -352,3 +352,21 @@ def test_what_a_server_has_sent_itself_is_told_from_the_first_bytes(encoded: Any
     assert mine.startswith(own_beginnings("0123456789abcdef"))
     assert not mine.startswith(own_beginnings("0123456789abcdee"))
     assert not mine.startswith(own_beginnings("0123456789abcde"))
+
+
+# --- acknowledgements with several values, of which Node reads the first
+
+
+@pytest.mark.parametrize("more", [(), (2,), (None, {"a": b"1"})])
+def test_all_values_of_an_acknowledgement_arrive(more: tuple[Any, ...]) -> None:
+    sent = ClientAnswer("1", "first", more)
+    encoded = encode_response(sent)
+    assert unpack(encoded)["packet"] == "first"
+    assert ("more" in unpack(encoded)) is bool(more)
+    assert decode_response(encoded) == sent
+
+
+@pytest.mark.parametrize("more", [None, 1, "two", {"a": 1}])
+def test_what_is_no_list_adds_no_values(more: Any) -> None:
+    data = pack({"type": 9, "requestId": "1", "packet": "first", "more": more})
+    assert decode_response(data) == ClientAnswer("1", "first")

@@ -29,11 +29,11 @@ class Asked:
 
 def test_the_server_that_asks_hears_how_many_then_what_each_says() -> None:
     asked = Asked(2)
-    asked.acks.respond("first", "ignored")
+    asked.acks.respond("first", "second", 3)
     asked.acks.respond()
     assert asked.bus.responses == [
         ("other", ClientCount("1", 2)),
-        ("other", ClientAnswer("1", "first")),
+        ("other", ClientAnswer("1", "first", ("second", 3))),
         ("other", ClientAnswer("1", None)),
     ]
 

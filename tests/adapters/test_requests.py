@@ -241,5 +241,6 @@ def test_answers_reach_the_collector_and_other_responses_do_not() -> None:
     collector = FakeCollector()
     request = BroadcastRequest(collector)
     request.take(ClientAnswer("1", "yes"), "x")
+    request.take(ClientAnswer("1", "yes", ("and", "more")), "x")
     request.take(SocketsFound("1", [A]), "x")
-    assert collector.answers == [("yes",)]
+    assert collector.answers == [("yes",), ("yes", "and", "more")]

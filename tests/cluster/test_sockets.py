@@ -106,6 +106,13 @@ def test_a_found_socket_answers(scene: Scene) -> None:
     assert remote(scene, there, "emit_ack", **question) == {"a": b"1"}
 
 
+def test_a_found_socket_answers_with_all_values_that_its_server_passes_on(scene: Scene) -> None:
+    there = scene.client(scene.observing, answers={"question": ("first", {"second": 2}, None)})
+    answer = remote(scene, there, "emit_ack", event="question", args=[], timeout=3)
+    ours = scene.acting.kind == scene.observing.kind == "python"
+    assert answer == (["first", {"second": 2}, None] if ours else "first")
+
+
 def test_a_found_socket_may_stay_silent(scene: Scene) -> None:
     there = scene.client(scene.observing)
     with pytest.raises(Refused) as refused:

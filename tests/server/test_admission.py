@@ -212,3 +212,13 @@ def test_middlewares_are_for_one_namespace_only(server: ServerWorld) -> None:
 def test_a_middleware_has_to_be_callable(server: ServerWorld) -> None:
     with pytest.raises(TypeError):
         server.io.use("not a function")  # type: ignore[type-var]
+
+
+def test_false_refuses_no_client_and_says_so(
+    server: ServerWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.io.use(lambda socket: False)
+    assert answer_to(server).startswith("0")
+    (line,) = (item.getMessage() for item in caplog.records if item.levelno >= logging.ERROR)
+    assert "False" in line
+    assert "ConnectError" in line

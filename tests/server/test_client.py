@@ -262,3 +262,107 @@ def test_a_packet_above_a_limit_is_a_warning_that_names_it(
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert record.levelname == "WARNING"
     assert option in record.getMessage()
+
+
+# --- what is under way when the server disconnects a client from one namespace
+
+UNDER_WAY = {
+    "an event": '2/chat,["late"]',
+    "an event with an acknowledgement": '2/chat,7["late"]',
+    "an acknowledgement": "3/chat,1[]",
+    "the client's own disconnect": "1/chat,",
+}
+
+
+@BOTH
+@pytest.mark.parametrize("what", UNDER_WAY)
+def test_what_is_under_way_for_a_namespace_that_the_server_left_is_ignored(
+    server: ServerWorld, transport: str, what: str
+) -> None:
+    watch = Watch(server)
+    client = server.network.client(transport)
+    client.connect()
+    server.io.of("/chat").sockets[client.connect("/chat")].disconnect()
+    client.send(UNDER_WAY[what])
+    assert client.receive() == "1/chat,"
+    client.send('2["a"]')
+    wait_until(lambda: watch.events)
+    assert watch.events == [("a",)]
+    assert watch.ends == [("/chat", "server namespace disconnect")]
+
+
+def test_an_event_with_an_attachment_under_way_is_ignored(server: ServerWorld) -> None:
+    watch = Watch(server)
+    client = server.network.client()
+    client.connect()
+    server.io.of("/chat").sockets[client.connect("/chat")].disconnect()
+    client.send('51-/chat,["late",{"_placeholder":true,"num":0}]')
+    client.line.send(b"\x00")
+    client.send('2["a"]')
+    wait_until(lambda: watch.events)
+    assert watch.events == [("a",)]
+
+
+@pytest.mark.parametrize("how", ["in a handler", "with a handler of its end", "all of them"])
+def test_it_does_not_matter_how_the_server_left(server: ServerWorld, how: str) -> None:
+    watch = Watch(server)
+    chat = server.io.of("/chat")
+    if how == "with a handler of its end":
+        server.io.event("disconnecting", namespace="/chat")(lambda socket: settle())
+    server.io.event("leave", namespace="/chat")(lambda socket: socket.disconnect())
+    client = server.network.client()
+    client.connect()
+    client.connect("/chat")
+    if how == "all of them":
+        chat.disconnect_sockets()
+    else:
+        client.send('2/chat,["leave"]')
+    client.send('2/chat,["late"]')
+    assert client.receive() == "1/chat,"
+    client.send('2/chat,["later"]')
+    client.send('2["a"]')
+    wait_until(lambda: ("a",) in watch.events)
+    assert ("later",) not in watch.events
+    assert len(watch.ends) == 1
+
+
+@pytest.mark.parametrize("end", ["its own disconnect", "a second disconnect", "time"])
+def test_afterwards_it_is_a_violation_again(server: ServerWorld, end: str) -> None:
+    client = server.network.client()
+    client.connect()
+    server.io.of("/chat").sockets[client.connect("/chat")].disconnect()
+    if end == "time":
+        for _ in range(4):
+            server.time.advance(15)
+            client.line.send("3")
+            settle()
+    else:
+        client.send("1/chat,")
+    assert server.io.engine.clients_count == 1
+    client.send("1/chat," if end == "a second disconnect" else '2/chat,["late"]')
+    gone(server, client)
+
+
+def test_joining_again_ends_the_ignoring(server: ServerWorld) -> None:
+    watch = Watch(server)
+    chat = server.io.of("/chat")
+    client = server.network.client()
+    client.connect()
+    chat.sockets[client.connect("/chat")].disconnect()
+    assert client.receive() == "1/chat,"
+    client.connect("/chat")
+    client.send('2/chat,["a"]')
+    wait_until(lambda: watch.events)
+    client.send("1/chat,")
+    client.send('2/chat,["late"]')
+    gone(server, client)
+
+
+def test_a_namespace_that_the_client_left_is_not_ignored(server: ServerWorld) -> None:
+    server.io.of("/chat")
+    client = server.network.client()
+    client.connect()
+    client.connect("/chat")
+    client.send("1/chat,")
+    client.send('2/chat,["late"]')
+    gone(server, client)

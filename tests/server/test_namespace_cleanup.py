@@ -13,6 +13,7 @@ from gevent.event import Event
 from flask_realtime import ConnectError, MemoryAdapter, Namespace, Socket
 from tests.fakes import settle, wait_until
 from tests.server.rooms import ROOM, Gate, asking
+from tests.server.visitor import Visitor
 from tests.worlds import MakeServer, ServerWorld
 
 BOTH = pytest.mark.parametrize("transport", ["polling", "websocket"])
@@ -296,3 +297,66 @@ def test_children_are_closed_with_the_server_once(make_server: MakeServer) -> No
     assert reasons == ["server shutting down"]
     tidy.io.close_adapters()
     assert closed == ["/", "/room-1"]
+
+
+# --- with connection state recovery
+
+
+@pytest.fixture
+def recovering(make_server: MakeServer) -> ServerWorld:
+    """A server that removes empty children and lets clients come back."""
+    return make_server(
+        cleanup_empty_child_namespaces=True,
+        connection_state_recovery={"max_disconnection_duration": 60},
+    )
+
+
+FOR_GOOD: dict[str, Any] = {
+    "disconnects": lambda visitor, socket: visitor.client.disconnect("/room-1"),
+    "is thrown out": lambda visitor, socket: socket.disconnect(),
+    "is closed": lambda visitor, socket: socket.disconnect(close=True),
+}
+
+
+@pytest.mark.parametrize("how", FOR_GOOD)
+def test_a_child_goes_at_once_when_no_client_can_come_back(
+    recovering: ServerWorld, how: str
+) -> None:
+    recovering.io.of(ROOM)
+    visitor = Visitor(recovering.network, namespace="/room-1")
+    recovering.io.of("/room-1").emit("kept", "for those who may come back")
+    child = weakref.ref(recovering.io.namespaces["/room-1"])
+    (socket,) = recovering.io.of("/room-1").sockets.values()
+    FOR_GOOD[how](visitor, socket)
+    gone(recovering)
+    del socket
+    recovering.network.close()  # a connection remembers what it did last
+    settle()
+    gc.collect()
+    assert child() is None, "nor is what it has sent kept"
+
+
+def test_a_child_stays_for_the_one_client_that_may_come_back(recovering: ServerWorld) -> None:
+    recovering.io.of(ROOM)
+    lost, left = (Visitor(recovering.network, namespace="/room-1") for _ in range(2))
+    lost.lose()
+    left.client.disconnect("/room-1")
+    settle()
+    assert "/room-1" in recovering.io.namespaces
+    recovering.io.of("/room-1").emit("missed", 1)
+    lost.come_back()
+    assert lost.recovered
+    lost.client.disconnect("/room-1")
+    gone(recovering)
+
+
+def test_a_child_goes_when_it_is_too_late_to_come_back(recovering: ServerWorld) -> None:
+    recovering.io.of(ROOM)
+    visitor = Visitor(recovering.network, namespace="/room-1")
+    visitor.lose()
+    settle()
+    recovering.time.advance(50)
+    recovering.io.of("/room-1").emit("kept", "for longer than the client")
+    assert "/room-1" in recovering.io.namespaces
+    recovering.time.advance(71)
+    gone(recovering)

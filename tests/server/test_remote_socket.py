@@ -81,8 +81,32 @@ def test_its_client_can_be_asked(world: Remote) -> None:
     asking = Later(world.remote.emit_with_ack, "question", 1)
     ack_id, data = world.client.question()
     assert data == ["question", 1]
-    world.client.answer(ack_id, {"yes": 1}, "ignored")
+    world.client.answer(ack_id, {"yes": 1})
     assert asking.wait() == {"yes": 1}
+
+
+@pytest.mark.parametrize("values", [(1, 2), ("yes", None, {"a": [1]}), (None, None), ([1, 2], 3)])
+def test_several_values_come_back_as_a_tuple_as_from_a_client_of_this_server(
+    world: Remote, values: tuple[Any, ...]
+) -> None:
+    asking = Later(world.remote.emit_with_ack, "question")
+    world.client.answer(world.client.question()[0], *values)
+    assert asking.wait() == values
+    here = Later(world.socket.emit_with_ack, "question")
+    world.client.answer(world.client.question()[0], *values)
+    assert here.wait() == values
+
+
+def test_one_value_that_is_a_list_stays_one(world: Remote) -> None:
+    asking = Later(world.remote.emit_with_ack, "question")
+    world.client.answer(world.client.question()[0], [1, 2])
+    assert asking.wait() == [1, 2]
+
+
+def test_a_broadcast_gets_the_first_value_wherever_the_client_is(world: Remote) -> None:
+    asking = Later(world.here.to("red").emit_with_ack, "question")
+    world.client.answer(world.client.question()[0], "first", "second")
+    assert asking.wait() == ["first"]
 
 
 def test_an_answer_without_a_value_is_none(world: Remote) -> None:

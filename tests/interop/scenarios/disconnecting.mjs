@@ -136,3 +136,21 @@ export async function emitsNothingMoreAfterItDisconnected(context) {
   const records = await context.records("recorded");
   assert.deepEqual(records.map(({ args }) => args[0]), ["before"]);
 }
+
+export async function keepsItsConnectionThoughEventsWereUnderWayForTheNamespace(context) {
+  const socket = await context.connect();
+  const chat = context.join(socket, "/chat");
+  await next(chat, "connect");
+  let closed = false;
+  socket.io.engine.once("close", () => (closed = true));
+  const left = next(chat, "disconnect", { all: true });
+  chat.emit("disconnect me");
+  while (chat.connected) {
+    chat.emit("echo", "late");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal((await left)[0], "io server disconnect");
+  await settle(socket);
+  assert.equal(closed, false);
+  assert.equal(socket.connected, true);
+}

@@ -1,0 +1,78 @@
+"""How options and keywords of other Socket.IO servers are written here, for error messages."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final, NoReturn
+
+__all__ = ["refuse_keywords", "unknown_option"]
+
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LOGGERS: Final = 'configure logging.getLogger("flask_realtime") instead'
+
+#: Options of Flask-SocketIO and python-socketio that have another name, or no meaning, here.
+_OPTIONS: Final = {
+    "message_queue": 'set adapter="redis://..." to join servers',
+    "client_manager": 'set adapter="redis://..." to join servers',
+    "channel": "give the key to RedisAdapter",
+    "write_only": "use an Emitter",
+    "cors_allowed_origins": "set cors to the origins",
+    "cors_credentials": 'set cors={"origin": ..., "credentials": True}',
+    "async_mode": "leave it out, the server always runs on gevent",
+    "manage_session": "leave it out, a change of the session stays with the connection",
+    "async_handlers": "handlers run in order; concurrent=True of an event changes that",
+    "always_connect": "leave it out, middlewares (io.use) decide before a client is let in",
+    "namespaces": "io.of(name) makes a namespace",
+    "resource": "set path, with a slash in front",
+    "compression_threshold": 'set http_compression={"threshold": bytes}',
+    "logger": _LOGGERS,
+    "engineio_logger": _LOGGERS,
+}
+
+#: What their methods take as keywords.
+_KEYWORDS: Final = {
+    "to": "io.to(room).{word}(...)",
+    "room": "io.to(room).{word}(...)",
+    "broadcast": "io.{word}(...) for every client, socket.broadcast.{word}(...) for all others",
+    "include_self": "socket.broadcast.{word}(...), which leaves the socket out",
+    "skip_sid": "io.except_(sid).{word}(...)",
+    "callback": "emit(..., ack=fn)",
+    "ack": "emit(..., ack=fn)",
+    "namespace": "io.of(namespace).{word}(...)",
+    "sid": "io.to(sid).{word}(...)",
+    "timeout": "timeout(seconds).{word}(...)",
+    "ignore_queue": "local.{word}(...)",
+    "json": "{word}(value), which is sent as JSON",
+}
+
+
+def unknown_option(name: str, known: Collection[str]) -> str:
+    """Return the text of the error for an unknown option.
+
+    Args:
+        name: As it was given.
+        known: The options that there are.
+    """
+    text = f"unknown option {name!r}"
+    if name in _OPTIONS:
+        return f"{text}: {_OPTIONS[name]}"
+    snake = _HUMP.sub("_", name).lower()
+    if snake in known:
+        return f"{text}; did you mean {snake!r}? Durations are seconds here"
+    near = difflib.get_close_matches(snake, known, n=1)
+    return f"{text}; did you mean {near[0]!r}?" if near else text
+
+
+def refuse_keywords(word: str, given: Mapping[str, Any]) -> NoReturn:
+    """Raise ``TypeError`` for keywords that a method does not take.
+
+    Args:
+        word: The name of the method.
+        given: The keywords; the message names the first, and how it is written here.
+    """
+    name = next(iter(given))
+    text = f"{word}() got an unexpected keyword argument {name!r}"
+    how = _KEYWORDS.get(name)
+    raise TypeError(text if how is None else f"{text}: write {how.format(word=word)}")

@@ -1,0 +1,71 @@
+"""Connection handlers: called in order once a client is in, too late to refuse it.
+
+(Socket.IO documentation, "Server API", ``io.on("connection")``.) Refusing is for middlewares.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import ConnectError
+from ..quoting import named
+from .handlers import CAUGHT, Runner
+
+if TYPE_CHECKING:
+    from .socket import Socket
+
+__all__ = ["greet"]
+
+logger = logging.getLogger(__name__)
+
+_EVENT = "connection"
+#: What is raised to refuse a client, here and in other packages of the field.
+_REFUSALS: Final = (ConnectError, ConnectionRefusedError)
+_REFUSED = (
+    "! a handler of %r refused a client that was in already, so it is disconnected; "
+    "a middleware (io.use) refuses clients before they are let in (socket %s)"
+)
+_FALSE = (
+    "! a handler of %r returned False, which does not refuse the client: raise ConnectError "
+    "in a middleware (io.use) to refuse it (socket %s)"
+)
+
+Listener = Callable[..., Any]
+
+
+def greet(
+    socket: Socket, handlers: Sequence[Listener], concurrent: Sequence[Listener], runner: Runner
+) -> None:
+    """Call the connection handlers of a socket in order; may block.
+
+    One that raises :exc:`ConnectError`, or the builtin ``ConnectionRefusedError``, has the
+    client disconnected, and those after it are not called.
+
+    Args:
+        socket: The client, which is in the namespace.
+        handlers: The functions.
+        concurrent: Those among them that are started in their place, and not waited for.
+        runner: Takes what they raise.
+    """
+    for handler in handlers:
+        if concurrent and handler in concurrent:
+            call = (socket, _EVENT, _call, socket, handler, runner)
+            socket.conn.inbox.spawn(runner.within, call)
+        elif not _call(socket, handler, runner):
+            return
+
+
+def _call(socket: Socket, handler: Listener, runner: Runner) -> bool:
+    """Call one handler; return whether the client may stay."""
+    try:
+        if handler(socket) is False:
+            logger.error(_FALSE, _EVENT, named(socket.id))
+    except _REFUSALS as error:
+        runner.report(error, socket, _EVENT, _REFUSED)
+        socket.disconnect()
+        return False
+    except CAUGHT as error:
+        runner.report(error, socket, _EVENT)
+    return True
