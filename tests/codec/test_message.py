@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from flask_realtime.codec.message import Message, text_packet
@@ -67,6 +69,28 @@ def test_the_largest_part_counts_as_it_is_framed(
     text: bytes | None, attachments: list[bytes], largest: int
 ) -> None:
     assert Message(text, attachments).largest == largest
+
+
+@pytest.mark.parametrize(
+    ("text", "attachments", "size"),
+    [(b"", [], 0), (b"abc", [b"a"], 4), (b"5", [b"", b"a" * 9], 10), (None, [b"abc"], 3)],
+)
+def test_the_size_is_that_of_the_text_and_all_attachments(
+    text: bytes | None, attachments: list[bytes], size: int
+) -> None:
+    message = Message(text, attachments)
+    assert message.size == size
+    assert message.framed is None
+
+
+def test_one_attachment_that_is_named_a_thousand_times_is_counted_and_not_copied() -> None:
+    message = Message(b"51000-[]", [b"a" * 1_000_000] * 1000)
+    tracemalloc.start()
+    try:
+        assert message.size == 1_000_000_008
+        assert tracemalloc.get_traced_memory()[1] < 10_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_message_may_be_compressed_unless_it_says_otherwise() -> None:
