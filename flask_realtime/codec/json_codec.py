@@ -84,11 +84,20 @@ def _detecting_default(value: Any) -> Any:
 
 
 def _collecting_default(attachments: list[bytes]) -> Default:
+    # A buffer that is named many times is copied once; it is kept, so that its id stays its own.
+    copies: dict[int, tuple[Any, bytes]] = {}
+
     def default(value: Any) -> Any:
-        if isinstance(value, (bytes, bytearray, memoryview)):
+        if isinstance(value, bytes):
             attachments.append(bytes(value))
-            return {"_placeholder": True, "num": len(attachments) - 1}
-        return plain_default(value)
+        elif isinstance(value, (bytearray, memoryview)):
+            copy = copies.get(id(value))
+            if copy is None:
+                copy = copies[id(value)] = (value, bytes(value))
+            attachments.append(copy[1])
+        else:
+            return plain_default(value)
+        return {"_placeholder": True, "num": len(attachments) - 1}
 
     return default
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,7 @@ from flask_realtime.codec.json_codec import (
     best_codec,
     wrap_module,
 )
+from flask_realtime.codec.message import Message
 from tests.codec import values
 from tests.codec.values import Colour, Kind, Level, Pair, Point, Slotted
 
@@ -173,6 +175,18 @@ def test_bytes_are_taken_out_in_the_order_of_the_text(codec: JSONCodec) -> None:
         marks[2],
         [marks[3]],
     ]
+
+
+@every
+def test_one_buffer_that_is_named_a_thousand_times_is_copied_once(codec: JSONCodec) -> None:
+    buffers = [bytearray(100_000)] * 1000, [bytes(100_000)] * 1000
+    tracemalloc.start()
+    try:
+        _, attachments = codec.encode(list(buffers))
+        assert Message(b"", attachments).size == 200_000_000
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @both

@@ -77,6 +77,14 @@ def test_a_placeholder_that_is_no_index_is_refused(decoder: DefaultDecoder, num:
         decoder.add(ONE)
 
 
+def test_one_attachment_for_many_placeholders_is_refused(decoder: DefaultDecoder) -> None:
+    """90 kB of text and one attachment became gigabytes when a handler sent its argument on."""
+    mark = '{"_placeholder":true,"num":0}'
+    assert decoder.add(f'51-["e",[{",".join([mark] * 3000)}]]') is None
+    with pytest.raises(PacketError, match="same attachment"):
+        decoder.add(bytes(MAX_SIZE))
+
+
 @pytest.mark.parametrize("count", ["11", "100", "9999999999", "1" + "0" * 100])
 def test_more_than_ten_attachments_are_refused_before_any_arrives(
     decoder: DefaultDecoder, count: str
@@ -114,7 +122,10 @@ def test_text_between_a_header_and_its_attachments_is_refused(
         decoder.add(text)
 
 
-@pytest.mark.parametrize("before", [[], ['2["e"]'], ['50-["e"]'], ['51-["e"]', ONE]], ids=len)
+WHOLE = '51-["e",{"_placeholder":true,"num":0}]'
+
+
+@pytest.mark.parametrize("before", [[], ['2["e"]'], ['50-["e"]'], [WHOLE, ONE]], ids=len)
 def test_an_attachment_that_nobody_announced_is_refused(
     decoder: DefaultDecoder, before: list[str | bytes]
 ) -> None:
