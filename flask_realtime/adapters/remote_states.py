@@ -1,0 +1,94 @@
+"""What servers tell each other of their sockets.
+
+Applications keep what they like in ``socket.data``, and clients send what they like as
+``auth``: what cannot be carried is left out, so that one socket does not keep the others from
+being found. No gevent here: emitters use it from any process.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ..codec.carried import JSON_TEXT, MSGPACK, Carrier, Fault, carried
+from .base import RemoteState
+from .wire_values import pack, strings, to_json
+
+__all__ = ["carried_data", "remote_state_from", "state_maps"]
+
+logger = logging.getLogger(__name__)
+
+#: How deeply a value may be nested that is left over: encoders have bounds of their own.
+_DEPTH: Final = 200
+#: More than the messages put around a state.
+_ENVELOPE: Final = 8
+
+
+def state_maps(states: Sequence[RemoteState], binary: bool) -> list[dict[str, Any]]:
+    """Return what other servers are told of sockets, without what cannot be carried.
+
+    Args:
+        states: The sockets.
+        binary: Whether bytes can be carried.
+    """
+    maps = [state._asdict() for state in states]
+    if _can_be_carried(maps, binary):
+        return maps
+    carrier = MSGPACK if binary else JSON_TEXT
+    left_out: list[tuple[str, Fault]] = []
+    for found in maps:
+        for name in ("handshake", "data"):
+            found[name], faults = carried(found[name], carrier, name, _DEPTH)
+            left_out += [(found["id"], fault) for fault in faults]
+    _log(left_out)
+    return maps
+
+
+def carried_data(sid: str, data: Any, carrier: Carrier = MSGPACK) -> Any:
+    """Return the data of a socket without what cannot be carried."""
+    found, faults = carried(data, carrier, "data", _DEPTH)
+    _log([(sid, fault) for fault in faults])
+    return found
+
+
+def _log(left_out: list[tuple[str, Fault]]) -> None:
+    # One line, however many sockets there are: it happens again whenever they are asked for.
+    if left_out:
+        sid, fault = left_out[0]
+        more = f"; {len(left_out) - 1} more such values" if len(left_out) > 1 else ""
+        logger.warning(
+            "! %s of socket %s is not sent to other servers: %s%s",
+            fault.place,
+            sid,
+            fault.error,
+            more,
+        )
+
+
+def _can_be_carried(value: Any, binary: bool) -> bool:
+    for _ in range(_ENVELOPE):
+        value = [value]
+    try:
+        if to_json(value) is not None:
+            return True
+        return binary and bool(pack(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def remote_state_from(value: Any) -> RemoteState:
+    """Return what another server tells about a socket.
+
+    Raises:
+        ValueError: It is malformed.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("id"), str):
+        raise ValueError("a socket must have an id")
+    handshake, data, rooms = value.get("handshake"), value.get("data"), value.get("rooms")
+    return RemoteState(
+        value["id"],
+        dict(handshake) if isinstance(handshake, Mapping) else {},
+        [] if rooms is None else strings(rooms),
+        dict(data) if isinstance(data, Mapping) else {},
+    )
