@@ -89,12 +89,19 @@ def unpack(data: bytes) -> Any:
         ValueError: It is malformed.
     """
     msgpack = _msgpack()
-    options = {"raw": False, "strict_map_key": False, "timestamp": 3, "ext_hook": _extension}
     try:
         try:
-            return msgpack.unpackb(data, **options)
+            return msgpack.unpackb(
+                data, raw=False, strict_map_key=False, timestamp=3, ext_hook=_extension
+            )
         except UnicodeDecodeError:
-            return msgpack.unpackb(data, unicode_errors=_SURROGATES, **options)
+            return msgpack.unpackb(
+                data,
+                strict_map_key=False,
+                timestamp=3,
+                ext_hook=_extension,
+                unicode_errors=_SURROGATES,
+            )
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
         raise ValueError(f"malformed MessagePack: {error}") from None
 

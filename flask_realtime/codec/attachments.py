@@ -12,6 +12,8 @@ from .socket_packet import Packet
 
 __all__ = ["Reassembly", "fill_placeholders"]
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
 
 def fill_placeholders(data: Any, attachments: list[bytes]) -> Any:
     """Replace each placeholder by the attachment it names.
@@ -31,19 +33,24 @@ def fill_placeholders(data: Any, attachments: list[bytes]) -> Any:
 
 
 def _fill(data: Any, unnamed: list[bytes | None]) -> Any:
+    # Most items are scalars: asked here, they cost no call.
     if isinstance(data, list):
-        return [_fill(item, unnamed) for item in data]
+        return [item if item.__class__ in _SCALARS else _fill(item, unnamed) for item in data]
     if not isinstance(data, dict):
         return data
     if data.get("_placeholder") is not True:
-        return {key: _fill(item, unnamed) for key, item in data.items()}
+        return {
+            key: item if item.__class__ in _SCALARS else _fill(item, unnamed)
+            for key, item in data.items()
+        }
     index = data.get("num")
     # bool is an int to Python: {"num": true} is no index.
     if type(index) is not int or not 0 <= index < len(unnamed):
         raise PacketError("illegal attachments")
-    attachment, unnamed[index] = unnamed[index], None
+    attachment = unnamed[index]
     if attachment is None:
         raise PacketError("two placeholders name the same attachment")
+    unnamed[index] = None
     return attachment
 
 

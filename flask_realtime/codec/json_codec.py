@@ -108,26 +108,31 @@ class StandardCodec:
             ValueError: It holds NaN, an infinity, an integer beyond all doubles or a circle.
         """
         try:
-            try:
-                return self._encode(value)
-            except TypeError:
-                # A key that json does not know, or a value that nothing can carry.
-                return self._encode(plain_value(value))
+            text = self._encode_plain(value)
+            if len(text) >= _HUGE and _may_hold_huge(text):
+                plain_value(value)  # refuses
+            return text.encode(), []
+        except (TypeError, UnicodeEncodeError, _BinaryFound):
+            pass
         except RecursionError:
             raise ValueError(_TOO_DEEP) from None
+        return self._encode_other(value)
 
-    def _encode(self, value: Any) -> tuple[bytes, list[bytes]]:
+    def _encode_other(self, value: Any) -> tuple[bytes, list[bytes]]:
+        """Encode what holds bytes, lone surrogates, or keys that json does not know."""
         attachments: list[bytes] = []
         try:
-            text = self._encode_plain(value)
-        except _BinaryFound:
-            text = _standard_encoder(_collecting_default(attachments))(value)
-        if len(text) >= _HUGE and _may_hold_huge(text):
-            plain_value(value)  # refuses
-        try:
-            return text.encode(), attachments
-        except UnicodeEncodeError:
-            return _escaped(text), attachments
+            try:
+                text = _standard_encoder(_collecting_default(attachments))(value)
+            except TypeError:
+                value = plain_value(value)  # refuses what nothing can carry
+                attachments.clear()
+                text = _standard_encoder(_collecting_default(attachments))(value)
+            if _may_hold_huge(text):
+                plain_value(value)
+        except RecursionError:
+            raise ValueError(_TOO_DEEP) from None
+        return _escaped(text), attachments
 
     def decode(self, text: str) -> Any:
         """Return the value of a JSON text; raises ``ValueError`` when it is invalid."""
@@ -277,6 +282,8 @@ class _ModuleCodec:
 
 
 def _take_binary(value: Any, default: Default) -> Any:
+    if value.__class__ is str:
+        return value
     if isinstance(value, (bytes, bytearray, memoryview)):
         return default(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -284,7 +291,10 @@ def _take_binary(value: Any, default: Default) -> Any:
     if isinstance(value, int) and not -LARGEST < value < LARGEST:
         raise ValueError(TOO_LARGE)
     if isinstance(value, dict):
-        return {_text_key(key): _take_binary(item, default) for key, item in value.items()}
+        return {
+            key if key.__class__ is str else _text_key(key): _take_binary(item, default)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_take_binary(item, default) for item in value]
     return value

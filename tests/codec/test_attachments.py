@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -30,6 +31,14 @@ def event(*args: Any) -> Packet:
 def test_placeholders_are_filled_wherever_they_are() -> None:
     data = ["e", placeholder(1), {"a": [placeholder(0), {"b": placeholder(2)}]}, "text", None, 3]
     assert fill(data, [ONE, TWO, b""]) == ["e", TWO, {"a": [ONE, {"b": b""}]}, "text", None, 3]
+
+
+def test_the_containers_of_another_json_module_are_looked_into() -> None:
+    class Items(list[Any]):
+        pass
+
+    data = Items([OrderedDict(a=Items([OrderedDict(placeholder(0))]))])
+    assert fill(data, [ONE]) == [{"a": [ONE]}]
 
 
 @pytest.mark.parametrize("attachment", [ONE, b""], ids=["some bytes", "no bytes"])
