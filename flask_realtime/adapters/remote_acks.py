@@ -9,6 +9,7 @@ import gevent
 
 from .bus import Bus
 from .messages import ClientAnswer, ClientCount
+from .wire_values import answer_of
 
 __all__ = ["RemoteAcks"]
 
@@ -54,6 +55,7 @@ class RemoteAcks:
 
     def respond(self, *args: Any) -> None:
         """A client has answered; its first argument counts."""
+        args = tuple(answer_of(args))
         answer = ClientAnswer(self._request_id, args[0] if args else None)
         self._bus.respond(self._origin, answer)
         self._settle()

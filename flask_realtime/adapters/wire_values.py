@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any, Final
@@ -20,6 +20,7 @@ from ..extras import optional
 from .base import Flags, Target
 
 __all__ = [
+    "answer_of",
     "count_from",
     "dump_json",
     "event_args",
@@ -167,6 +168,17 @@ def plain(value: Any, finite: bool = False) -> Any:
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     return plain(plain_default(value), finite)
+
+
+def answer_of(args: Sequence[Any]) -> Sequence[Any]:
+    """Return what a client has answered as other servers can have it.
+
+    Clients may send numbers that no format of a cluster has; they become ``None``.
+    """
+    try:
+        return [plain(item) for item in args]
+    except (TypeError, ValueError, RecursionError):
+        return args  # it is reported where it is encoded
 
 
 def _key(key: Any, finite: bool) -> str:

@@ -227,6 +227,18 @@ class BusContract:
         crowd.sockets[1].answer(answer)
         assert question.wait() == [answer]
 
+    @pytest.mark.parametrize(
+        "number", [float("inf"), float("nan"), 10**400], ids=["inf", "NaN", "int"]
+    )
+    def test_a_number_that_no_server_can_carry_does_not_keep_an_answer_back(
+        self, crowd: Crowd, number: Any
+    ) -> None:
+        """A client may answer `1e400`: it would have cost the deadline."""
+        question = Question(crowd.servers[0], to("b"))
+        asked(crowd.sockets[1])
+        crowd.sockets[1].answer({"a": [1, number]})
+        assert question.wait() == [{"a": [1, None]}]
+
     def test_an_answer_without_arguments_is_none(self, crowd: Crowd) -> None:
         question = Question(crowd.servers[0], to("b"))
         asked(crowd.sockets[1])
