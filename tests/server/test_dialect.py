@@ -300,6 +300,17 @@ def test_a_violation_closes_the_connection(server: ServerWorld, transport: str, 
     drain(client)
 
 
+@BOTH
+@pytest.mark.parametrize("names", [2, 0], ids=["twice", "not at all"])
+def test_an_attachment_is_named_once(server: ServerWorld, transport: str, names: int) -> None:
+    watch = Watch(server)
+    client = joined(server, transport)
+    client.send('51-["a"' + ',{"_placeholder":true,"num":0}' * names + "]")
+    client.line.send(b"\x00")
+    wait_until(lambda: watch.ends)
+    assert watch.ends == [("/", "forced close")]
+
+
 def test_a_connect_while_a_middleware_decides_is_a_violation(server: ServerWorld) -> None:
     release = Event()
 
