@@ -1,8 +1,7 @@
-"""What servers tell each other of their sockets.
+"""The states of sockets, as the servers of a cluster exchange them.
 
-Applications keep what they like in ``socket.data``, and clients send what they like as
-``auth``: what cannot be carried is left out, so that one socket does not keep the others from
-being found. No gevent here: emitters use it from any process.
+``socket.data`` and a client's ``auth`` may hold any value. What cannot be carried is left out,
+so that one socket does not hide the others. No gevent here: emitters use it from any process.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ __all__ = ["carried_data", "remote_state_from", "state_maps"]
 
 logger = logging.getLogger(__name__)
 
-#: How deeply a value may be nested that is left over: encoders have bounds of their own.
+#: Levels of nesting that are kept: encoders have bounds of their own.
 _DEPTH: Final = 200
-#: More than the messages put around a state.
+#: Levels of nesting that the message around the states adds, and some to spare.
 _ENVELOPE: Final = 8
 
 
 def state_maps(states: Sequence[RemoteState], binary: bool) -> list[dict[str, Any]]:
-    """Return what other servers are told of sockets, without what cannot be carried.
+    """Return the states as maps, without what cannot be carried.
 
     Args:
         states: The sockets.
@@ -53,7 +52,7 @@ def carried_data(sid: str, data: Any, carrier: Carrier = MSGPACK) -> Any:
 
 
 def _log(left_out: list[tuple[str, Fault]]) -> None:
-    # One line, however many sockets there are: it happens again whenever they are asked for.
+    # One line for all sockets: it is repeated with each request for them.
     if left_out:
         sid, fault = left_out[0]
         more = f"; {len(left_out) - 1} more such values" if len(left_out) > 1 else ""

@@ -28,7 +28,7 @@ class Carrier(NamedTuple):
     Attributes:
         has_bytes: Whether it carries bytes.
         integers: The integers that it carries.
-        beyond: What an integer beyond them is told.
+        beyond: The message for an integer beyond them.
     """
 
     has_bytes: bool
@@ -72,7 +72,7 @@ def carried(value: Any, carrier: Carrier, path: str, depth: int) -> tuple[Any, l
     Args:
         value: Any value.
         carrier: The format.
-        path: How the value is called.
+        path: The name of the value.
         depth: How deeply it may be nested.
     """
     faults: list[Fault] = []
@@ -140,7 +140,7 @@ def explain(error: Exception, value: Any, carrier: Carrier, path: str) -> Except
         error: It is returned as it is when there is no such value.
         value: What could not be encoded.
         carrier: The format.
-        path: How the value is called.
+        path: The name of the value.
     """
     try:
         _, faults = carried(value, carrier, path, depth=_ANY_DEPTH)

@@ -259,7 +259,7 @@ def _is_finite(value: Any) -> bool:
 class _ModuleCodec:
     """A user's ``dumps`` and ``loads``; attachments are taken out before they are called."""
 
-    # It may know more types than the others.
+    # The module may carry more types.
     carrier: Carrier | None = None
 
     def __init__(self, module: JSONModule) -> None:
@@ -304,7 +304,7 @@ def _text_key(key: Any) -> Any:
     try:
         return key if isinstance(key, _OWN_KEYS) else plain_key(key)
     except TypeError:
-        return key  # its own business
+        return key  # the module may know it
 
 
 def best_codec() -> JSONCodec:
