@@ -35,27 +35,32 @@ def state_maps(states: Sequence[RemoteState], binary: bool) -> list[dict[str, An
     if _can_be_carried(maps, binary):
         return maps
     carrier = MSGPACK if binary else JSON_TEXT
-    left_out: list[tuple[str, Fault]] = []
+    left_out: list[tuple[str, Fault, int]] = []
     for found in maps:
+        if _can_be_carried(found, binary):
+            continue
         for name in ("handshake", "data"):
-            found[name], faults = carried(found[name], carrier, name, _DEPTH)
-            left_out += [(found["id"], fault) for fault in faults]
+            found[name], fault, count = carried(found[name], carrier, name, _DEPTH)
+            if fault is not None:
+                left_out.append((found["id"], fault, count))
     _log(left_out)
     return maps
 
 
 def carried_data(sid: str, data: Any, carrier: Carrier = MSGPACK) -> Any:
     """Return the data of a socket without what cannot be carried."""
-    found, faults = carried(data, carrier, "data", _DEPTH)
-    _log([(sid, fault) for fault in faults])
+    found, fault, count = carried(data, carrier, "data", _DEPTH)
+    if fault is not None:
+        _log([(sid, fault, count)])
     return found
 
 
-def _log(left_out: list[tuple[str, Fault]]) -> None:
+def _log(left_out: list[tuple[str, Fault, int]]) -> None:
     # One line for all sockets: it is repeated with each request for them.
     if left_out:
-        sid, fault = left_out[0]
-        more = f"; {len(left_out) - 1} more such values" if len(left_out) > 1 else ""
+        sid, fault, _ = left_out[0]
+        count = sum(item[2] for item in left_out) - 1
+        more = f"; {count} more such values" if count else ""
         logger.warning(
             "! %s of socket %s is not sent to other servers: %s%s",
             fault.place,
