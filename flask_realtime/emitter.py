@@ -22,6 +22,7 @@ from .adapters.messages import (
 from .adapters.redis_classic_format import Channels, encode_broadcast, encode_request
 from .adapters.sharded_channels import SubscriptionMode, channel_of
 from .adapters.stream_format import StreamOptions, entry_command, entry_fields, stream_of
+from .codec.carried import JSON, MSGPACK, explain
 from .codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from .extras import optional
 from .hints import refuse_keywords
@@ -262,11 +263,27 @@ class Emitter(EmitterOperator):
 
         def send(namespace: str, request: Request, is_for_some: bool) -> None:
             # What cannot be carried raises also where no client is meant.
-            words = family.words(namespace, request)
+            try:
+                words = family.words(namespace, request)
+            except (TypeError, ValueError) as error:
+                raise _explained(error, request) from None
             if is_for_some:
                 redis.execute_command(*words)
 
         super().__init__(send, "/", Target())
+
+
+def _explained(error: Exception, request: Request) -> Exception:
+    match request:
+        case Broadcast(packet):
+            args = packet.data[1:]
+        case ServerSideEmit([_, *args]):
+            pass
+        case _:
+            return error
+    named = explain(error, args, JSON, "args")
+    # An integer beyond 64 bits is none for MessagePack alone.
+    return explain(error, args, MSGPACK, "args") if named is error else named
 
 
 def _client(given: Any) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -252,6 +253,22 @@ def test_what_cannot_be_carried_raises_and_is_not_published(
         with pytest.raises((TypeError, ValueError)):
             say("a", value)
     assert client.commands == []
+
+
+@pytest.mark.parametrize("family", ["redis", "sharded", "streams"])
+def test_the_error_names_the_path_in_one_traceback(client: Client, family: Any) -> None:
+    io = Emitter(client, adapter=family)
+    for say in (io.emit, io.server_side_emit):
+        with pytest.raises(TypeError) as caught:
+            say("a", 1, {"user": [object()]})
+        assert str(caught.value).endswith("'object' (args[1][\"user\"][0])")
+        assert "".join(traceback.format_exception(caught.value)).count("Traceback") == 1
+
+
+@pytest.mark.parametrize("family", ["redis", "sharded", "streams"])
+def test_half_an_emoji_is_published(client: Client, family: Any) -> None:
+    Emitter(client, adapter=family).to("\ud83d").emit("\ud83d", "\ud83d")
+    assert all(isinstance(word, (int, bytes)) or word.encode() for word in client.commands[0])
 
 
 def test_a_room_is_a_string(client: Client) -> None:

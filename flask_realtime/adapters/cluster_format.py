@@ -25,6 +25,7 @@ from .messages import (
     ServerSideEmit,
     SocketsFound,
 )
+from .remote_states import remote_state_from, state_maps
 from .wire_values import (
     count_from,
     dump_json,
@@ -33,8 +34,6 @@ from .wire_values import (
     pack,
     packet_from,
     packet_map,
-    remote_state_from,
-    state_map,
     strings,
     target_from,
     to_json,
@@ -141,7 +140,7 @@ def _response_of(response: Request | Response) -> tuple[MessageType, dict[str, A
     data: dict[str, Any]
     match response:
         case SocketsFound(request_id, sockets):
-            states = [state_map(state, binary=True) for state in sockets]
+            states = state_maps(sockets, binary=True)
             data = {"requestId": request_id, "sockets": states}
             return MessageType.FETCH_SOCKETS_RESPONSE, data
         case ServerAnswer(request_id, value):

@@ -133,7 +133,7 @@ class ClassicBus:
 
     def _on_broadcast(self, channel: str, payload: bytes) -> None:
         receiver = self._participant.receiver_of(payload)
-        room = channel[len(self._names.broadcast) : -1]
+        room = self._names.room_of(channel)
         if receiver is None:
             return
         requests = self._participant.requests

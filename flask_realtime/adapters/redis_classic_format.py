@@ -30,6 +30,7 @@ from .messages import (
     ServerSideEmit,
     SocketsFound,
 )
+from .remote_states import remote_state_from, state_maps
 from .wire_values import (
     count_from,
     dump_json,
@@ -39,12 +40,11 @@ from .wire_values import (
     pack,
     packet_from,
     packet_map,
-    remote_state_from,
-    state_map,
     strings,
     target_from,
     unpack,
     values_from,
+    well_formed,
 )
 
 __all__ = [
@@ -86,8 +86,13 @@ class Channels(NamedTuple):
         """Return the channel for a broadcast: a single room has its own."""
         if len(target.rooms) == 1:
             (room,) = target.rooms
-            return f"{self.broadcast}{room}#"
+            return f"{self.broadcast}{well_formed(room)}#"
         return self.broadcast
+
+    def room_of(self, channel: str) -> str:
+        """Return the room of a channel; empty when it has none, or may be one of several."""
+        room = channel[len(self.broadcast) : -1]
+        return "" if "\ufffd" in room else room
 
 
 def encode_broadcast(uid: str, packet: Packet, target: Target) -> bytes:
@@ -231,7 +236,7 @@ def encode_response(response: Response) -> bytes:
     """
     match response:
         case SocketsFound(request_id, sockets):
-            states = [state_map(state, binary=False) for state in sockets]
+            states = state_maps(sockets, binary=False)
             return dump_json({"requestId": request_id, "sockets": states})
         case ServerAnswer(request_id, value):
             return dump_json({"type": _SERVER_SIDE_EMIT, "requestId": request_id, "data": value})

@@ -17,7 +17,7 @@ from .messages import Request, Response
 from .redis_channels import RedisChannels
 from .redis_link import RedisLink
 from .redis_participant import Participants
-from .sharded_channels import SubscriptionMode, channel_of, has_channel
+from .sharded_channels import SubscriptionMode, channel_of, channel_of_room, has_channel
 from .wire_values import load
 
 __all__ = ["ShardedRedisAdapter"]
@@ -106,21 +106,25 @@ class ShardedBus:
         if has_channel(room, self._mode):
             self._rooms.add(room)
             if self._participant.receiver is not None:
-                channel = f"{self._main}{room}#"
+                channel = channel_of_room(self._main, room)
                 self._participant.listen(self._on_message, channel, awaited=False)
 
     def deleted(self, room: str) -> None:
         """Listen to the channel of a room no longer."""
         if room in self._rooms:
             self._rooms.discard(room)
-            self._participant.ignore(f"{self._main}{room}#")
+            channel = channel_of_room(self._main, room)
+            if "\ufffd" not in channel or channel not in self._room_channels():
+                self._participant.ignore(channel)
+
+    def _room_channels(self) -> list[str]:
+        return [channel_of_room(self._main, room) for room in self._rooms]
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
         self._participant.join(receiver, self._on_message)
         self._participant.listen(self._on_message, self._main)
-        rooms = [f"{self._main}{room}#" for room in self._rooms]
-        self._participant.listen(self._on_message, *rooms, awaited=False)
+        self._participant.listen(self._on_message, *self._room_channels(), awaited=False)
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""

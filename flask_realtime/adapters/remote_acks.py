@@ -9,6 +9,7 @@ import gevent
 
 from .bus import Bus
 from .messages import ClientAnswer, ClientCount
+from .wire_values import answer_of
 
 __all__ = ["RemoteAcks"]
 
@@ -54,7 +55,8 @@ class RemoteAcks:
 
     def respond(self, *args: Any) -> None:
         """A client has answered."""
-        answer = ClientAnswer(self._request_id, args[0] if args else None, args[1:])
+        values = answer_of(args)
+        answer = ClientAnswer(self._request_id, values[0] if values else None, tuple(values[1:]))
         self._bus.respond(self._origin, answer)
         self._settle()
 

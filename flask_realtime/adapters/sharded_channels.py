@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from .messages import Broadcast, Request
+from .wire_values import well_formed
 
-__all__ = ["SubscriptionMode", "channel_of", "has_channel"]
+__all__ = ["SubscriptionMode", "channel_of", "channel_of_room", "has_channel"]
 
 SubscriptionMode = Literal["dynamic", "static", "dynamic-private"]
 #: What Node takes for a socket id: such a room has no channel in the mode "dynamic".
@@ -26,8 +27,13 @@ def channel_of(main: str, request: Request, mode: str) -> str:
         if len(rooms) == 1:
             (room,) = rooms
             if has_channel(room, mode):
-                return f"{main}{room}#"
+                return channel_of_room(main, room)
     return main
+
+
+def channel_of_room(main: str, room: str) -> str:
+    """Return the channel of a room; rooms with lone surrogates may share one."""
+    return f"{main}{well_formed(room)}#"
 
 
 def has_channel(room: str, mode: str) -> bool:

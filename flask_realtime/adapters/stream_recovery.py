@@ -24,6 +24,7 @@ from .messages import Broadcast
 from .recovery import SavedSession
 from .redis_link import RedisLink, redis_errors
 from .redis_publisher import Command, Publisher
+from .remote_states import carried_data
 from .request_queue import RequestQueue
 from .stream_format import decode_entry, id_after, is_offset, order_of
 from .stream_reader import StreamReader, fields_of
@@ -38,7 +39,7 @@ _PATIENCE = 5.0
 #: Entries that are read at once, and how many times: a limit for a stream that grows faster.
 _PAGE = 1000
 _PAGES = 100
-#: Private ids are short; a longer one is nobody's.
+#: Private ids are short, and ASCII; another one belongs to no session.
 _MAX_PID = 100
 #: Seconds for which a socket that was recovered may be met by what it has got already.
 _REMEMBERED = 60.0
@@ -193,7 +194,11 @@ class StreamRecovery:
             "data": session.data,
             "offset": session.offset,
         }
-        text = base64.b64encode(pack(values))
+        try:
+            packed = pack(values)
+        except (TypeError, ValueError):
+            packed = pack({**values, "data": carried_data(session.sid, session.data)})
+        text = base64.b64encode(packed)
         key = self._key_prefix + session.pid
         saved = self._saving[session.pid] = Event()
 
@@ -207,7 +212,7 @@ class StreamRecovery:
 
     def restore(self, pid: str, offset: str | None) -> SavedSession | None:
         """Return the state that was kept under ``pid`` and forget it; blocks."""
-        if len(pid) > _MAX_PID or not (offset is None or is_offset(offset)):
+        if len(pid) > _MAX_PID or not pid.isascii() or not (offset is None or is_offset(offset)):
             return None
         # The client may be back before what it had here is in Redis.
         saved = self._saving.get(pid)

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any, Final
 
-from ..codec.json_codec import best_codec, plain_default
+from ..codec.json_codec import best_codec
 from ..codec.parser import Parser
+from ..codec.plain_values import LARGEST, NOT_FINITE, plain_default, plain_key
 from ..codec.socket_packet import Packet, PacketType
 from ..extras import optional
-from .base import Flags, RemoteState, Target
+from .base import Flags, Target
 
 __all__ = [
+    "answer_of",
     "count_from",
     "dump_json",
     "encodable",
@@ -30,19 +32,19 @@ __all__ = [
     "packet_from",
     "packet_map",
     "plain",
-    "remote_state_from",
-    "state_map",
     "strings",
     "target_from",
     "to_json",
     "unpack",
     "values_from",
+    "well_formed",
 ]
 
 _EVENT = int(PacketType.EVENT)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: A lone surrogate is three bytes, as @msgpack/msgpack writes it; notepack reads U+FFFD.
+_SURROGATES = "surrogatepass"
 _TOO_DEEP = "the value is nested too deeply"
-_NOT_A_NUMBER = "Out of range float values are not JSON compliant"
 #: Stateless: JSON as in packets to clients, with the same types beyond JSON's own.
 _JSON: Final = best_codec()
 #: What MessagePack may always have as it is.
@@ -69,7 +71,10 @@ def pack(value: Any) -> bytes:
     try:
         if not _is_plain(value):
             value = plain(value, finite=True)
-        packed: bytes = msgpack.packb(value, default=_default, use_bin_type=True)
+        try:
+            packed: bytes = msgpack.packb(value, default=_default, use_bin_type=True)
+        except UnicodeEncodeError:
+            packed = msgpack.packb(value, default=_default, unicode_errors=_SURROGATES)
     except OverflowError as error:
         raise ValueError(f"a number is too large for MessagePack: {error}") from None
     except RecursionError:
@@ -89,9 +94,18 @@ def unpack(data: bytes) -> Any:
     """
     msgpack = _msgpack()
     try:
-        return msgpack.unpackb(
-            data, raw=False, strict_map_key=False, timestamp=3, ext_hook=_extension
-        )
+        try:
+            return msgpack.unpackb(
+                data, raw=False, strict_map_key=False, timestamp=3, ext_hook=_extension
+            )
+        except UnicodeDecodeError:
+            return msgpack.unpackb(
+                data,
+                strict_map_key=False,
+                timestamp=3,
+                ext_hook=_extension,
+                unicode_errors=_SURROGATES,
+            )
     except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
         raise ValueError(f"malformed MessagePack: {error}") from None
 
@@ -136,7 +150,7 @@ def _is_plain(value: Any) -> bool:
     """Say whether MessagePack may have a value as it is; raise for numbers that are none."""
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(_NOT_A_NUMBER)
+            raise ValueError(NOT_FINITE)
     elif isinstance(value, dict):
         for key, item in value.items():
             # Most items are scalars: asked here, they cost no call.
@@ -154,19 +168,22 @@ def plain(value: Any, finite: bool = False) -> Any:
 
     Args:
         value: What JSON can carry, and bytes.
-        finite: Refuse NaN and infinities; otherwise they become ``None``, as in JavaScript.
+        finite: Refuse NaN and infinities; otherwise they, and integers that are one to
+            JavaScript, become ``None``, as there.
 
     Raises:
         TypeError: It holds something else.
         ValueError: A number is NaN or infinite.
     """
-    if value is None or isinstance(value, (str, int, bytes)):
+    if value is None or isinstance(value, (str, bytes)):
         return value
+    if isinstance(value, int):
+        return value if finite or -LARGEST < value < LARGEST else None
     if isinstance(value, float):
         if math.isfinite(value):
             return value
         if finite:
-            raise ValueError(_NOT_A_NUMBER)
+            raise ValueError(NOT_FINITE)
         return None
     if isinstance(value, dict):
         return {_key(key, finite): plain(item, finite) for key, item in value.items()}
@@ -177,12 +194,21 @@ def plain(value: Any, finite: bool = False) -> Any:
     return plain(plain_default(value), finite)
 
 
+def answer_of(args: Sequence[Any]) -> Sequence[Any]:
+    """Return what a client has answered as other servers can have it.
+
+    Clients may send numbers that no format of a cluster has; they become ``None``.
+    """
+    try:
+        return [plain(item) for item in args]
+    except (TypeError, ValueError, RecursionError):
+        return args  # it is reported where it is encoded
+
+
 def _key(key: Any, finite: bool) -> str:
-    if isinstance(key, str):
-        return key
-    if key is None or isinstance(key, (int, float)):
-        return json.dumps(key, allow_nan=not finite)
-    raise TypeError(f"keys must be text or numbers, not {type(key).__name__}")
+    if isinstance(key, float) and not finite and not math.isfinite(key):
+        return json.dumps(key)  # as JavaScript has it: a key is only a name
+    return plain_key(key)
 
 
 def to_json(value: Any) -> bytes | None:
@@ -205,6 +231,16 @@ def dump_json(value: Any) -> bytes:
     if text is None:
         raise TypeError("bytes cannot be sent to other servers here")
     return text
+
+
+def well_formed(text: str) -> str:
+    """Return a text as JavaScript encodes it: U+FFFD in place of each lone surrogate.
+
+    For the names of channels, which have no other form of it.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def load(data: bytes) -> Any:
@@ -290,7 +326,7 @@ def _room(value: Any) -> str:
     raise ValueError("a room must be a string")
 
 
-# Packets and sockets
+# Packets
 
 
 def packet_map(packet: Packet) -> dict[str, Any]:
@@ -337,43 +373,3 @@ def count_from(value: Any) -> int:
 def values_from(value: Any) -> tuple[Any, ...]:
     """Return what an acknowledgement carries beyond its first value; nothing if that is absent."""
     return tuple(value) if isinstance(value, list) else ()
-
-
-def state_map(state: RemoteState, binary: bool) -> dict[str, Any]:
-    """Return what other servers are told of a socket.
-
-    Its data is the application's: what cannot be carried stays here, so that one socket
-    does not keep the others from being found.
-
-    Args:
-        state: The socket.
-        binary: Whether bytes can be carried.
-    """
-    data = state.data
-    if not _can_be_carried(data, binary):
-        data = {key: item for key, item in data.items() if _can_be_carried({key: item}, binary)}
-    return {**state._asdict(), "data": data}
-
-
-def _can_be_carried(value: Any, binary: bool) -> bool:
-    try:
-        return to_json(value) is not None or binary
-    except (TypeError, ValueError):
-        return False
-
-
-def remote_state_from(value: Any) -> RemoteState:
-    """Return what another server tells about a socket.
-
-    Raises:
-        ValueError: It is malformed.
-    """
-    if not isinstance(value, Mapping) or not isinstance(value.get("id"), str):
-        raise ValueError("a socket must have an id")
-    handshake, data = value.get("handshake"), value.get("data")
-    return RemoteState(
-        value["id"],
-        dict(handshake) if isinstance(handshake, Mapping) else {},
-        _optional_strings(value.get("rooms")),
-        dict(data) if isinstance(data, Mapping) else {},
-    )

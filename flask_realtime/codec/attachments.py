@@ -12,24 +12,46 @@ from .socket_packet import Packet
 
 __all__ = ["Reassembly", "fill_placeholders"]
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
 
 def fill_placeholders(data: Any, attachments: list[bytes]) -> Any:
     """Replace each placeholder by the attachment it names.
 
+    Clients write one attachment for each placeholder. One that is named twice would be copied
+    once for each name as soon as the data is sent on: a small packet could become gigabytes.
+
     Raises:
-        PacketError: A placeholder does not name one of the attachments.
+        PacketError: A placeholder does not name one of the attachments, two name the same one,
+            or one of the attachments has no name.
     """
+    unnamed: list[bytes | None] = [*attachments]
+    filled = _fill(data, unnamed)
+    if unnamed.count(None) < len(unnamed):
+        raise PacketError("no placeholder names one of the attachments")
+    return filled
+
+
+def _fill(data: Any, unnamed: list[bytes | None]) -> Any:
+    # Most items are scalars: asked here, they cost no call.
     if isinstance(data, list):
-        return [fill_placeholders(item, attachments) for item in data]
+        return [item if item.__class__ in _SCALARS else _fill(item, unnamed) for item in data]
     if not isinstance(data, dict):
         return data
     if data.get("_placeholder") is not True:
-        return {key: fill_placeholders(item, attachments) for key, item in data.items()}
+        return {
+            key: item if item.__class__ in _SCALARS else _fill(item, unnamed)
+            for key, item in data.items()
+        }
     index = data.get("num")
     # bool is an int to Python: {"num": true} is no index.
-    if type(index) is not int or not 0 <= index < len(attachments):
+    if type(index) is not int or not 0 <= index < len(unnamed):
         raise PacketError("illegal attachments")
-    return attachments[index]
+    attachment = unnamed[index]
+    if attachment is None:
+        raise PacketError("two placeholders name the same attachment")
+    unnamed[index] = None
+    return attachment
 
 
 class Reassembly:

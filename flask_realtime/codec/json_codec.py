@@ -1,6 +1,7 @@
 """JSON for packets: the same results with orjson and with the standard library.
 
-``NaN`` and infinities are refused on the way out, keys become strings, and ``bytes`` are
+``NaN``, infinities and integers beyond all doubles are refused on the way out, keys become
+strings, lone surrogates are written as escapes, as ``JSON.stringify`` does, and ``bytes`` are
 taken out as attachments in the same pass that encodes the rest.
 
 Types beyond JSON's own: ``datetime``, ``date`` and ``time`` as ISO 8601, ``UUID`` and
@@ -10,15 +11,14 @@ arrays.
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import json
 import math
+import re
 from collections.abc import Callable
-from datetime import date, datetime, time
-from decimal import Decimal
-from typing import Any, Protocol, cast
-from uuid import UUID
+from typing import Any, Final, Protocol, cast
+
+from .carried import JSON, Carrier
+from .plain_values import LARGEST, NOT_FINITE, TOO_LARGE, plain_default, plain_key, plain_value
 
 try:
     import orjson
@@ -28,6 +28,8 @@ except ImportError:
 __all__ = ["JSONCodec", "JSONModule", "StandardCodec", "best_codec", "wrap_module"]
 
 _TOO_DEEP = "the value is nested too deeply"
+#: Keys that every JSON module turns into text.
+_OWN_KEYS = (str, int, float, type(None))
 
 Default = Callable[[Any], Any]
 
@@ -47,9 +49,11 @@ class JSONCodec(Protocol):
 
     Attributes:
         quick_decode: Like :meth:`decode`, but it may refuse what ``decode`` accepts.
+        carrier: What it carries; ``None`` when that is not known.
     """
 
     quick_decode: Callable[[str], Any]
+    carrier: Carrier | None
 
     def encode(self, value: Any) -> tuple[bytes, list[bytes]]:
         """Return UTF-8 JSON with placeholders, and the attachments they stand for."""
@@ -62,21 +66,6 @@ class _BinaryFound(Exception):
     """The value holds bytes: it has to be encoded with attachments."""
 
 
-def plain_default(value: Any) -> Any:
-    """Turn a value that JSON does not know into one that it does, or raise ``TypeError``."""
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
-    if isinstance(value, (UUID, Decimal)):
-        return str(value)
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, tuple):
-        return list(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    raise TypeError(f"a packet cannot carry a value of type {type(value).__name__!r}")
-
-
 def _detecting_default(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise _BinaryFound
@@ -84,17 +73,28 @@ def _detecting_default(value: Any) -> Any:
 
 
 def _collecting_default(attachments: list[bytes]) -> Default:
+    # A buffer that is named many times is copied once; it is kept, so that its id stays its own.
+    copies: dict[int, tuple[Any, bytes]] = {}
+
     def default(value: Any) -> Any:
-        if isinstance(value, (bytes, bytearray, memoryview)):
+        if isinstance(value, bytes):
             attachments.append(bytes(value))
-            return {"_placeholder": True, "num": len(attachments) - 1}
-        return plain_default(value)
+        elif isinstance(value, (bytearray, memoryview)):
+            copy = copies.get(id(value))
+            if copy is None:
+                copy = copies[id(value)] = (value, bytes(value))
+            attachments.append(copy[1])
+        else:
+            return plain_default(value)
+        return {"_placeholder": True, "num": len(attachments) - 1}
 
     return default
 
 
 class StandardCodec:
     """The standard library's ``json``."""
+
+    carrier: Carrier | None = JSON
 
     def __init__(self) -> None:
         self._encode_plain = _standard_encoder(_detecting_default)
@@ -105,17 +105,34 @@ class StandardCodec:
 
         Raises:
             TypeError: The value holds something that JSON cannot carry.
-            ValueError: It holds NaN, an infinity, a lone surrogate or a circle.
+            ValueError: It holds NaN, an infinity, an integer beyond all doubles or a circle.
         """
         try:
-            try:
-                return self._encode_plain(value).encode(), []
-            except _BinaryFound:
-                attachments: list[bytes] = []
-                encode = _standard_encoder(_collecting_default(attachments))
-                return encode(value).encode(), attachments
+            text = self._encode_plain(value)
+            if len(text) >= _HUGE and _may_hold_huge(text):
+                plain_value(value)  # refuses
+            return text.encode(), []
+        except (TypeError, UnicodeEncodeError, _BinaryFound):
+            pass
         except RecursionError:
             raise ValueError(_TOO_DEEP) from None
+        return self._encode_other(value)
+
+    def _encode_other(self, value: Any) -> tuple[bytes, list[bytes]]:
+        """Encode what holds bytes, lone surrogates, or keys that json does not know."""
+        attachments: list[bytes] = []
+        try:
+            try:
+                text = _standard_encoder(_collecting_default(attachments))(value)
+            except TypeError:
+                value = plain_value(value)  # refuses what nothing can carry
+                attachments.clear()
+                text = _standard_encoder(_collecting_default(attachments))(value)
+            if _may_hold_huge(text):
+                plain_value(value)
+        except RecursionError:
+            raise ValueError(_TOO_DEEP) from None
+        return _escaped(text), attachments
 
     def decode(self, text: str) -> Any:
         """Return the value of a JSON text; raises ``ValueError`` when it is invalid."""
@@ -131,22 +148,46 @@ def _standard_encoder(default: Default) -> Callable[[Any], str]:
     ).encode
 
 
+def _escaped(text: str) -> bytes:
+    # Lone surrogates stand nowhere but in strings, and Python's escapes are those of JSON.
+    return text.encode("utf-8", "backslashreplace")
+
+
+#: Digits of the first integer that no double holds.
+_HUGE: Final = 309
+# Of so many digits in a row, five at least are among every sixty-first character.
+_STRIDE, _SAMPLES = 61, re.compile(r"[0-9]{5}")
+
+
+def _may_hold_huge(text: str) -> bool:
+    """Say whether a text may hold an integer of ``_HUGE`` digits; quick where it does not."""
+    return _SAMPLES.search(text[::_STRIDE]) is not None
+
+
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+#: Digits that an integer of a peer may have: Python's own bound for text. Longer ones are
+#: infinities, so that the time to read them does not grow with the square of their length.
+_MAX_DIGITS: Final = 4300
+
+
 def _parse_int(digits: str) -> int | float:
-    # A peer's integers beyond 64 bits are floats, as in JavaScript: nobody parses a million
-    # digits, and orjson agrees.
+    # A peer's integers beyond 64 bits are floats, as in JavaScript, and orjson agrees; those
+    # that no double holds, which orjson refuses, are integers again, as json makes them.
     if len(digits) < 19:
         return int(digits)
     if len(digits) < 21:
         value = int(digits)
         return value if -(2**63) <= value < 2**64 else float(value)
     number = float(digits)
-    if math.isinf(number):
-        raise ValueError("the number is too large")
-    return number
+    if math.isfinite(number) or len(digits) > _MAX_DIGITS + (number < 0):
+        return number
+    try:
+        return int(digits)
+    except ValueError:
+        return number  # the application has set a lower bound
 
 
 _standard_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int)
@@ -162,6 +203,8 @@ if orjson is not None:
 class OrjsonCodec:
     """orjson, with the standard library for what orjson refuses or would change."""
 
+    carrier: Carrier | None = JSON
+
     def __init__(self) -> None:
         self._fallback = StandardCodec()
         self.quick_decode: Callable[[str], Any] = orjson.loads
@@ -171,7 +214,7 @@ class OrjsonCodec:
 
         Raises:
             TypeError: The value holds something that JSON cannot carry.
-            ValueError: It holds NaN, an infinity, a lone surrogate or a circle.
+            ValueError: It holds NaN, an infinity, an integer beyond all doubles or a circle.
         """
         try:
             encoded = _orjson_dumps(value, _detecting_default, _ORJSON_OPTIONS)
@@ -198,7 +241,7 @@ class OrjsonCodec:
         try:
             return orjson.loads(text)
         except ValueError:
-            # Lone surrogates are JSON to JavaScript and to the standard library.
+            # Lone surrogates, and numbers beyond all doubles, are JSON all the same.
             return self._fallback.decode(text)
 
 
@@ -216,6 +259,9 @@ def _is_finite(value: Any) -> bool:
 class _ModuleCodec:
     """A user's ``dumps`` and ``loads``; attachments are taken out before they are called."""
 
+    # The module may carry more types.
+    carrier: Carrier | None = None
+
     def __init__(self, module: JSONModule) -> None:
         self._module = module
         self.quick_decode: Callable[[str], Any] = self.decode
@@ -226,7 +272,7 @@ class _ModuleCodec:
             encoded = self._module.dumps(_take_binary(value, _collecting_default(attachments)))
         except RecursionError:
             raise ValueError(_TOO_DEEP) from None
-        return encoded.encode() if isinstance(encoded, str) else encoded, attachments
+        return _escaped(encoded) if isinstance(encoded, str) else encoded, attachments
 
     def decode(self, text: str) -> Any:
         try:
@@ -236,15 +282,29 @@ class _ModuleCodec:
 
 
 def _take_binary(value: Any, default: Default) -> Any:
+    if value.__class__ is str:
+        return value
     if isinstance(value, (bytes, bytearray, memoryview)):
         return default(value)
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("Out of range float values are not JSON compliant")
+        raise ValueError(NOT_FINITE)
+    if isinstance(value, int) and not -LARGEST < value < LARGEST:
+        raise ValueError(TOO_LARGE)
     if isinstance(value, dict):
-        return {key: _take_binary(item, default) for key, item in value.items()}
+        return {
+            key if key.__class__ is str else _text_key(key): _take_binary(item, default)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_take_binary(item, default) for item in value]
     return value
+
+
+def _text_key(key: Any) -> Any:
+    try:
+        return key if isinstance(key, _OWN_KEYS) else plain_key(key)
+    except TypeError:
+        return key  # the module may know it
 
 
 def best_codec() -> JSONCodec:

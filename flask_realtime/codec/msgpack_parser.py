@@ -15,8 +15,9 @@ from typing import Any
 
 from ..errors import PacketError
 from ..extras import optional
-from .json_codec import plain_default
+from .carried import MSGPACK, unsendable
 from .message import Message
+from .plain_values import NOT_FINITE, plain_default, plain_key
 from .socket_packet import Packet, PacketType, check_packet
 
 __all__ = ["MsgpackDecoder", "MsgpackParser"]
@@ -32,6 +33,8 @@ _TYPES = {int(member): member for member in PacketType if member <= PacketType.C
 _NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 #: As in the default format: JavaScript counts exactly up to sixteen digits.
 _MAX_ID = 10**16
+#: A lone surrogate is three bytes, as @msgpack/msgpack writes it and browsers read it.
+_SURROGATES = "surrogatepass"
 _INVALID = (ValueError, OverflowError, TypeError, RecursionError)
 
 
@@ -47,7 +50,7 @@ class MsgpackParser:
 
     def __init__(self) -> None:
         msgpack = optional("msgpack", "msgpack")
-        self._pack: Callable[[Any], bytes] = msgpack.packb
+        self._pack: Callable[..., bytes] = msgpack.packb
         self._unpack: Callable[..., Any] = msgpack.unpackb
         self._extension: Callable[[int, bytes], Any] = msgpack.ExtType
 
@@ -56,8 +59,7 @@ class MsgpackParser:
 
         Raises:
             TypeError: The data holds something that cannot be carried.
-            ValueError: It holds NaN, an infinity, an integer beyond 64 bits, a lone surrogate
-                or a circle.
+            ValueError: It holds NaN, an infinity, an integer beyond 64 bits or a circle.
         """
         packet_type, namespace, data, ack_id = packet
         fields: dict[str, Any] = {"type": int(packet_type), "nsp": namespace}
@@ -66,14 +68,15 @@ class MsgpackParser:
                 fields["data"] = data if _is_plain(data) else self._plain(data)
             if ack_id is not None:
                 fields["id"] = ack_id
-            packed = self._pack(fields)
+            try:
+                packed = self._pack(fields)
+            except UnicodeEncodeError:
+                packed = self._pack(fields, unicode_errors=_SURROGATES)
             if _NOT_FINITE.search(packed):
                 self._plain(data)  # refuses
             return Message(None, [packed], compress)
-        except OverflowError:
-            raise ValueError("a packet cannot carry an integer beyond 64 bits") from None
-        except RecursionError:
-            raise ValueError("the value is nested too deeply") from None
+        except (OverflowError, RecursionError, TypeError, ValueError) as error:
+            raise unsendable(_mapped(error), packet, MSGPACK) from None
 
     def decoder(self, max_size: int) -> MsgpackDecoder:
         """Return the decoder of a new client; transports limit its messages."""
@@ -85,10 +88,10 @@ class MsgpackParser:
             return value
         if isinstance(value, float):
             if not math.isfinite(value):
-                raise ValueError("a packet cannot carry NaN or an infinity")
+                raise ValueError(NOT_FINITE)
             return value
         if isinstance(value, dict):
-            return {_key(key): self._plain(item) for key, item in value.items()}
+            return {plain_key(key): self._plain(item) for key, item in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._plain(item) for item in value]
         if isinstance(value, datetime) and value.tzinfo is not None:
@@ -109,21 +112,12 @@ def _is_plain(value: Any) -> bool:
     return _SCALARS.issuperset(map(type, value)) or all(map(_is_plain, value))
 
 
-def _key(key: Any) -> str:
-    """Return the key of a map as JSON, and JavaScript, have it."""
-    if isinstance(key, str):
-        return key
-    if key is None:
-        return "null"
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    if isinstance(key, int):
-        return int.__repr__(key)
-    if isinstance(key, float):
-        if not math.isfinite(key):
-            raise ValueError("a packet cannot carry NaN or an infinity")
-        return float.__repr__(key)
-    raise TypeError(f"keys must be text, numbers or None, not {type(key).__name__}")
+def _mapped(error: Exception) -> Exception:
+    if isinstance(error, OverflowError):
+        return ValueError(MSGPACK.beyond)
+    if isinstance(error, RecursionError):
+        return ValueError("the value is nested too deeply")
+    return error
 
 
 class MsgpackDecoder:
@@ -148,6 +142,8 @@ class MsgpackDecoder:
             raise PacketError("text arrived instead of MessagePack: the client uses another parser")
         try:
             fields = self._unpack(data, timestamp=3, ext_hook=_Extensions(data).value)
+        except UnicodeDecodeError:
+            fields = self._with_surrogates(data)
         except _INVALID as error:
             raise PacketError("invalid MessagePack") from error
         if not isinstance(fields, dict):
@@ -163,6 +159,16 @@ class MsgpackDecoder:
         payload = fields.get("data")
         check_packet(packet_type, payload)
         return Packet(packet_type, namespace, payload, ack_id)
+
+    def _with_surrogates(self, data: bytes) -> Any:
+        hook = _Extensions(data).value
+        try:
+            fields = self._unpack(data, timestamp=3, ext_hook=hook, unicode_errors=_SURROGATES)
+            # Namespaces are the names of channels and of headers: there it has no form.
+            str(fields["nsp"]).encode()
+        except (*_INVALID, LookupError) as error:
+            raise PacketError("invalid MessagePack") from error
+        return fields
 
 
 class _Extensions:

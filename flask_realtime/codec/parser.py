@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from ..errors import PacketError
 from .attachments import Reassembly
+from .carried import unsendable
 from .json_codec import JSONCodec, best_codec, wrap_module
 from .message import Message
 from .socket_packet import (
@@ -100,10 +101,15 @@ class DefaultParser:
         Raises:
             TypeError: The data holds something that cannot be carried; bytes, in a packet that
                 is no event and no acknowledgement.
-            ValueError: It holds NaN, an infinity, a lone surrogate or a circle.
+            ValueError: It holds NaN, an infinity, an integer beyond all doubles or a circle.
         """
         packet_type, namespace, data, ack_id = packet
-        body, attachments = (b"", _NONE) if data is None else self._encode(data)
+        try:
+            body, attachments = (b"", _NONE) if data is None else self._encode(data)
+        except (TypeError, ValueError) as error:
+            if self._codec.carrier is None:
+                raise
+            raise unsendable(error, packet, self._codec.carrier) from None
         if attachments:
             if packet_type not in _BINARY_OF:
                 raise TypeError(f"a {packet_type.name} packet cannot carry bytes")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from werkzeug.wrappers import Response
@@ -28,6 +28,8 @@ from ..errors import (
 from .cors import CorsPolicy, is_same_origin
 
 __all__ = [
+    "MAX_PARAMETERS",
+    "TOO_MANY",
     "ask_middleware",
     "parse_query",
     "verify_handshake",
@@ -41,8 +43,9 @@ logger = logging.getLogger(__name__)
 Environ = Mapping[str, Any]
 S = TypeVar("S", bound="HasTransport")
 
-#: More parameters than any client sends.
-_MAX_PARAMETERS = 64
+#: More parameters of a query than any client sends.
+MAX_PARAMETERS: Final = 64
+TOO_MANY: Final = f"More than {MAX_PARAMETERS} query parameters"
 # What a header value may hold (RFC 9110 §5.5). The pattern has one character class and no
 # choice: it cannot backtrack.
 _LEGAL_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -57,10 +60,14 @@ class HasTransport(Protocol):
 
 
 def parse_query(environ: Environ) -> dict[str, str]:
-    """Return the parameters of the query string; the last of two with one name counts."""
+    """Return the parameters of the query string; the last of two with one name counts.
+
+    Raises:
+        BadRequest: There are more than 64.
+    """
     text = environ.get("QUERY_STRING", "")
-    if text.count("&") >= _MAX_PARAMETERS:
-        return {}
+    if text.count("&") >= MAX_PARAMETERS:
+        raise BadRequest({"name": "TOO_MANY_PARAMETERS", "limit": MAX_PARAMETERS}, TOO_MANY)
     if "%" in text or "+" in text:
         return dict(parse_qsl(text, keep_blank_values=True))
     # What clients send needs no unquoting: this is on the way of every poll (1 µs against 16).

@@ -72,5 +72,4 @@ def deny(socket: Socket, refusal: ConnectError, runner: Runner) -> None:
     except CAUGHT as error:
         # Its data cannot be carried: a mistake of the middleware, which refuses all the same.
         runner.report(error, socket, _EVENT)
-        readable = refusal.message.encode(errors="replace").decode()
-        socket.client.deny(socket.nsp.name, ConnectError(readable))
+        socket.client.deny(socket.nsp.name, ConnectError(refusal.message))

@@ -145,8 +145,12 @@ class Client:
     # Packets
 
     def _on_connect(self, packet: Packet, size: int) -> None:
-        name, auth = self.dialect.destination(packet)
-        self._join(name, auth, size)
+        try:
+            name, auth = self.dialect.destination(packet)
+        except ConnectError as error:
+            self.deny(packet.namespace.partition("?")[0], error)
+        else:
+            self._join(name, auth, size)
 
     def _join(self, name: str, auth: Any, size: int) -> None:
         if self._joining is None:

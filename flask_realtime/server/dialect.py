@@ -12,11 +12,10 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from ..codec.socket_packet import Packet
+from ..engine.verify import MAX_PARAMETERS, TOO_MANY
 from ..errors import ConnectError
 
 __all__ = ["Dialect", "Dialect4", "Dialect5", "dialect_of"]
-
-_MAX_PARAMETERS = 64
 
 
 class Dialect(Protocol):
@@ -34,7 +33,11 @@ class Dialect(Protocol):
         """Return the id of a new socket, none of those that are taken."""
 
     def destination(self, packet: Packet) -> tuple[str, Any]:
-        """Return the namespace and the credentials of a CONNECT packet."""
+        """Return the namespace and the credentials of a CONNECT packet.
+
+        Raises:
+            ConnectError: They are beyond a limit.
+        """
 
     def namespace_of(self, name: str) -> str:
         """Return the namespace that a packet names."""
@@ -92,10 +95,14 @@ class Dialect4:
         return _random_id() if sid in taken else sid
 
     def destination(self, packet: Packet) -> tuple[str, Any]:
-        """Return the namespace, and its query string as credentials."""
+        """Return the namespace, and its query string as credentials.
+
+        Raises:
+            ConnectError: The query has more than 64 parameters.
+        """
         name, _, query = packet.namespace.partition("?")
-        if query.count("&") >= _MAX_PARAMETERS:
-            return name, {}
+        if query.count("&") >= MAX_PARAMETERS:
+            raise ConnectError(TOO_MANY)
         return name, dict(parse_qsl(query, keep_blank_values=True))
 
     def namespace_of(self, name: str) -> str:

@@ -15,7 +15,10 @@ by what the same server sends after it: the messages of one sender keep their or
 
 from __future__ import annotations
 
+from enum import Enum
+from logging import WARNING
 from typing import Any
+from uuid import UUID
 
 import gevent
 import pytest
@@ -48,6 +51,13 @@ from tests.clients import Later
 from tests.fakes import DEADLINE, wait_until
 
 __all__ = ["BusContract", "MakeCluster"]
+
+#: What JavaScript makes of `"👍".slice(0, 1)`, and of `.slice(1)`.
+HALF, OTHER_HALF = "\ud83d", "\udc4d"
+
+
+class Day(Enum):
+    FIRST = "1st"
 
 
 class BusContract:
@@ -90,15 +100,33 @@ class BusContract:
 
     @pytest.mark.parametrize(
         "value",
-        [None, True, 1, -1, 2**53, 1.5, "", "é 日本 😀", [], {}, {"a": [1, {"b": None}]}],
-        ids=str,
-    )
+        [None, True, 1, -1, 2**53, 1.5, "", "é 日本 😀", [], {}, {"a": [1, {"b": None}]},
+         HALF, {HALF: ["é" + HALF, b""]}],
+        ids=ascii,
+    )  # fmt: skip
     def test_values_arrive_as_they_were_sent(self, crowd: Crowd, value: Any) -> None:
         crowd.adapter.broadcast(event("hello", value), EVERYONE)
         crowd.heard()
         texts = [socket.delivered[0][1].text for socket in crowd.sockets]
         assert [texts[0]] * 4 == texts
         assert all(s.delivered[0][0].data == ["hello", value] for s in crowd.sockets)
+
+    def test_half_an_emoji_may_be_the_name_of_an_event_and_of_rooms(self, crowd: Crowd) -> None:
+        """Clients choose names: JavaScript cuts characters in two."""
+        other = OTHER_HALF
+        _, two, three = crowd.servers
+        two.adapter.add_all(B, [HALF, other])
+        three.adapter.add_all(C, [HALF])
+        hear_each_other(crowd.servers)
+        crowd.adapter.broadcast(event(HALF), to(HALF))
+        crowd.adapter.broadcast(event(other), to(other))
+        assert crowd.heard() == [[], [HALF, other], [HALF], []]
+        # Redis has one name for both.
+        two.adapter.remove(B, other)
+        crowd.adapter.broadcast(event("still here"), to(HALF))
+        wait_until(lambda: "still here" in crowd.sockets[1].events)
+        crowd.adapter.del_sockets(EVERYONE, [HALF])
+        wait_until(lambda: crowd.ids_in(HALF) == "")
 
     def test_bytes_arrive_as_bytes_wherever_they_are(self, crowd: Crowd) -> None:
         crowd.adapter.broadcast(event("hello", b"\x00\xff", {"deep": [bytearray(b"x")]}), EVERYONE)
@@ -188,12 +216,28 @@ class BusContract:
         assert question.wait() == ["a", "b", "c"]
         assert crowd.heard()[3] == []
 
-    @pytest.mark.parametrize("answer", [None, 0, "text", {"a": [1]}, b"bytes", [b"x", 1.5]])
+    @pytest.mark.parametrize(
+        "answer",
+        [None, 0, "text", {"a": [1]}, b"bytes", [b"x", 1.5], HALF],
+        ids=ascii,
+    )
     def test_an_answer_arrives_as_it_was_given(self, crowd: Crowd, answer: Any) -> None:
         question = Question(crowd.servers[0], to("b"))
         asked(crowd.sockets[1])
         crowd.sockets[1].answer(answer)
         assert question.wait() == [answer]
+
+    @pytest.mark.parametrize(
+        "number", [float("inf"), float("nan"), 10**400], ids=["inf", "NaN", "int"]
+    )
+    def test_a_number_that_no_server_can_carry_does_not_keep_an_answer_back(
+        self, crowd: Crowd, number: Any
+    ) -> None:
+        """A client may answer `1e400`: it would have cost the deadline."""
+        question = Question(crowd.servers[0], to("b"))
+        asked(crowd.sockets[1])
+        crowd.sockets[1].answer({"a": [1, number]})
+        assert question.wait() == [{"a": [1, None]}]
 
     def test_an_answer_without_arguments_is_none(self, crowd: Crowd) -> None:
         question = Question(crowd.servers[0], to("b"))
@@ -304,12 +348,22 @@ class BusContract:
         )
 
     def test_data_that_cannot_be_carried_keeps_no_socket_from_being_found(
-        self, crowd: Crowd
+        self, crowd: Crowd, caplog: pytest.LogCaptureFixture
     ) -> None:
-        crowd.sockets[1].data = {"user": object(), "name": "b"}
-        crowd.sockets[2].data = {"name": "c", "ratio": float("nan")}
+        crowd.sockets[1].data = {"user": {"row": object(), "id": 7}, "name": "b" + HALF}
+        crowd.sockets[2].data = {"name": "c", "ratio": float("nan"), Day.FIRST: 10**400}
         found = {item.id: item.data for item in crowd.adapter.fetch_sockets(to("blue"))}
-        assert found == {B: {"name": "b"}, C: {"name": "c"}}
+        assert found == {B: {"user": {"id": 7}, "name": "b" + HALF}, C: {"name": "c"}}
+        warnings = [record.getMessage() for record in caplog.records if record.levelno == WARNING]
+        assert len(warnings) == 2
+        assert all("is not sent to other servers" in line for line in warnings)
+        assert any('data["user"]["row"]' in line and B in line for line in warnings)
+        assert any('data["ratio"]' in line and C in line for line in warnings)
+
+    def test_keys_of_data_become_text(self, crowd: Crowd) -> None:
+        crowd.sockets[1].data = {Day.FIRST: 1, "days": {UUID(int=1): 2}}
+        (found,) = crowd.adapter.fetch_sockets(to("b"))
+        assert found.data == {"1st": 1, "days": {str(UUID(int=1)): 2}}
 
     def test_only_the_sockets_of_this_server_are_found_locally(self, crowd: Crowd) -> None:
         found = crowd.adapter.fetch_sockets(EVERYONE._replace(flags=LOCAL))
@@ -398,11 +452,11 @@ class BusContract:
     # --- servers among themselves --------------------------------------------
 
     def test_an_event_for_servers_reaches_the_others_and_no_client(self, crowd: Crowd) -> None:
-        crowd.adapter.server_side_emit(["hello", 1, {"a": ["é", None]}])
+        crowd.adapter.server_side_emit(["hello", 1, {"a": ["é" + HALF, None]}])
         one, *others = crowd.servers
         for server in others:
             wait_until(lambda: server.server_side)  # noqa: B023
-            assert server.server_side == [["hello", 1, {"a": ["é", None]}]]
+            assert server.server_side == [["hello", 1, {"a": ["é" + HALF, None]}]]
         assert one.server_side == []
         assert crowd.heard() == [[], [], [], []]
 

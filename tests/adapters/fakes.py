@@ -32,7 +32,7 @@ class FakeSocket:
         self.on_deliver: Callable[[], Any] = lambda: None
         self.collectors: dict[int, AckCollector] = {}
         self.closed: bool | None = None
-        self.data: dict[str, Any] = {}
+        self.data: dict[Any, Any] = {}
 
     @property
     def events(self) -> list[Any]:

@@ -267,10 +267,24 @@ def test_a_session_of_a_node_server_is_recovered_from_what_its_client_says(
     assert found == SavedSession("pid", "sid", ROOMS, {"a": 1}, offset)
 
 
-def test_data_that_cannot_be_packed_raises(make: Callable[..., list[Server]]) -> None:
+def test_data_that_cannot_be_kept_is_left_out_and_the_rest_comes_back(
+    redis_server: RedisServer, make: Callable[..., list[Server]], caplog: pytest.LogCaptureFixture
+) -> None:
     (one,) = make(1)
-    with pytest.raises(TypeError):
-        one.adapter.persist_session(session(one)._replace(data={"x": object()}))
+    state = session(one)
+    keep(one, state._replace(data={"x": object(), "name": "a", "half": "\ud83d"}), redis_server)
+    found = one.adapter.restore_session("pid", one.adapter.current_offset())
+    assert found is not None
+    assert found.data == {"name": "a", "half": "\ud83d"}
+    assert 'data["x"] of socket sid' in caplog.text
+
+
+@pytest.mark.parametrize("pid", ["\ud83d", "é"], ids=ascii)
+def test_a_private_id_that_is_none_finds_nothing(
+    make: Callable[..., list[Server]], pid: str
+) -> None:
+    (one,) = make(1)
+    assert one.adapter.restore_session(pid, one.adapter.current_offset()) is None
 
 
 def test_entries_of_others_and_malformed_ones_are_passed_over(

@@ -130,6 +130,19 @@ def test_values_arrive_as_they_were(scene: Scene, name: str) -> None:
     assert scene.heard(here, there) == [[["values", *values]]] * 2
 
 
+def test_half_an_emoji_breaks_no_message(scene: Scene) -> None:
+    """Node writes and reads other characters for it in MessagePack, but not in JSON."""
+    here, there = scene.client(scene.acting), scene.client(scene.observing)
+    scene.emit("half", "\ud83d", {"a\udc4d": 1}, "after")
+    scene.emit("half", "\ud83d" * 100, b"bytes", "after")
+    for first, second in scene.heard(here, there):
+        assert [first[0], *map(type, first[1:])] == ["half", str, dict, str]
+        assert [second[0], type(second[1]), *second[2:]] == ["half", str, b"bytes", "after"]
+        if {scene.acting.kind, scene.observing.kind} == {"python"}:
+            assert [first[1], second[1]] == ["\ud83d", "\ud83d" * 100]
+            assert first[2] == {"a\udc4d": 1}
+
+
 def test_events_arrive_in_their_order(scene: Scene) -> None:
     room = scene.room("a")
     there = scene.client(scene.observing, room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -15,6 +16,10 @@ from flask_realtime.errors import PacketError
 ONE, TWO = b"\x01", b"\x02\x02"
 
 
+def fill(data: Any, attachments: list[bytes]) -> Any:
+    return fill_placeholders([data], attachments)[0]
+
+
 def placeholder(num: Any) -> dict[str, Any]:
     return {"_placeholder": True, "num": num}
 
@@ -24,21 +29,37 @@ def event(*args: Any) -> Packet:
 
 
 def test_placeholders_are_filled_wherever_they_are() -> None:
-    data = ["e", placeholder(1), {"a": [placeholder(0), {"b": placeholder(1)}]}, "text", None, 3]
-    assert fill_placeholders(data, [ONE, TWO]) == [
-        "e",
-        TWO,
-        {"a": [ONE, {"b": TWO}]},
-        "text",
-        None,
-        3,
-    ]
+    data = ["e", placeholder(1), {"a": [placeholder(0), {"b": placeholder(2)}]}, "text", None, 3]
+    assert fill(data, [ONE, TWO, b""]) == ["e", TWO, {"a": [ONE, {"b": b""}]}, "text", None, 3]
 
 
-def test_an_attachment_may_be_named_twice_or_not_at_all() -> None:
-    """CVE-2022-2421, the harmless rows: the reference server accepts both."""
-    assert fill_placeholders([placeholder(0), placeholder(0)], [ONE, TWO]) == [ONE, ONE]
-    assert fill_placeholders(["nothing"], [ONE]) == ["nothing"]
+def test_the_containers_of_another_json_module_are_looked_into() -> None:
+    class Items(list[Any]):
+        pass
+
+    data = Items([OrderedDict(a=Items([OrderedDict(placeholder(0))]))])
+    assert fill(data, [ONE]) == [{"a": [ONE]}]
+
+
+@pytest.mark.parametrize("attachment", [ONE, b""], ids=["some bytes", "no bytes"])
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda mark: [mark, mark], lambda mark: {"a": mark, "b": [{"c": mark}]}],
+    ids=["side by side", "deep"],
+)
+def test_an_attachment_that_is_named_twice_is_refused(wrap: Any, attachment: bytes) -> None:
+    """Each name would be a copy of its own, once a handler sends its argument on."""
+    with pytest.raises(PacketError, match="same attachment"):
+        fill(wrap(placeholder(0)), [attachment])
+
+
+@pytest.mark.parametrize(
+    ("data", "attachments"),
+    [("nothing", [ONE]), ([placeholder(1)], [ONE, TWO]), ([placeholder(0)], [ONE, b""])],
+)
+def test_an_attachment_that_is_not_named_is_refused(data: Any, attachments: list[bytes]) -> None:
+    with pytest.raises(PacketError, match="no placeholder"):
+        fill(data, attachments)
 
 
 @pytest.mark.parametrize(
@@ -68,23 +89,23 @@ def test_an_attachment_may_be_named_twice_or_not_at_all() -> None:
 def test_a_placeholder_that_names_no_attachment_is_refused(num: Any) -> None:
     """CVE-2022-2421: "num" was used as an index without being one."""
     with pytest.raises(PacketError, match="illegal attachments"):
-        fill_placeholders(["event", placeholder(num)], [ONE])
+        fill(placeholder(num), [ONE])
 
 
 def test_a_placeholder_without_a_number_is_refused() -> None:
     with pytest.raises(PacketError, match="illegal attachments"):
-        fill_placeholders([{"_placeholder": True}], [ONE])
+        fill([{"_placeholder": True}], [ONE])
 
 
 @pytest.mark.parametrize("mark", [False, None, 0, 1, "true", [], {}], ids=repr)
 def test_only_true_marks_a_placeholder(mark: Any) -> None:
     data = [{"_placeholder": mark, "num": 0}]
-    assert fill_placeholders(data, [ONE]) == data
+    assert fill(data, []) == data
 
 
 def test_a_placeholder_inside_a_placeholder_is_not_looked_for() -> None:
     data = {"_placeholder": True, "num": 0, "more": placeholder(-1)}
-    assert fill_placeholders(data, [ONE]) == ONE
+    assert fill(data, [ONE]) == ONE
 
 
 def test_a_packet_is_complete_with_its_last_attachment() -> None:
@@ -111,7 +132,7 @@ def test_a_wrong_placeholder_is_found_with_the_last_attachment() -> None:
 
 def test_the_attachments_of_a_packet_share_one_limit() -> None:
     """CVE-2026-48804, CVE-2026-69185: attachments piled up without any bound."""
-    pending = Reassembly(event(), 3, max_size=10)
+    pending = Reassembly(event(*map(placeholder, range(3))), 3, max_size=10)
     assert pending.add(bytes(4)) is None
     assert pending.add(bytes(6)) is None
     with pytest.raises(PacketError, match="too large"):
@@ -141,6 +162,14 @@ plain_json = st.recursive(
 )
 
 
-@given(plain_json, st.lists(st.binary(max_size=5), max_size=3))
-def test_data_without_placeholders_stays_as_it_is(data: Any, attachments: list[bytes]) -> None:
-    assert fill_placeholders(data, attachments) == data
+@given(plain_json)
+def test_data_without_placeholders_stays_as_it_is(data: Any) -> None:
+    assert fill(data, []) == data
+
+
+@given(st.lists(st.binary(max_size=5), max_size=4), st.data())
+def test_attachments_that_are_named_once_each_are_filled_in(
+    attachments: list[bytes], data: st.DataObject
+) -> None:
+    order = data.draw(st.permutations(range(len(attachments))))
+    assert fill(list(map(placeholder, order)), attachments) == [attachments[num] for num in order]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+import tracemalloc
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -20,6 +22,7 @@ from flask_realtime.codec.json_codec import (
     best_codec,
     wrap_module,
 )
+from flask_realtime.codec.message import Message
 from tests.codec import values
 from tests.codec.values import Colour, Kind, Level, Pair, Point, Slotted
 
@@ -29,6 +32,10 @@ both = pytest.mark.parametrize("codec", CODECS)
 every = pytest.mark.parametrize("codec", ALL)
 
 NAN, INFINITY = math.nan, math.inf
+
+
+def len_of(number: int) -> str:
+    return f"{'-' * (number < 0)}{number.bit_length()} bits"
 
 
 def read(codec: JSONCodec, value: Any) -> Any:
@@ -128,11 +135,124 @@ def test_the_error_names_the_type(codec: JSONCodec) -> None:
         codec.encode(["event", {1}])
 
 
+HALF = "\U0001f44d".encode("utf-16-le")[:2].decode("utf-16-le", "surrogatepass")
+
+
+@every
+@pytest.mark.parametrize(
+    "value",
+    [
+        HALF,
+        "a\udfff",
+        f'\u20ac \\{HALF}"\n',
+        {HALF: 1, "b": [HALF]},
+        [HALF, b"binary"],
+        HALF * 1000,
+    ],
+    ids=ascii,
+)
+def test_half_an_emoji_is_written_as_an_escape(codec: JSONCodec, value: Any) -> None:
+    """As JSON.stringify writes it: it is no UTF-8, and the rest of the text has to arrive."""
+    encoded, attachments = codec.encode([value])
+    sent = encoded.decode()
+    assert "\\ud83d" in sent or "\\udfff" in sent
+    again = codec.decode(sent)
+    assert codec.encode(again)[0] == encoded
+    if not attachments:
+        assert again == [value]
+
+
+@every
+def test_two_halves_are_one_emoji_to_the_client(codec: JSONCodec) -> None:
+    assert read(codec, HALF + "\udc4d") == "\U0001f44d"
+
+
+def test_only_half_an_emoji_is_escaped() -> None:
+    for codec in (StandardCodec(), OrjsonCodec()):
+        assert (
+            codec.encode([f"\u20ac\U0001f44d{HALF}"])[0] == '["\u20ac\U0001f44d\\ud83d"]'.encode()
+        )
+
+
+class Unescaped:
+    """A JSON module that writes characters as they are."""
+
+    loads = staticmethod(json.loads)
+
+    def dumps(self, value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+
+def test_half_an_emoji_in_the_text_of_another_json_module_is_escaped() -> None:
+    assert wrap_module(Unescaped()).encode({HALF: HALF})[0] == b'{"\\ud83d": "\\ud83d"}'
+
+
+KEYS = [
+    (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    (date(2024, 2, 29), "2024-02-29"),
+    (datetime(2024, 2, 29, 12, 30, tzinfo=timezone.utc), "2024-02-29T12:30:00+00:00"),
+    (time(12, 30), "12:30:00"),
+    (Decimal("1.10"), "1.10"),
+    (Colour.RED, "red"),
+    (Colour.NOTHING, "null"),
+    (Colour.TWO, "2"),
+    (Level.LOW, "1"),
+    (Kind.PLAIN, "plain"),
+    (10**400, "1" + "0" * 400),
+]
+
+
+@every
+@pytest.mark.parametrize(("key", "text"), KEYS, ids=lambda item: repr(item)[:40])
+def test_keys_become_strings(codec: JSONCodec, key: Any, text: str) -> None:
+    assert read(codec, ["e", {"a": {key: 1}, "b": [{key: {key: None}}]}]) == [
+        "e",
+        {"a": {text: 1}, "b": [{text: {text: None}}]},
+    ]
+
+
 @both
-@pytest.mark.parametrize("text", ["\ud800", "a\udfff", {"\ud800": 1}], ids=ascii)
-def test_a_lone_surrogate_is_refused(codec: JSONCodec, text: Any) -> None:
-    with pytest.raises(ValueError, match="surrogate"):
-        codec.encode([text])
+def test_keys_become_strings_beside_everything_else(codec: JSONCodec) -> None:
+    key = UUID(int=1)
+    encoded, attachments = codec.encode([Point({key: b"a"}, Pair({key: HALF}, b"b")), 2**70])
+    assert attachments == [b"a", b"b"]
+    point, number = json.loads(encoded)
+    assert point["x"] == {str(key): {"_placeholder": True, "num": 0}}
+    assert point["y"] == [{str(key): HALF}, {"_placeholder": True, "num": 1}]
+    assert number == 2**70
+
+
+LARGEST = 2**1024 - 2**970  # rounds to an infinity
+
+
+@every
+@pytest.mark.parametrize("number", [LARGEST, -LARGEST, 10**400, 10**4299, 10**5000], ids=len_of)
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda number: [number],
+        lambda number: {"a": ["x" * 100, {"b": (1, number)}]},
+        lambda number: [b"binary", number, HALF],
+    ],
+    ids=["list", "deep", "binary"],
+)
+def test_an_integer_that_no_double_holds_is_refused(
+    codec: JSONCodec, number: int, wrap: Any
+) -> None:
+    """JSON.parse makes Infinity of it, which JSON.stringify makes null of."""
+    with pytest.raises(ValueError, match=r"too large|limit"):
+        codec.encode(wrap(number))
+
+
+@every
+def test_the_largest_integer_that_a_double_holds_is_sent(codec: JSONCodec) -> None:
+    assert read(codec, [LARGEST - 1, 1 - LARGEST]) == [LARGEST - 1, 1 - LARGEST]
+
+
+@every
+def test_text_and_keys_of_many_digits_are_no_numbers(codec: JSONCodec) -> None:
+    value = {"9" * 1000: "8" * 1000, "a": [1.5] * 500}
+    assert read(codec, value) == value
 
 
 def endless(*before: Any) -> list[Any]:
@@ -173,6 +293,18 @@ def test_bytes_are_taken_out_in_the_order_of_the_text(codec: JSONCodec) -> None:
         marks[2],
         [marks[3]],
     ]
+
+
+@every
+def test_one_buffer_that_is_named_a_thousand_times_is_copied_once(codec: JSONCodec) -> None:
+    buffers = [bytearray(100_000)] * 1000, [bytes(100_000)] * 1000
+    tracemalloc.start()
+    try:
+        _, attachments = codec.encode(list(buffers))
+        assert Message(b"", attachments).size == 200_000_000
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @both
@@ -241,11 +373,34 @@ def test_what_is_not_json_is_a_value_error(codec: JSONCodec, text: str) -> None:
 
 @both
 @pytest.mark.parametrize("sign", ["", "-"], ids=["positive", "negative"])
-@pytest.mark.parametrize("digits", [310, 400, 401, 5000, 1_000_000])
-def test_an_integer_no_number_can_hold_is_refused(codec: JSONCodec, digits: int, sign: str) -> None:
+@pytest.mark.parametrize("digits", [309, 310, 400, 401, 4300])
+def test_an_integer_that_no_double_holds_is_what_json_makes_of_it(
+    codec: JSONCodec, digits: int, sign: str
+) -> None:
+    text = sign + "9" * digits
+    assert codec.decode(f'["x",{text}]') == ["x", json.loads(text)]
+
+
+@both
+@pytest.mark.parametrize("sign", ["", "-"], ids=["positive", "negative"])
+@pytest.mark.parametrize(
+    "number", ["1e400", "1" + "0" * 310 + ".5", "9" * 4301, "1" * 5000, "1" * 1_000_000], ids=len
+)
+def test_other_numbers_that_are_too_large_are_infinite(
+    codec: JSONCodec, number: str, sign: str
+) -> None:
     """Giant integers in JSON, blog.caller.xyz/socketio-engineio-dos: parsing was quadratic."""
-    with pytest.raises(ValueError, match=r"."):
-        codec.decode(f'["x",{sign}{"1" * digits}]')
+    assert codec.decode(f'["x",{sign}{number}]') == ["x", float(sign + "inf")]
+
+
+@both
+def test_a_lower_bound_for_integers_as_text_refuses_none(codec: JSONCodec) -> None:
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        assert codec.decode(f"[{'1' * 640},{'1' * 641}]") == [int("1" * 640), INFINITY]
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 @every
@@ -294,6 +449,24 @@ def test_values_of_json_survive_both_ways(value: Any) -> None:
         encoded, attachments = encoder.encode(value)
         assert attachments == []
         assert json.loads(encoded) == value
+
+
+any_text = st.text(st.characters(categories=("L", "N", "Cs", "So", "Cc")), max_size=6)
+received = values.nested(
+    st.none() | st.booleans() | values.plain | values.finite | any_text, any_text
+)
+
+
+@settings(max_examples=300)
+@given(received, st.booleans())
+def test_what_was_received_can_be_sent(value: Any, ascii_only: bool) -> None:
+    """As a client has written it: JSON.stringify escapes lone surrogates."""
+    text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "backslashreplace").decode()
+    for codec in (StandardCodec(), OrjsonCodec(), wrap_module(json), wrap_module(Unescaped())):
+        handed = codec.decode(text)
+        encoded, attachments = codec.encode(handed)
+        assert attachments == []
+        assert json.loads(encoded) == json.loads(text)
 
 
 @settings(max_examples=300)

@@ -45,10 +45,18 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 #: Leaves that have one meaning in JSON, and survive it.
 leaves = plain | finite
 offsets = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+#: Integers at the edge of what a double holds, and far beyond it.
+huge = st.builds(
+    lambda edge, sign, near: sign * (edge + near),
+    st.sampled_from([10**308, 2**1024 - 2**970, 10**309, 10**400, 10**4298]),
+    st.sampled_from([1, -1]),
+    st.integers(-2, 2),
+)
 rich_leaves = st.one_of(
     leaves,
     st.floats(),
     st.integers(),
+    huge,
     st.text(st.characters(), max_size=4),
     st.sampled_from(["null", "\ud800", "\udfff!", "\x1e", "\u2028", "\x00", 'a"b\\']),
     st.sampled_from([*Colour, *Level, *Kind]),
@@ -66,7 +74,17 @@ binary: st.SearchStrategy[Any] = st.one_of(
 strangers = st.sampled_from([object(), {1, 2}, 1j, Point, print])
 keys = st.text(max_size=4)
 rich_keys = st.one_of(
-    keys, st.integers(), st.booleans(), st.none(), st.floats(), st.sampled_from(Kind)
+    keys,
+    st.integers(),
+    st.booleans(),
+    st.none(),
+    st.floats(),
+    st.sampled_from([*Kind, *Colour, *Level, "\ud83d", "a\udc4d"]),
+    st.uuids(),
+    st.decimals(allow_nan=False),
+    st.dates(),
+    st.datetimes(),
+    st.times(),
 )
 
 

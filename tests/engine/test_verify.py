@@ -20,7 +20,7 @@ from flask_realtime.engine.verify import (
     verify_session,
     verify_transport,
 )
-from flask_realtime.errors import ConnectError, Forbidden, RequestError
+from flask_realtime.errors import BadRequest, ConnectError, Forbidden, RequestError
 
 BOTH = frozenset({"polling", "websocket"})
 OWN, FOREIGN = "https://good.com", "https://evil.com"
@@ -74,10 +74,20 @@ def test_a_request_without_a_query_has_no_parameters() -> None:
     assert parse_query({}) == {}
 
 
-def test_a_flood_of_parameters_is_no_query() -> None:
+@pytest.mark.parametrize("count", [65, 100_000])
+def test_a_flood_of_parameters_is_refused_and_the_limit_is_named(count: int) -> None:
     """CVE-2023-31125, the repeated rows."""
-    assert parse_query({"QUERY_STRING": "transport=polling&EIO=4" + "&a=1" * 100_000}) == {}
-    assert len(parse_query({"QUERY_STRING": "&".join(f"p{n}=1" for n in range(60))})) == 60
+    text = "transport=polling&EIO=4" + "&a=1" * (count - 2)
+    with pytest.raises(BadRequest) as caught:
+        parse_query({"QUERY_STRING": text})
+    assert caught.value.message == "More than 64 query parameters"
+    assert caught.value.context == {"name": "TOO_MANY_PARAMETERS", "limit": 64}
+    assert caught.value.status == 400
+
+
+def test_64_parameters_are_read() -> None:
+    query = parse_query({"QUERY_STRING": "&".join(f"p{n}=1" for n in range(64))})
+    assert len(query) == 64
 
 
 def test_a_value_of_64_kilobytes_is_only_a_value() -> None:

@@ -85,6 +85,13 @@ def test_cve_2022_2421_placeholders_that_are_no_index(wire: Wire, number: str) -
     assert closed_after(wire, packet, b"x") == "forced close"
 
 
+def test_one_attachment_for_many_placeholders(wire: Wire) -> None:
+    """An echo of 90 kB of text and one attachment of 990 kB was 3 GB."""
+    marks = ",".join([PLACEHOLDER] * 3000)
+    assert closed_after(wire, f'451-["echo",[{marks}]]', b"x" * 990_000) == "forced close"
+    assert closed_after(wire, '451-["echo"]', b"x") == "forced close"
+
+
 @pytest.mark.parametrize("name", ['{"toString":"foo"}', '["a"]', "null", "true", "[]"])
 def test_cve_2023_32695_event_names_that_are_no_names(wire: Wire, name: str) -> None:
     assert closed_after(wire, f"42[{name}]") == "forced close"
@@ -108,7 +115,7 @@ def test_python_socketio_668_giant_numbers(wire: Wire) -> None:
     digits = "9" * (MEGABYTE - 100)
     began = time.monotonic()
     with Wire(wire.server, wire.tag + "x") as attacker:
-        attacker.enter_by_websocket().send(f'42["echo",{digits}]')
+        attacker.enter_by_websocket().send(f'42["nothing",{digits}]')
         assert closed_after(wire, "42" + "9" * 200 + '["echo"]') == "forced close"
         sid = attacker.enter()
         attacker.post(sid, "\x1e".join(["42"] * (MEGABYTE // 3)))

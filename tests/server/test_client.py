@@ -86,6 +86,28 @@ def test_a_violation_closes_the_whole_connection(
 
 
 @BOTH
+@pytest.mark.parametrize(
+    "data",
+    [
+        '["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]',
+        '["a"]',
+        '["a",[{"_placeholder":true,"num":0}],{"b":{"_placeholder":true,"num":0}}]',
+    ],
+    ids=["named twice", "not named", "named twice, deep"],
+)
+def test_an_attachment_that_is_not_named_exactly_once_closes(
+    server: ServerWorld, transport: str, data: str
+) -> None:
+    watch = Watch(server)
+    client = server.network.joined(transport)
+    client.send("51-" + data)
+    client.line.send(b"\x00")
+    gone(server, client)
+    assert watch.ends == [("/", "forced close")]
+    assert watch.events == []
+
+
+@BOTH
 def test_an_attachment_that_nobody_announced_closes(server: ServerWorld, transport: str) -> None:
     watch = Watch(server)
     client = server.network.joined(transport)

@@ -150,12 +150,21 @@ def test_the_query_is_no_part_of_a_name_in_protocol_5(server: ServerWorld) -> No
     assert client.receive() == '4/chat?token=1,{"message":"Invalid namespace"}'
 
 
-def test_credentials_are_bounded() -> None:
-    dialect = Dialect4()
-    query = "&".join(f"a{number}=1" for number in range(100_000))
-    assert dialect.destination(Packet(PacketType.CONNECT, f"/a?{query}")) == ("/a", {})
-    assert dialect.destination(Packet(PacketType.CONNECT, "/a?&&b")) == ("/a", {"b": ""})
-    assert dialect.destination(Packet(PacketType.CONNECT, "/a")) == ("/a", {})
+def test_credentials_are_read_from_the_query() -> None:
+    destination = Dialect4().destination
+    assert destination(Packet(PacketType.CONNECT, "/a?&&b")) == ("/a", {"b": ""})
+    assert destination(Packet(PacketType.CONNECT, "/a")) == ("/a", {})
+
+
+def test_more_credentials_than_the_limit_are_refused(server: ServerWorld) -> None:
+    watch = Watch(server, "/a")
+    client = joined(server)
+    client.send("0/a?" + "&".join(f"a{number}=1" for number in range(65)) + ",")
+    assert client.receive() == '4/a,"More than 64 query parameters"'
+    client.send("0/a?" + "&".join(f"a{number}=1" for number in range(64)) + ",")
+    assert client.receive() == "0/a,"
+    (socket,) = watch.sockets
+    assert len(socket.handshake.auth) == 64
 
 
 @BOTH
@@ -341,6 +350,17 @@ def test_a_violation_closes_the_connection(server: ServerWorld, transport: str, 
     wait_until(lambda: watch.ends)
     assert watch.ends == [("/", reason)]
     drain(client)
+
+
+@BOTH
+@pytest.mark.parametrize("names", [2, 0], ids=["twice", "not at all"])
+def test_an_attachment_is_named_once(server: ServerWorld, transport: str, names: int) -> None:
+    watch = Watch(server)
+    client = joined(server, transport)
+    client.send('51-["a"' + ',{"_placeholder":true,"num":0}' * names + "]")
+    client.line.send(b"\x00")
+    wait_until(lambda: watch.ends)
+    assert watch.ends == [("/", "forced close")]
 
 
 def test_a_connect_while_a_middleware_decides_is_a_violation(server: ServerWorld) -> None:

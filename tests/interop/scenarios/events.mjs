@@ -26,6 +26,14 @@ export async function keepsUnicodeAsItIs(context) {
   await echo(socket, "\u0080\u00ff\ufffd", "\ud83d\ude00".repeat(1000));
 }
 
+export async function keepsHalfAnEmoji(context) {
+  const socket = await context.connect();
+  const half = "👍".slice(0, 1);
+  await echo(socket, half, `a${half}b`, "👍".slice(1), { [half]: [half] });
+  await echo(socket, half.repeat(1000), "👍");
+  assert.equal(await ask(socket, "one", half), half);
+}
+
 export async function namesEventsAsItLikes(context) {
   const socket = await context.connect();
   for (const name of ["error", "ping", "connection", "close", "größe 😀", "", "__init__"])

@@ -42,3 +42,14 @@ export async function exchangesNumbersOfEverySize(context) {
   const numbers = [0, -1, 127, 128, -32, -33, 65_536, 2 ** 32, -(2 ** 40), 2 ** 53 - 1, 0.1, -1.5e-300];
   assert.deepEqual(await echo(socket, ...numbers), numbers);
 }
+
+export async function staysConnectedThoughItsEncoderBreaksHalfAnEmoji(context) {
+  const socket = await context.connect();
+  const half = "👍".slice(0, 1);
+  for (const text of [half, `${half}b`, half.repeat(100)]) {
+    const answer = next(socket, "echo");
+    socket.emit("echo", text);
+    assert.equal(typeof (await answer), "string");
+  }
+  assert.equal(await ask(socket, "one", "after"), "after");
+}
