@@ -304,6 +304,7 @@ class Socket(Listening, RoomWords):
             try:
                 middleware(event, args)
             except CAUGHT as error:
+                runner.fail(error)
                 for handler in self.handlers.take("error"):
                     runner.call(self, "error", handler.function, error)
                 return False
