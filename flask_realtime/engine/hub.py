@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, TypeVar
 
 import gevent
 from gevent import get_hub
 from gevent.monkey import get_original
+
+from .hub_watch import HubWatch, watch
+from .stacks import Work
 
 __all__ = ["HubThread"]
 
@@ -24,10 +28,20 @@ _get_ident: Callable[[], int] = get_original("_thread", "get_ident")
 _allocate_lock: Callable[[], Any] = get_original("_thread", "allocate_lock")
 
 
-class HubThread:
-    """Knows the owning thread once the first request has bound it."""
+def _unknown(frame: FrameType) -> Work | None:
+    return None
 
-    def __init__(self) -> None:
+
+class HubThread:
+    """Knows the owning thread once the first request has bound it.
+
+    Args:
+        work_of: Tells what a stack is at work for, when that takes too long.
+    """
+
+    def __init__(self, work_of: Callable[[FrameType], Work | None] = _unknown) -> None:
+        self.work_of = work_of
+        self._watch: HubWatch | None = None
         self._ident: int | None = None
         self._pid = 0
         self._async: Any = None
@@ -39,6 +53,17 @@ class HubThread:
             self._ident, self._pid = _get_ident(), os.getpid()
             self._async = get_hub().loop.async_(ref=False)
             self._async.start(self._run_calls)
+            self._watch = watch(self)
+
+    def unwatch(self) -> None:
+        """Report no longer what blocks the hub: its work is done."""
+        if self._watch is not None:
+            self._watch.remove(self)
+
+    @property
+    def lag(self) -> float:
+        """For how many seconds the hub was kept from its work, at most, in the last 10 to 20 s."""
+        return 0.0 if self._watch is None else self._watch.lag
 
     @property
     def is_bound(self) -> bool:

@@ -34,6 +34,7 @@ from .namespace import Namespace
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
+from .work import work_of
 
 __all__ = ["BaseServer"]
 
@@ -62,7 +63,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     ) -> None:
         self._host: Host = host or NoHost()
         self._scheduler = scheduler
-        self.hub = HubThread()
+        self.hub = HubThread(work_of)
         self.runner = Runner()
         self.engine = self._settle(Engine())
         self._namespaces = Namespaces(self)

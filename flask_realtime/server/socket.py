@@ -15,9 +15,9 @@ from ..reasons import Reason
 from ..rooms import check_room, rooms_to_join
 from .acks import AckTable
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event
-from .dispatch import dispatch
+from .dispatch import ask_middlewares, dispatch
 from .emitter import SocketEmitter
-from .handlers import CAUGHT, Handler, Runner
+from .handlers import Handler, Runner
 from .handshake import Handshake
 from .listening import Listening
 from .socket_namespace import SocketNamespace
@@ -300,15 +300,7 @@ class Socket(Listening, RoomWords):
         runner = self._nsp.runner
         for listener in self._incoming:
             runner.call(self, event, listener, event, *args)
-        for middleware in self._middlewares:
-            try:
-                middleware(event, args)
-            except CAUGHT as error:
-                runner.fail(error)
-                for handler in self.handlers.take("error"):
-                    runner.call(self, "error", handler.function, error)
-                return False
-        return True
+        return ask_middlewares(self, event, self._middlewares, args)
 
     def answer(self, ack_id: int, *args: Any) -> None:
         """Answer an acknowledgement that the client has asked for."""
