@@ -14,6 +14,7 @@ import click
 from gevent import get_hub
 from gevent.event import Event
 
+from .engine.patching import warn_if_unpatched
 from .engine.scheduler import Scheduler
 from .engine.shutdown import GRACE
 from .hosts import SocketFinder
@@ -65,6 +66,7 @@ class Server(BaseServer):
 
     def serve(self, application: Any, host: str, port: int, **pywsgi_options: Any) -> None:
         """Serve an application that contains this server; what :meth:`run` does."""
+        warn_if_unpatched()
         options = {"log": None, **pywsgi_options}
         options.setdefault("handler_class", RealtimeHandler if options["log"] else QuietHandler)
         http_server = EmbeddedServer((host, port), application, **options)
