@@ -161,6 +161,19 @@ def test_a_hub_that_waits_is_not_blocked(user: User, caplog: pytest.LogCaptureFi
     assert lines(caplog) == []
 
 
+def test_a_program_that_lets_the_hub_run_when_it_likes_is_not_blocked(
+    user: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = HubWatch()
+    assert found.add(user)
+    gevent.sleep(0.2)
+    block(0.9)  # the main greenlet, as between two tests
+    gevent.sleep(0.3)
+    assert lines(caplog) == []
+    assert found.lag < 0.5
+    found.remove(user)
+
+
 def test_a_blockage_that_lasts_is_told_of_before_its_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, LOGGER)
     user, found = User("the handler of 'dead'"), HubWatch(patience=0.7)
@@ -237,7 +250,6 @@ def test_the_watch_ends_with_its_loop() -> None:
     def other_thread() -> None:
         found.append(watch(user))
         get_hub().destroy(destroy_loop=True)
-        spin(0.3)  # at work, and so asked for an answer
         done.append(True)
 
     start_new_thread(other_thread, ())
