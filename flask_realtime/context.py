@@ -51,22 +51,23 @@ class _EventContext(RequestContext):
         self._environ = environ
         self._made: Request | None = None
         # The attributes of a request that has just been made, once there was a second one.
-        self._pristine: dict[str, Any] = {}
+        self._pristine: dict[str, Any] | None = None
         super().__init__(app, environ, request, session)
 
     def renew(self) -> None:
         """Drop what belongs to one event."""
         made, self._made, self.flashes = self._made, None, None
-        if made is not None and self._pristine:
+        pristine = self._pristine
+        if made is not None and pristine is not None:
             for name in _PARSED:
-                if name in made.__dict__ and name not in self._pristine:
-                    self._parse(name)
+                if name in made.__dict__ and name not in pristine:
+                    self._parse(name, pristine)
 
-    def _parse(self, name: str) -> None:
+    def _parse(self, name: str, pristine: dict[str, Any]) -> None:
         # Not taken from the request of the event, whose handler may have put anything there.
         value = getattr(self.app.request_class(self._environ), name)
         if isinstance(value, ImmutableMultiDict):
-            self._pristine[name] = value
+            pristine[name] = value
 
     @property
     def request(self) -> Request:
@@ -82,7 +83,7 @@ class _EventContext(RequestContext):
 
     def _make(self) -> Request:
         request_class = self.app.request_class
-        if self._pristine:
+        if self._pristine is not None:
             # 0.3 µs, where reading the environ takes 1.5 µs.
             copy = request_class.__new__(request_class)
             copy.__dict__ = self._pristine.copy()
