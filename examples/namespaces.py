@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from gevent import monkey
+
+monkey.patch_all()  # what blocks in a handler lets others run
+
 import argparse
 import os
 import re

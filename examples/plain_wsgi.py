@@ -5,6 +5,10 @@ Start it with `python plain_wsgi.py --port 5000` or `gunicorn -k gevent plain_ws
 
 from __future__ import annotations
 
+from gevent import monkey
+
+monkey.patch_all()  # what blocks in a handler lets others run
+
 import argparse
 import os
 from typing import TYPE_CHECKING

@@ -116,10 +116,12 @@ class _FlaskMiddleware(Middleware):
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[APP_KEY] = self._app
+        # A handler may send a request through its own application: its contexts stay.
+        before = FlaskContext.standing()
         try:
             return super().__call__(environ, start_response)
         finally:
-            FlaskContext.release()
+            FlaskContext.release(before)
 
 
 def _from_config(app: Flask) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import click
 from gevent import get_hub
 from gevent.event import Event
 
+from .engine.patching import warn_if_unpatched
 from .engine.scheduler import Scheduler
 from .engine.shutdown import GRACE
 from .forked import in_children
@@ -98,6 +99,7 @@ class Server(BaseServer):
 
     def serve(self, application: Any, options: RunOptions) -> None:
         """Serve an application that contains this server; what :meth:`run` does."""
+        warn_if_unpatched()
         refuse_eventlet()
         if self.engine.is_closed:
             raise RuntimeError("this server has been closed: make a new one to serve again")

@@ -56,6 +56,7 @@ UNSAFE = {"cPickle", "dill", "marshal", "pickle", "shelve"}
 
 FILE_LINES, FUNCTION_LINES, UNTESTED_LINES = 400, 60, 40
 NAMEDTUPLE = {"_asdict", "_fields", "_make", "_replace"}  # public, in spite of their names
+DOCUMENTED = NAMEDTUPLE | {"_current_frames"}  # of `sys`, as well
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
@@ -249,7 +250,7 @@ def private_attributes(module: Module, own: set[str]) -> Iterator[ast.AST]:
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.endswith("__") and name not in NAMEDTUPLE
+    return name.startswith("_") and not name.endswith("__") and name not in DOCUMENTED
 
 
 def is_own(value: ast.expr, own: set[str]) -> bool:

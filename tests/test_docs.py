@@ -17,6 +17,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: Where the Redis of the examples is.
 REDIS = "redis://127.0.0.1:6379"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN = re.compile(r"^    (io|server)\.run\(", re.MULTILINE)
+#: Imports but those that patching needs.
+IMPORT = re.compile(r"^(?!from (__future__|gevent) )(import|from) ", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
@@ -58,6 +61,21 @@ def run_as_module(source: str, tmp_path: Path) -> subprocess.CompletedProcess[st
         timeout=60,
         check=False,
     )
+
+
+def test_every_program_that_serves_patches_first() -> None:
+    sources = {f"{page.name} {n}": block for page in PAGES for n, block in enumerate(blocks(page))}
+    for file in (ROOT / "examples").rglob("*.py"):
+        sources[file.name] = file.read_text(encoding="utf-8")
+    serving = {name: source for name, source in sources.items() if RUN.search(source)}
+    assert len(serving) >= 5
+    assert [name for name, source in serving.items() if not patches_first(source)] == []
+
+
+def patches_first(source: str) -> bool:
+    first = source.find("monkey.patch_all()")
+    imports = [found.start() for found in IMPORT.finditer(source)]
+    return first != -1 and all(at > first for at in imports)
 
 
 # --- links

@@ -5,6 +5,10 @@ Start it with `python app.py --port 5000` or `gunicorn -k gevent app:app`.
 
 from __future__ import annotations
 
+from gevent import monkey
+
+monkey.patch_all()  # what blocks in a handler lets others run
+
 import argparse
 import os
 import time

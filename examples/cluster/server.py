@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from gevent import monkey
 
-monkey.patch_all()  # Redis is spoken to through gevent's sockets
+monkey.patch_all()  # what blocks in a handler lets others run
 
-import argparse  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+from pathlib import Path
 
-from flask import Flask, Response, send_file  # noqa: E402
+from flask import Flask, Response, send_file
 
-from flask_realtime import Realtime, RedisAdapter, Socket  # noqa: E402
+from flask_realtime import Realtime, RedisAdapter, Socket
 
 PAGE = Path(__file__).with_name("page.html")
 ROOM = "everybody"

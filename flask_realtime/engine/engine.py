@@ -159,11 +159,12 @@ class Engine(EventEmitter):
 
         ``clients``, ``polling_clients``, ``websocket_clients``; ``messages_in``,
         ``messages_out``, ``bytes_in``, ``bytes_out`` (frames and bodies, without HTTP
-        headers); ``outbox_bytes``, what waits for slow clients now; ``hub_lag``, by how many
-        seconds the last timer was late; ``handler_errors``; and with a cluster the counters of
-        its adapter, each beginning with ``adapter_``.
+        headers); ``outbox_bytes``, what waits for slow clients now; ``hub_lag``, for how many
+        seconds something kept the hub from its work, at most, in the last 10 to 20 s;
+        ``handler_errors``; and with a cluster the counters of its adapter, each beginning with
+        ``adapter_``.
         """
-        return collect(self._sessions.values(), self.traffic, self._scheduler.lag, self._sources)
+        return collect(self._sessions.values(), self.traffic, self._hub.lag, self._sources)
 
     def add_stats(self, source: Source) -> None:
         """Add what ``source()`` returns to :meth:`stats`."""
@@ -183,6 +184,7 @@ class Engine(EventEmitter):
     def close(self) -> None:
         """Refuse new sessions and close the present ones; what is buffered is delivered."""
         self.is_closed = self.is_refusing = True
+        self._hub.unwatch()
         for session in list(self._sessions.values()):
             session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
 

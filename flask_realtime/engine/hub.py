@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
+from types import FrameType
 from typing import Any, TypeVar
 
 import gevent
@@ -19,6 +20,8 @@ from gevent import get_hub
 from gevent.monkey import get_original
 
 from ..quoting import quoted
+from .hub_watch import HubWatch, watch
+from .stacks import Work
 
 __all__ = ["HubThread"]
 
@@ -45,6 +48,10 @@ class _Life:
     """Held by a thread alone: it goes when the thread ends."""
 
 
+def _unknown(frame: FrameType) -> Work | None:
+    return None
+
+
 class HubThread:
     """Knows the owning thread once the first request has bound it.
 
@@ -52,10 +59,17 @@ class HubThread:
     thread that serves becomes the owner.
 
     Args:
+        work_of: Tells what a stack is at work for, when that takes too long.
         patience: Seconds for which :meth:`call` waits for the owner to begin.
     """
 
-    def __init__(self, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        work_of: Callable[[FrameType], Work | None] = _unknown,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.work_of = work_of
+        self._watch: HubWatch | None = None
         # A number is used again as soon as its thread has ended, so it is forgotten then.
         self._ident: int | None = None
         self._pid = 0
@@ -88,6 +102,7 @@ class HubThread:
         self._ident, self._pid = _get_ident(), os.getpid()
         self._async = get_hub().loop.async_(ref=False)
         self._async.start(self._run_calls)
+        self._watch = watch(self)
         if is_takeover:
             logger.warning("! the thread of the sessions has ended: another one takes over")
             for function in self._moved:
@@ -109,6 +124,16 @@ class HubThread:
     def release(self) -> None:
         """The owner's hub runs no more: what other threads ask for cannot be done."""
         self._is_released = True
+
+    def unwatch(self) -> None:
+        """Report no longer what blocks the hub: its work is done."""
+        if self._watch is not None:
+            self._watch.remove(self)
+
+    @property
+    def lag(self) -> float:
+        """For how many seconds the hub was kept from its work, at most, in the last 10 to 20 s."""
+        return 0.0 if self._watch is None else self._watch.lag
 
     @property
     def is_orphaned(self) -> bool:

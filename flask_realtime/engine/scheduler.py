@@ -104,7 +104,7 @@ class Scheduler:
         if self.lag > STALL:
             # The hub stood still: what clients sent meanwhile has not been read yet, so their
             # silence proves nothing. Nothing falls due before it has been.
-            logger.warning("! the hub was blocked for %.1f s", self.lag)
+            logger.debug("= every deadline is postponed by %.1f s", self.lag)
             for queue, _ in self._queues:
                 queue.postpone(self.lag + STALL)
         for queue, on_due in self._queues:

@@ -50,7 +50,7 @@ def collect(
     Args:
         sessions: The open ones.
         traffic: The sums.
-        lag: By how many seconds the last timer was late.
+        lag: For how many seconds something kept the hub from its work.
         sources: Each adds what it returns.
     """
     polling = sum(session.transport_name == "polling" for session in sessions)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from .handlers import CAUGHT, FAILED, Handler, Runner
+from .handlers import CAUGHT, FAILED, Handler, HandlerTable, Runner
 
-__all__ = ["Responder", "ack_arguments", "dispatch"]
+__all__ = ["Responder", "ack_arguments", "ask_middlewares", "dispatch"]
 
 
 class Answering(Protocol):
     """A socket, as far as its handlers' results are concerned."""
+
+    handlers: HandlerTable
 
     @property
     def runner(self) -> Runner:
@@ -47,6 +49,25 @@ def ack_arguments(result: Any) -> tuple[Any, ...]:
     if result is None:
         return ()
     return result if type(result) is tuple else (result,)
+
+
+def ask_middlewares(
+    socket: Answering, event: str, middlewares: Sequence[Callable[..., Any]], args: list[Any]
+) -> bool:
+    """Call the middlewares of a socket in order; say whether all have let the event pass.
+
+    The ``error`` handlers of the socket get what the first that raises has raised.
+    """
+    runner = socket.runner
+    for middleware in middlewares:
+        try:
+            middleware(event, args)
+        except CAUGHT as error:
+            runner.fail(error)
+            for handler in socket.handlers.take("error"):
+                runner.call(socket, "error", handler.function, error)
+            return False
+    return True
 
 
 def dispatch(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConnectError
-from ..quoting import named
+from ..quoting import named, quoted
 from .handlers import CAUGHT, Runner
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ _EVENT = "connection"
 #: What is raised to refuse a client, here and in other packages of the field.
 _REFUSALS: Final = (ConnectError, ConnectionRefusedError)
 _REFUSED = (
-    "! a handler of %r refused a client that was in already, so it is disconnected; "
+    "! a handler of %s refused a client that was in already, so it is disconnected; "
     "a middleware (io.use) refuses clients before they are let in (socket %s)"
 )
 _FALSE = (
-    "! a handler of %r returned False, which does not refuse the client: raise ConnectError "
+    "! a handler of %s returned False, which does not refuse the client: raise ConnectError "
     "in a middleware (io.use) to refuse it (socket %s)"
 )
 
@@ -61,7 +61,7 @@ def _call(socket: Socket, handler: Listener, runner: Runner) -> bool:
     """Call one handler; return whether the client may stay."""
     try:
         if handler(socket) is False:
-            logger.error(_FALSE, _EVENT, named(socket.id))
+            logger.error(_FALSE, quoted(_EVENT), named(socket.id))
     except _REFUSALS as error:
         runner.report(error, socket, _EVENT, _REFUSED)
         socket.disconnect()

@@ -38,7 +38,7 @@ CAUGHT: Final = (Exception, gevent.Timeout)
 FAILED: Final = object()
 
 #: What is logged when a handler fails.
-FAILURE: Final = "! handler of %r failed (socket %s)"
+FAILURE: Final = "! handler of %s failed (socket %s)"
 
 _UNBOUNDED = 1_000
 _VARARGS = inspect.CO_VARARGS
@@ -181,11 +181,14 @@ class Visitor(NamedTuple):
 class Context(Protocol):
     """What handlers of an application are called in."""
 
-    def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
-        """Call ``function(*args)`` as one event of a socket."""
+    def call(self, socket: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Call ``function(*args)`` as one event of a socket, and return its result."""
 
-    def call_apart(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
-        """Call ``function(*args)`` for something that is no client's doing."""
+    def call_apart(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Call ``function(*args)`` for something that is no client's doing; return its result."""
+
+    def failed(self, error: BaseException) -> None:
+        """A handler of the event that runs on this greenlet has raised, and is caught."""
 
 
 class Runner:
@@ -202,36 +205,40 @@ class Runner:
         self.on_error: Callable[[Any, Any, str], Any] | None = None
         self.errors = 0
 
-    def within(self, socket: Any, event: str, function: Function, *args: Any) -> None:
-        """Call a function of this package that calls handlers, inside the context."""
+    def within(self, socket: Any, event: str, function: Function, *args: Any) -> Any:
+        """Call a function of this package that calls handlers, inside the context.
+
+        Returns:
+            Its result, or ``FAILED`` when the context has failed.
+        """
         if self.context is None:
-            function(*args)
-            return
+            return function(*args)
         try:
-            self.context.call(socket, function, args)
+            return self.context.call(socket, function, args)
         except CAUGHT as error:
             # The context itself failed: a teardown function of the application.
             self.report(error, socket, event)
+            return FAILED
 
-    def visit(self, client: Any, event: str, function: Function, *args: Any) -> None:
+    def visit(self, client: Any, event: str, function: Function, *args: Any) -> Any:
         """Like :meth:`within`, for a client that is in no namespace yet."""
         if self.context is None:
-            function(*args)
-            return
+            return function(*args)
         try:
-            self.context.call(Visitor(client), function, args)
+            return self.context.call(Visitor(client), function, args)
         except CAUGHT as error:
             self.report(error, None, event)
+            return FAILED
 
-    def apart(self, event: str, function: Function, *args: Any) -> None:
+    def apart(self, event: str, function: Function, *args: Any) -> Any:
         """Like :meth:`within`, for an event of no client; in a greenlet of its own."""
         if self.context is None:
-            function(*args)
-            return
+            return function(*args)
         try:
-            self.context.call_apart(function, args)
+            return self.context.call_apart(function, args)
         except CAUGHT as error:
             self.report(error, None, event)
+            return FAILED
 
     def call(self, socket: Any, event: str, function: Function, *args: Any, **kwargs: Any) -> Any:
         """Call a handler; return its result, or ``FAILED`` when it raised."""
@@ -242,7 +249,7 @@ class Runner:
             return FAILED
 
     def report(self, error: BaseException, socket: Any, event: str, text: str = FAILURE) -> None:
-        """Log an exception of a handler and tell ``on_error``.
+        """Log an exception of a handler and tell ``on_error``; its event has failed.
 
         Args:
             error: The exception.
@@ -251,6 +258,7 @@ class Runner:
             text: The log line, with places for the event and the id of the socket.
         """
         self.errors += 1
+        self.fail(error)
         sid = "none" if socket is None else named(socket.id)
         logger.error(text, quoted(event), sid, exc_info=error)
         if self.on_error is not None:
@@ -258,3 +266,8 @@ class Runner:
                 self.on_error(error, socket, event)
             except CAUGHT:
                 logger.exception("! the error handler failed")
+
+    def fail(self, error: BaseException) -> None:
+        """Let the context know that the event that runs on this greenlet has failed."""
+        if self.context is not None:
+            self.context.failed(error)

@@ -37,6 +37,7 @@ from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
 from .words import Broadcaster
+from .work import work_of
 
 __all__ = ["BaseServer"]
 
@@ -65,7 +66,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     ) -> None:
         self._host: Host = host or NoHost()
         self._scheduler = scheduler
-        self.hub = HubThread()
+        self.hub = HubThread(work_of)
         self.hub.before_takeover(self._check_adapters)
         self.runner = Runner()
         self.engine = self._settle(Engine())

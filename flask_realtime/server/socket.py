@@ -16,10 +16,10 @@ from ..reasons import Reason
 from ..rooms import check_room, rooms_to_join
 from .acks import AckTable
 from .broadcast import Ack, BroadcastOperator, check_event
-from .dispatch import dispatch
+from .dispatch import ask_middlewares, dispatch
 from .emitter import SocketEmitter
 from .event_names import note_unhandled
-from .handlers import CAUGHT, Handler, Runner
+from .handlers import Handler, Runner
 from .handshake import Handshake
 from .listening import Listening
 from .socket_namespace import SocketNamespace
@@ -304,14 +304,7 @@ class Socket(Listening, SocketWords):
         runner = self._nsp.runner
         for listener in self._incoming:
             runner.call(self, event, listener, event, *args)
-        for middleware in self._middlewares:
-            try:
-                middleware(event, args)
-            except CAUGHT as error:
-                for handler in self.handlers.take("error"):
-                    runner.call(self, "error", handler.function, error)
-                return False
-        return True
+        return ask_middlewares(self, event, self._middlewares, args)
 
     def answer(self, ack_id: int, *args: Any) -> None:
         """Answer an acknowledgement that the client has asked for."""

@@ -12,7 +12,7 @@ import pytest
 from gevent import getcurrent
 from gevent.event import Event
 
-from flask_realtime.engine.inbox import Inbox
+from flask_realtime.engine.inbox import GREENLET, Inbox
 from tests.fakes import deadline, settle, wait_until
 
 
@@ -244,15 +244,70 @@ def test_concurrent_tasks_run_beside_a_handler_that_blocks(world: World) -> None
     settle()
 
 
-def test_concurrent_tasks_count_until_they_are_done(world: World) -> None:
-    releases = [Event() for _ in range(3)]
+def test_concurrent_tasks_count_until_they_are_done() -> None:
+    world = World(limit=3 * GREENLET)
+    releases = [Event() for _ in range(2)]
     for release in releases:
-        world.inbox.spawn(release.wait, (), 4_000)
+        world.inbox.spawn(release.wait, (), 6_200)
     settle()
     assert world.asked == ["pause"]
     for release in releases:
         release.set()
     wait_until(lambda: world.asked == ["pause", "resume"])
+
+
+def test_a_concurrent_task_weighs_what_its_greenlet_does() -> None:
+    world, release = World(limit=10 * GREENLET), Event()
+    for _ in range(9):
+        world.inbox.spawn(release.wait, ())
+    assert world.asked == []
+    for _ in range(2):
+        world.inbox.spawn(release.wait, ())
+    assert world.asked == ["pause"]
+    release.set()
+    wait_until(lambda: world.asked == ["pause", "resume"])
+
+
+def test_concurrent_tasks_beyond_the_limit_wait_for_those_before_them() -> None:
+    world, release, running = World(limit=10 * GREENLET), Event(), []
+
+    def task(number: int) -> None:
+        running.append(number)
+        release.wait()
+        world.note(number)
+
+    for number in range(100):
+        world.inbox.spawn(task, (number,), 100)
+    settle()
+    assert running == list(range(9))
+    assert world.asked == ["pause"]
+    release.set()
+    wait_until(lambda: len(world.ran) == 100, "every task")
+    assert sorted(running) == list(range(100))
+    settle()
+    assert world.asked == ["pause", "resume"]
+
+
+def test_a_concurrent_task_larger_than_the_limit_runs() -> None:
+    world = World(limit=100)
+    for what in "ab":
+        world.inbox.spawn(world.note, (what,), 20_000)
+    wait_until(lambda: world.ran == ["a", "b"], "both tasks")
+
+
+def test_concurrent_tasks_that_wait_can_be_dropped() -> None:
+    world, release = World(limit=2 * GREENLET), Event()
+    for _ in range(2):
+        world.inbox.spawn(release.wait, ())
+    for _ in range(3):
+        world.inbox.spawn(world.note, ("dropped",), 30_000)
+    world.inbox.spawn(world.ran.append, ("kept",))
+    world.inbox.drop(world.note)
+    release.set()
+    wait_until(lambda: world.ran, "the task that is kept")
+    settle()
+    assert world.ran == ["kept"]
+    assert world.asked == ["pause", "resume"]
 
 
 def test_a_concurrent_task_that_fails_frees_its_bytes(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 
@@ -107,9 +106,7 @@ def test_the_timer_may_be_a_little_late() -> None:
     assert scheduler.lag == pytest.approx(STALL)
 
 
-def test_a_hub_that_stood_still_postpones_every_deadline(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_hub_that_stood_still_postpones_every_deadline() -> None:
     now = FakeTime()
     scheduler = Scheduler(now, ManualTimer())
     due: list[str] = []
@@ -117,11 +114,10 @@ def test_a_hub_that_stood_still_postpones_every_deadline(
     scheduler.start(first, "a")
     scheduler.start(second, "b")
     now.now += 60
-    with caplog.at_level(logging.WARNING):
-        scheduler.tick()
+    scheduler.tick()
     # What was sent to the process during the stall has not been read yet.
     assert due == []
-    assert "the hub was blocked for 59.0 s" in caplog.text
+    assert scheduler.lag == 59
 
 
 def test_a_postponed_deadline_still_comes() -> None:

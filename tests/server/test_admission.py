@@ -149,6 +149,8 @@ def test_a_context_that_cannot_be_entered_does_not_open_the_door(server: ServerW
 
         call_apart: Any = call
 
+        def failed(self, error: BaseException) -> None: ...
+
     @server.io.use
     def check(socket: Socket) -> None:
         raise ConnectError("nobody comes in")

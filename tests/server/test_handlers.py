@@ -203,15 +203,40 @@ class Context:
         self.steps: list[Any] = []
         self._failure = failure
 
-    def call(self, socket: Any, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def call(self, socket: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         self.steps.append(("in", socket))
-        function(*args)
+        result = function(*args)
         if self._failure is not None:
             raise self._failure
         self.steps.append(("out", socket))
+        return result
 
-    def call_apart(self, function: Callable[..., None], args: tuple[Any, ...]) -> None:
-        self.call("nobody", function, args)
+    def call_apart(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        return self.call("nobody", function, args)
+
+    def failed(self, error: BaseException) -> None:
+        self.steps.append(("failed", repr(error)))
+
+
+def test_the_result_of_what_runs_inside_the_context_is_returned() -> None:
+    for context in (None, Context()):
+        runner = Runner()
+        runner.context = context
+        assert runner.within(SOCKET, "event", len, "abc") == 3
+        assert runner.visit(CLIENT, "event", len, "abc") == 3
+        assert runner.apart("event", len, "abc") == 3
+    runner.context = Context(KeyError("teardown"))
+    assert runner.within(SOCKET, "event", len, "abc") is FAILED
+    assert runner.visit(CLIENT, "event", len, "abc") is FAILED
+    assert runner.apart("event", len, "abc") is FAILED
+
+
+def test_the_context_is_told_of_a_handler_that_fails_inside_it() -> None:
+    runner, context = Runner(), Context()
+    runner.context = context
+    assert runner.within(SOCKET, "event", runner.call, SOCKET, "event", fail) is FAILED
+    raised = repr(KeyError("the cause"))
+    assert context.steps == [("in", SOCKET), ("failed", raised), ("out", SOCKET)]
 
 
 def test_functions_run_inside_the_context() -> None:

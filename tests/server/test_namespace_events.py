@@ -77,6 +77,38 @@ def test_a_concurrent_event_of_every_socket_does_not_wait(server: ServerWorld) -
     release.set()
 
 
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_flood_of_concurrent_events_makes_few_greenlets(
+    server: ServerWorld, transport: str
+) -> None:
+    release, running, done = Event(), [], []
+
+    @server.io.event(concurrent=True)
+    def slow(socket: Socket, number: int) -> None:
+        running.append(number)
+        release.wait()
+        done.append(number)
+
+    client = server.network.joined(transport)
+    packets = [f'42["slow",{number}]' for number in range(5_000)]
+    line: Any = client.line
+    if transport == "polling":
+        post = line.start("POST", body="\x1e".join(packets).encode())
+        wait_until(lambda: len(running) > 50, "the first handlers")
+        settle()
+        assert not post.ready()  # it is answered when its events have room
+    else:
+        line.send(*packets[:500])
+        wait_until(lambda: len(running) > 50, "the first handlers")
+        settle()
+        packets = packets[:500]
+    assert len(running) < 100
+    release.set()
+    wait_until(lambda: len(done) == len(packets), "every handler")
+    if transport == "polling":
+        assert post.get(timeout=5).status == 200
+
+
 def test_handlers_of_the_socket_come_before_those_of_all(server: ServerWorld) -> None:
     seen: list[str] = []
     server.io.on("connection", lambda socket: socket.on("event", lambda: seen.append("own")))

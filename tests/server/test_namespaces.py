@@ -448,6 +448,8 @@ def test_a_context_that_cannot_be_entered_makes_no_namespace(server: ServerWorld
 
         call_apart: Any = call
 
+        def failed(self, error: BaseException) -> None: ...
+
     told: list[Any] = []
     server.io.on_error(lambda error, socket, event: told.append((str(error), socket, event)))
     parent = server.io.of(ROOM)

@@ -1,0 +1,62 @@
+"""Where in a stack the application is: the line to name when something takes too long."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from collections.abc import Iterator
+from types import FrameType
+from typing import NamedTuple
+
+__all__ = ["Work", "callers_of", "place_of"]
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PATHS = sysconfig.get_paths()
+#: Where the code of others is: this package, the standard library and installed packages.
+_LIBRARIES = (
+    _PACKAGE,
+    "<frozen",
+    *{_PATHS[key] + os.sep for key in ("stdlib", "platstdlib", "purelib", "platlib")},
+)
+
+
+class Work(NamedTuple):
+    """What a stack is at work for.
+
+    Attributes:
+        what: The event, for the log.
+        caller: The frame that has called the application for it.
+    """
+
+    what: str
+    caller: FrameType
+
+
+def callers_of(frame: FrameType | None) -> Iterator[FrameType]:
+    """Return a frame, the one that has called it, and so on."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def place_of(frame: FrameType, caller: FrameType | None = None) -> str:
+    """Return the innermost line of the application, as ``file:line in function``.
+
+    Args:
+        frame: The innermost frame of a stack.
+        caller: The frame that has called the application. When all that runs below it comes
+            from libraries, the function that it has called is named.
+    """
+    outermost = frame
+    for found in callers_of(frame):
+        if found is caller:
+            return _line_of(outermost)
+        if not found.f_code.co_filename.startswith(_LIBRARIES):
+            return _line_of(found)
+        outermost = found
+    return _line_of(frame)
+
+
+def _line_of(frame: FrameType) -> str:
+    code = frame.f_code
+    return f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
