@@ -99,11 +99,11 @@ class Server(BaseServer):
 
     def serve(self, application: Any, options: RunOptions) -> None:
         """Serve an application that contains this server; what :meth:`run` does."""
-        warn_if_unpatched()
         refuse_eventlet()
         if self.engine.is_closed:
             raise RuntimeError("this server has been closed: make a new one to serve again")
         http_server = _listening(application, options)
+        warn_if_unpatched()
         in_children(http_server.forget)
         in_children(self.engine.forget_clients)
         self.start()

@@ -25,12 +25,16 @@ import gevent
 from gevent import get_hub
 from gevent.monkey import get_original
 
+from ..quoting import shown
 from .scheduler import STALL
 from .stacks import Work, place_of
 
 __all__ = ["INTERVAL", "PATIENCE", "HubWatch", "Pulse", "Watched", "watch"]
 
 logger = logging.getLogger(__name__)
+
+#: Characters that a line says of what blocks: an event, a file and a line.
+_LONGEST = 400
 
 _sleep: Callable[[float], None] = get_original("time", "sleep")
 _start_thread: Callable[..., int] = get_original("_thread", "start_new_thread")
@@ -222,15 +226,17 @@ def _share(cpu: float, seconds: float) -> str:
 
 
 def _tell(seconds: float, culprit: str) -> None:
-    logger.warning("! the hub was blocked for %.1f s: %s", seconds, culprit)
+    logger.warning("! the hub was blocked for %.1f s: %s", seconds, shown(culprit, _LONGEST))
 
 
 def _tell_early(seconds: float, culprit: str) -> None:
-    logger.warning("! the hub has been blocked for %.1f s and still is: %s", seconds, culprit)
+    logger.warning(
+        "! the hub has been blocked for %.1f s and still is: %s", seconds, shown(culprit, _LONGEST)
+    )
 
 
 def _tell_end(seconds: float, culprit: str) -> None:
-    logger.info("= the hub was blocked for %.1f s: %s", seconds, culprit)
+    logger.info("= the hub was blocked for %.1f s: %s", seconds, shown(culprit, _LONGEST))
 
 
 # One for each hub, whose thread may serve several servers: a blockage is one line.
