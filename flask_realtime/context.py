@@ -29,7 +29,7 @@ from flask.ctx import AppContext, RequestContext
 from gevent import getcurrent
 from werkzeug.datastructures import ImmutableMultiDict
 
-from .engine.first_request import APP_KEY
+from .engine.requests.trimmed import APP_KEY
 
 __all__ = ["APP_KEY", "FlaskContext"]
 

@@ -9,8 +9,8 @@ from flask import Flask
 
 from .context import APP_KEY, FlaskContext
 from .hints import unknown_option
+from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
 from .options import Options
-from .run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
 from .serving import Server
 from .wsgi import Middleware
 

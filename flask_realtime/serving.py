@@ -11,16 +11,16 @@ import click
 from gevent import get_hub
 from gevent.event import Event
 
-from .engine.patching import warn_if_unpatched
-from .engine.scheduler import Scheduler
 from .engine.shutdown import GRACE
-from .forked import in_children
-from .gevent_check import refuse_eventlet
-from .hosts import SocketFinder
-from .pywsgi import EmbeddedServer, QuietHandler, RealtimeHandler
-from .run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
+from .hosts.embedded import EmbeddedServer, QuietHandler, RealtimeHandler
+from .hosts.finder import SocketFinder
+from .hosts.forked import in_children
+from .hosts.gevent_check import refuse_eventlet
+from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
+from .hosts.stop_signals import StopSignals
+from .loop.patching import warn_if_unpatched
+from .loop.scheduler import Scheduler
 from .server.server import BaseServer
-from .stop_signals import StopSignals
 from .wsgi import Middleware, WSGIApp
 
 __all__ = ["Server"]

@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 
 from .client_files import ClientFiles
 from .functions import require_function
-from .gevent_check import REMEDY, is_on_hub, refuse_eventlet
+from .hosts.gevent_check import REMEDY, is_on_hub, refuse_eventlet
+from .hosts.gunicorn import WorkerWatch, find_worker
 from .server.server import BaseServer
-from .workers import WorkerWatch, find_worker
 
 __all__ = ["Middleware"]
 

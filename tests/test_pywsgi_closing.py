@@ -9,9 +9,10 @@ import gevent
 import pytest
 from gevent import socket
 
-from flask_realtime import Middleware, Server, pywsgi
+from flask_realtime import Middleware, Server
+from flask_realtime.hosts import embedded as pywsgi
 from tests.fakes import deadline, reset, wait_until
-from tests.test_pywsgi import Connection, Serve, serve
+from tests.hosts.test_embedded import Connection, Serve, serve
 from tests.test_pywsgi_requests import CHUNKED, HEAD, HOST, OPEN
 
 __all__ = ["serve"]

@@ -9,10 +9,12 @@ import flask
 import gevent
 import pytest
 
-from flask_realtime import Middleware, Server, pywsgi, request_body
-from flask_realtime.pywsgi import EmbeddedServer, RealtimeHandler
+from flask_realtime import Middleware, Server
+from flask_realtime.hosts import embedded as pywsgi
+from flask_realtime.hosts import request_body
+from flask_realtime.hosts.embedded import EmbeddedServer, RealtimeHandler
 from tests.fakes import deadline, wait_until
-from tests.test_pywsgi import Connection, Serve, serve
+from tests.hosts.test_embedded import Connection, Serve, serve
 
 __all__ = ["serve"]
 

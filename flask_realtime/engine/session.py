@@ -15,14 +15,14 @@ from ..codec.message import Message
 from ..codec.payload import decode_base64
 from ..errors import PacketError, is_over_limit
 from ..events import EventEmitter
+from ..loop.inbox import Inbox
 from ..quoting import named, shown
 from ..reasons import Reason
-from .first_request import Remains, remains_of, shed_headers
-from .inbox import Inbox
-from .polling import PollingTransport
+from .requests.trimmed import Remains, remains_of, shed_headers
 from .session_seams import NoReceiver, Receiver, RunningUpgrade, SessionOwner
 from .state import SessionState, UpgradeState, check_move
-from .transport import SocketTransport, Transport
+from .transports.polling import PollingTransport
+from .transports.transport import SocketTransport, Transport
 
 __all__ = ["Receiver", "Session", "SessionOwner"]
 

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from ..codec.engine_packet import PROBE, UPGRADE
 from ..errors import is_over_limit
 from ..quoting import named, shown
-from .polling import PollingTransport
 from .session import Session
 from .state import UpgradeState
-from .transport import SocketTransport
+from .transports.polling import PollingTransport
+from .transports.transport import SocketTransport
 
 __all__ = ["Probe"]
 

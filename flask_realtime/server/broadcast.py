@@ -13,9 +13,9 @@ from typing import Any, NoReturn, Protocol
 from ..adapters.base import Adapter, RemoteState, Target
 from ..codec.message import Message
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
-from ..engine.hub import HubThread
 from ..errors import AckTimeout, ClusterTimeout
 from ..hints import refuse_keywords
+from ..loop.hub import HubThread
 from ..rooms import no_room, room_set
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome, first_value
 

@@ -10,10 +10,10 @@ from typing import Any, NoReturn, Protocol
 from ..adapters.base import Flags, Target
 from ..codec.message import Message
 from ..codec.socket_packet import Packet, PacketType
-from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
 from ..functions import require_function
 from ..hints import refuse_keywords
+from ..loop.hub import HubThread
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
 from .broadcast import Ack, BroadcastOperator, check_event, check_timeout
 from .words import SocketWords

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import gevent
 
 from ..adapters.base import Adapter, RemoteState, ServerAck
-from ..adapters.recovery import SavedSession
+from ..adapters.memory_log import SavedSession
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet
-from ..engine.hub import HubThread
 from ..events import EventEmitter
 from ..functions import require_function
+from ..loop.hub import HubThread
 from ..quoting import named
 from .admission import deny, refusal_of
 from .broadcast import BroadcastOperator, check_timeout

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from ..adapters.base import Adapter
 from ..codec.message import Message
 from ..codec.socket_packet import Packet
-from ..engine.hub import HubThread
+from ..loop.hub import HubThread
 from .handlers import HandlerTable, Runner
 from .recovery import Recovery
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from ..engine.stacks import Work, callers_of
+from ..loop.stacks import Work, callers_of
 from .dispatch import ask_middlewares, dispatch
 from .handlers import Runner
 from .socket import Socket

@@ -12,11 +12,11 @@ import pytest
 from gevent import socket
 
 from flask_realtime.codec.message import Message
-from flask_realtime.engine.backlog import HARD, STALL
 from flask_realtime.engine.traffic import Traffic
-from flask_realtime.engine.websocket import WebSocketTransport
+from flask_realtime.engine.transports.backlog import HARD, STALL
+from flask_realtime.engine.transports.websocket import WebSocketTransport
 from flask_realtime.errors import SlowClient
-from tests.engine.test_websocket import RecordingOwner
+from tests.engine.transports.test_websocket import RecordingOwner
 from tests.fakes import FakeTime, settle, wait_until
 from tests.frames import FrameReader
 

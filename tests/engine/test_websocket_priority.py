@@ -11,11 +11,11 @@ from gevent import get_hub, socket
 
 from flask_realtime import Middleware, Server
 from flask_realtime.engine.traffic import Traffic
-from flask_realtime.engine.websocket import WebSocketTransport
-from tests.engine.test_websocket import RecordingOwner
+from flask_realtime.engine.transports.websocket import WebSocketTransport
+from tests.engine.transports.test_websocket import RecordingOwner
 from tests.fakes import settle
 from tests.frames import text_frame
-from tests.test_pywsgi import HELLO, Connection, Serve, serve  # noqa: F401 - a fixture
+from tests.hosts.test_embedded import HELLO, Connection, Serve, serve  # noqa: F401 - a fixture
 
 
 @contextmanager

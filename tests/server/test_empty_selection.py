@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flask_realtime import BroadcastOperator
-from tests.engine.test_hub import Outcome
 from tests.fakes import settle, wait_until
+from tests.loop.test_hub import Outcome
 from tests.server.crowd import Crowd
 from tests.server.rooms import ROOM
 from tests.server.together import Together

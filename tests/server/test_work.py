@@ -13,7 +13,7 @@ import gevent
 import pytest
 
 from flask_realtime import Socket
-from flask_realtime.engine.stacks import Work, place_of
+from flask_realtime.loop.stacks import Work, place_of
 from flask_realtime.server.work import work_of
 from tests.clients import SocketClient
 from tests.fakes import wait_until

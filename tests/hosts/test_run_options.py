@@ -1,0 +1,172 @@
+"""What ``run()`` takes: addresses as they are written, and no keyword that means nothing."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_realtime import Realtime, Server
+from flask_realtime.hosts.run_options import RunOptions, why_not
+
+
+def build(host: Any = None, port: Any = None, **keywords: Any) -> RunOptions:
+    return RunOptions.build(host, port, keywords)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("certfil", "certfile"),
+        ("key_file", "keyfile"),
+        ("sslcontext", "ssl_context"),
+        ("backlogs", "backlog"),
+        ("use_reload", "use_reloader"),
+        ("log_output", "log"),
+        ("hostname", "host"),
+    ],
+)
+@pytest.mark.parametrize("server", [Server, Realtime])
+def test_an_unknown_keyword_raises_and_names_the_nearest(server: Any, name: str, near: str) -> None:
+    with pytest.raises(TypeError, match=rf"run\(\).*{name!r}; did you mean {near!r}"):
+        server().run(_app_for(server), **{name: 1})
+
+
+def _app_for(server: Any) -> Any:
+    from flask import Flask
+
+    return Flask(__name__) if server is Realtime else None
+
+
+@pytest.mark.parametrize("name", ["threaded", "server_side", "listener", "application", "xyzzy"])
+def test_a_keyword_like_no_other_raises_as_well(name: str) -> None:
+    with pytest.raises(TypeError, match=f"unknown keyword {name!r}"):
+        build(**{name: None})
+
+
+def test_the_keywords_of_gevents_server_are_passed_on() -> None:
+    options = build(backlog=7, environ={"a": "b"}, error_log=None, spawn=3)
+    assert options.server == {
+        "log": None,
+        "backlog": 7,
+        "environ": {"a": "b"},
+        "error_log": None,
+        "spawn": 3,
+    }
+    assert not options.is_tls
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [(None, None), (False, None), (True, "default"), ("default", "default")]
+)
+def test_an_access_log_is_on_or_off(given: Any, found: Any) -> None:
+    assert build(log=given).server["log"] == found
+
+
+def test_a_log_may_be_a_logger_or_a_file(tmp_path: Path) -> None:
+    logger = logging.getLogger("access")
+    assert build(log=logger).server["log"] is logger
+    with (tmp_path / "log").open("w") as file:
+        assert build(log=file).server["log"] is file
+
+
+def test_a_log_can_be_written_to() -> None:
+    with pytest.raises(TypeError, match="log must be"):
+        build(log=5)
+
+
+@pytest.mark.parametrize("name", ["debug", "use_reloader", "reloader_options", "extra_files"])
+def test_development_mode_says_that_it_is_not_there(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(**{name: None})
+    build(**{name: False})
+    assert not caplog.records
+    build(**{name: True})
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert f"run({name}=…)" in record.getMessage()
+    assert "restart" in record.getMessage()
+
+
+@pytest.mark.parametrize("given", [None, "127.0.0.1"])
+def test_no_host_is_the_default(given: str | None) -> None:
+    assert build(given).address == ("127.0.0.1", 5000)
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_a_host_of_ipv6_has_brackets_in_the_banner(host: str) -> None:
+    options = build(host)
+    assert options.address == ("::1", 5000)
+    assert options.url(5000) == "http://[::1]:5000"
+
+
+def test_all_interfaces_have_a_name_in_the_banner() -> None:
+    assert build("").url(80) == "http://0.0.0.0:80"
+
+
+@pytest.mark.parametrize("port", [8080, "8080", " 8080 ", 8080.0], ids=repr)
+def test_a_port_is_a_number_or_text_from_the_environment(port: Any) -> None:
+    assert build(port=port).address == ("127.0.0.1", 8080)
+
+
+@pytest.mark.parametrize("port", ["", "http", 80.5, -1, 65_536, True, [80], "８０"], ids=repr)
+def test_an_invalid_port_raises(port: Any) -> None:
+    with pytest.raises(ValueError, match="port must be a number from 0 to 65535"):
+        build(port=port)
+
+
+@pytest.mark.parametrize("host", [5, b"::1", ["a"]], ids=repr)
+def test_an_invalid_host_raises(host: Any) -> None:
+    with pytest.raises(TypeError, match="host must be"):
+        build(host)
+
+
+def test_without_a_certificate_there_is_no_tls() -> None:
+    options = build(keyfile=None, certfile=None, ssl_context=None)
+    assert not options.is_tls
+    assert options.server == {"log": None}
+
+
+def test_a_certificate_is_read_at_once(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        build(certfile=str(tmp_path / "missing.pem"))
+    (tmp_path / "bad.pem").write_text("no certificate")
+    with pytest.raises(OSError, match=r"(?i)pem|ssl"):
+        build(certfile=str(tmp_path / "bad.pem"))
+
+
+@pytest.mark.parametrize("name", ["keyfile", "ca_certs", "ciphers"])
+def test_tls_without_a_certificate_raises(name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} needs certfile"):
+        build(**{name: "x"})
+
+
+def test_a_context_has_all_of_it() -> None:
+    context = object()
+    with pytest.raises(TypeError, match="certfile and ssl_context"):
+        build(ssl_context=context, certfile="x")
+    options = build(ssl_context=context, suppress_ragged_eofs=False)
+    assert options.is_tls
+    assert options.server["ssl_context"] is context
+    assert options.url(443).startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (errno.EADDRINUSE, "another program"),
+        (errno.EACCES, "may not"),
+        (errno.EADDRNOTAVAIL, "does not have that address"),
+        (errno.EIO, "port"),
+    ],
+)
+def test_why_a_port_cannot_be_had_is_two_lines(code: int, words: str) -> None:
+    error = OSError(code, os.strerror(code) + ": ('127.0.0.1', 80)")
+    first, second = why_not(build(port=80), error)
+    assert first == f"Cannot listen on http://127.0.0.1:80: {os.strerror(code)}"
+    assert words in second

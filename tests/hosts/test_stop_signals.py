@@ -1,0 +1,77 @@
+"""Signals that end ``run()``: the handlers before them are called, and come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from gevent.monkey import get_original
+
+from flask_realtime.hosts.stop_signals import StopSignals
+from tests.fakes import wait_until
+
+
+class Listener:
+    """Counts the calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, *args: object) -> None:
+        self.calls += 1
+
+
+@pytest.fixture
+def own() -> Iterator[Listener]:
+    """A handler of the application."""
+    listener = Listener()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, listener)
+    yield listener
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_stops_and_is_passed_on(own: Listener) -> None:
+    stop = Listener()
+    signals = StopSignals(stop)
+    signals.install()
+    os.kill(os.getpid(), signal.SIGTERM)
+    wait_until(lambda: stop.calls)
+    assert own.calls == 1
+    signals.restore()
+    signals.restore()
+    assert signal.getsignal(signal.SIGTERM) is own
+    assert signal.getsignal(signal.SIGINT) is own
+    assert signals.raised is None
+
+
+def test_a_handler_that_raises_does_not_keep_it_from_stopping(own: Listener) -> None:
+    def leave(*args: object) -> None:
+        raise SystemExit(3)
+
+    signal.signal(signal.SIGTERM, leave)
+    stop = Listener()
+    signals = StopSignals(stop)
+    signals.install()
+    os.kill(os.getpid(), signal.SIGTERM)
+    wait_until(lambda: stop.calls)
+    signals.restore()
+    assert isinstance(signals.raised, SystemExit)
+
+
+def test_another_thread_has_no_handlers(own: Listener) -> None:
+    done: list[bool] = []
+
+    def install() -> None:
+        signals = StopSignals(Listener())
+        signals.install()
+        signals.restore()
+        done.append(True)
+
+    get_original("_thread", "start_new_thread")(install, ())
+    wait_until(lambda: done)
+    assert signal.getsignal(signal.SIGTERM) is own

@@ -1,0 +1,78 @@
+"""Which line of a stack is the application's."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from types import FrameType
+
+from flask_realtime.loop.stacks import callers_of, place_of
+
+
+def here() -> FrameType:
+    frame = inspect.currentframe()
+    assert frame is not None
+    assert frame.f_back is not None
+    return frame.f_back
+
+
+def test_the_innermost_line_of_the_application_is_named() -> None:
+    def helper() -> str:
+        return place_of(here())
+
+    line = inspect.getsourcelines(helper)[1] + 1
+    assert helper() == f"{__file__}:{line} in helper"
+
+
+def test_lines_of_libraries_below_it_are_passed_over() -> None:
+    seen: list[str] = []
+
+    class Strange(dict[str, int]):
+        pass
+
+    def default(value: object) -> str:
+        frame = here()
+        # From the encoder outwards: the line that has called `json`.
+        encoder = next(f for f in callers_of(frame) if "json" in f.f_code.co_filename)
+        seen.append(place_of(encoder))
+        return ""
+
+    json.dumps(object(), default=default)
+    assert seen[0].endswith("in test_lines_of_libraries_below_it_are_passed_over")
+
+
+def test_nothing_outside_the_call_is_named() -> None:
+    seen: list[str] = []
+
+    def default(value: object) -> str:
+        frames = list(callers_of(here()))
+        first = next(i for i, f in enumerate(frames) if "json" in f.f_code.co_filename)
+        last = next(i for i, f in enumerate(frames[first:], first) if f.f_code.co_name == "outer")
+        seen.append(place_of(frames[first], frames[last]))
+        return ""
+
+    def outer() -> None:
+        json.dumps(object(), default=default)
+
+    outer()
+    # All that runs below the caller is a library's: the function that it has called.
+    assert seen[0].endswith("in dumps")
+
+
+def test_a_stack_of_libraries_alone_has_its_innermost_line_named() -> None:
+    seen: list[str] = []
+
+    def default(value: object) -> str:
+        encoder = next(f for f in callers_of(here()) if "json" in f.f_code.co_filename)
+        seen.append(place_of(encoder, None))
+        return ""
+
+    json.dumps(object(), default=default)
+    assert f"{__file__}:" in seen[0]
+
+
+def test_the_callers_of_a_frame_end_with_the_outermost() -> None:
+    frames = list(callers_of(here()))
+    assert frames[0].f_code.co_name == "test_the_callers_of_a_frame_end_with_the_outermost"
+    assert frames[-1].f_back is None
+    assert list(callers_of(None)) == []
