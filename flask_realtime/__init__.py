@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .adapters.base import Adapter
     from .adapters.memory import MemoryAdapter
-    from .adapters.redis_classic import RedisAdapter
-    from .adapters.redis_sharded import ShardedRedisAdapter
-    from .adapters.redis_streams import RedisStreamsAdapter
+    from .adapters.redis.classic import RedisAdapter
+    from .adapters.redis.sharded import ShardedRedisAdapter
+    from .adapters.redis.streams import RedisStreamsAdapter
     from .emitter import Emitter
     from .errors import (
         AckTimeout,
@@ -75,11 +75,11 @@ _HOMES = {
     "RealtimeError": "errors",
     "Realtime": "extension",
     "Reason": "reasons",
-    "RedisAdapter": "adapters.redis_classic",
-    "RedisStreamsAdapter": "adapters.redis_streams",
+    "RedisAdapter": "adapters.redis.classic",
+    "RedisStreamsAdapter": "adapters.redis.streams",
     "RemoteSocket": "server.remote_socket",
     "Server": "serving",
-    "ShardedRedisAdapter": "adapters.redis_sharded",
+    "ShardedRedisAdapter": "adapters.redis.sharded",
     "Socket": "server.socket",
     "SocketDisconnected": "errors",
 }

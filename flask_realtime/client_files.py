@@ -16,7 +16,7 @@ from typing import Any
 from werkzeug.utils import redirect, send_file
 from werkzeug.wrappers import Response
 
-from .engine.http import choose_encoding, encode
+from .engine.requests.http import choose_encoding, encode
 
 __all__ = ["CLIENT_FILES", "ClientFiles"]
 

@@ -18,7 +18,7 @@ from flask import Flask, appcontext_tearing_down, request_tearing_down
 from flask.ctx import RequestContext
 from gevent import getcurrent
 
-from .engine.first_request import APP_KEY
+from .engine.requests.trimmed import APP_KEY
 
 __all__ = ["APP_KEY", "FlaskContext"]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from .adapters.base import Flags, Target
-from .adapters.cluster_format import encode, envelope
-from .adapters.messages import (
+from .adapters.wire.classic import Channels, encode_broadcast, encode_request
+from .adapters.wire.messages import (
     Broadcast,
     DisconnectSockets,
     JoinRooms,
@@ -19,9 +19,9 @@ from .adapters.messages import (
     Request,
     ServerSideEmit,
 )
-from .adapters.redis_classic_format import Channels, encode_broadcast, encode_request
-from .adapters.sharded_channels import SubscriptionMode, channel_of
-from .adapters.stream_format import StreamOptions, entry_command, entry_fields, stream_of
+from .adapters.wire.node import encode, envelope
+from .adapters.wire.sharded import SubscriptionMode, channel_of
+from .adapters.wire.streams import StreamOptions, entry_command, entry_fields, stream_of
 from .codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from .extras import optional
 from .rooms import room_set

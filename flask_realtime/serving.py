@@ -14,10 +14,10 @@ import click
 from gevent import get_hub
 from gevent.event import Event
 
-from .engine.scheduler import Scheduler
 from .engine.shutdown import GRACE
-from .hosts import SocketFinder
-from .pywsgi import EmbeddedServer, QuietHandler, RealtimeHandler
+from .hosts.embedded import EmbeddedServer, QuietHandler, RealtimeHandler
+from .hosts.finder import SocketFinder
+from .loop.scheduler import Scheduler
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
 

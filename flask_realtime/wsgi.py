@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response
 
 from .client_files import ClientFiles
 from .functions import require_function
+from .hosts.gunicorn import WorkerWatch, find_worker
 from .server.server import BaseServer
-from .workers import WorkerWatch, find_worker
 
 __all__ = ["Middleware"]
 

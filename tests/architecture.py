@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Where each file and folder directly under flask_realtime/ belongs. A new one is placed here.
-BASE, CODEC, MIDDLE, SERVER, SHELL, FACADE = range(6)
+BASE, CODEC, LOOP, MIDDLE, SERVER, SHELL, FACADE = range(7)
 LAYERS = {
     "errors": BASE,
     "events": BASE,
@@ -24,6 +24,7 @@ LAYERS = {
     "rooms": BASE,
     "codec": CODEC,
     "parsers": CODEC,
+    "loop": LOOP,
     "engine": MIDDLE,
     "adapters": MIDDLE,
     "server": SERVER,
@@ -32,17 +33,25 @@ LAYERS = {
     "emitter": SHELL,
     "extension": SHELL,
     "hosts": SHELL,
-    "pywsgi": SHELL,
     "serving": SHELL,
-    "workers": SHELL,
     "wsgi": SHELL,
     "__init__": FACADE,
 }
-STRANGERS = {"engine", "adapters"}  # of one rank, and neither knows the other
+STRANGERS = ({"engine", "adapters"}, {"loop", "codec"})  # neither knows the other
 WEB = {"flask", "gunicorn"}
 IMPURE = {"asyncio", "gevent", "geventwebsocket", "greenlet", "redis", "select", "selectors"}
 IMPURE |= {"signal", "socket", "ssl", "subprocess", "threading", "time"}
-FORBIDDEN = {CODEC: IMPURE | WEB, MIDDLE: WEB, SERVER: WEB}  # BASE: all but the standard library
+# BASE: all but the standard library
+FORBIDDEN = {CODEC: IMPURE | WEB, LOOP: WEB | {"redis"}, MIDDLE: WEB, SERVER: WEB}
+# Rooms inside a layer, lowest first: what each must not import, of this package and of others.
+ROOMS = {
+    "adapters.wire": {"adapters.memory", "adapters.cluster", "adapters.redis", *IMPURE},
+    "adapters.memory": {"adapters.cluster", "adapters.redis", "adapters.wire", "redis"},
+    "adapters.cluster": {"adapters.redis", "adapters.urls", "redis"},
+    "adapters.redis": {"adapters.urls"},
+    "engine.transports": {"engine.requests", "engine.engine", "engine.session"},
+    "engine.requests": {"engine.engine"},
+}
 UNSAFE = {"cPickle", "dill", "marshal", "pickle", "shelve"}
 
 FILE_LINES, FUNCTION_LINES, UNTESTED_LINES = 400, 60, 40
@@ -134,11 +143,37 @@ def layering(package: Path) -> list[str]:
             if top == package.name:
                 other = rest.partition(".")[0]
                 other = other if other in siblings else "__init__"
-                if LAYERS.get(other, BASE) > rank or {module.layer, other} == STRANGERS:
+                if LAYERS.get(other, BASE) > rank or {module.layer, other} in STRANGERS:
                     found.append(module.at(node, f"{module.layer} must not import {other}"))
             elif top in FORBIDDEN.get(rank, ()) or (rank == BASE and not is_standard(top)):
                 found.append(module.at(node, f"{module.layer} must not import {top}"))
     return found
+
+
+def rooms(package: Path) -> list[str]:
+    """Inside a layer, what belongs to one room does not import what ROOMS keeps out of it."""
+    found = []
+    for module in modules(package):
+        for room in ROOMS:
+            if is_below(".".join(module.inside), room):
+                found += strays(module, room, package.name)
+    return found
+
+
+def strays(module: Module, room: str, package: str) -> list[str]:
+    """The imports of a module that its room keeps out."""
+    found = []
+    for node, name in imports(module, package):
+        for other in sorted(ROOMS[room]):
+            # A dotted name is a room of this package, another one a package of its own.
+            subject = name.removeprefix(f"{package}.") if "." in other else name
+            if is_below(subject, other):
+                found.append(module.at(node, f"{room} must not import {other}"))
+    return found
+
+
+def is_below(name: str, above: str) -> bool:
+    return name == above or name.startswith(above + ".")
 
 
 def is_standard(top: str) -> bool:
@@ -339,6 +374,7 @@ def untested_modules(package: Path) -> list[str]:
 
 CHECKERS: list[Callable[[Path], list[str]]] = [
     layering,
+    rooms,
     sizes,
     swallowed_exceptions,
     unsafe_and_noisy,

@@ -17,10 +17,10 @@ from gevent import socket
 from werkzeug.datastructures import Headers
 
 from flask_realtime.engine.engine import Engine
-from flask_realtime.engine.host import Environ, StartResponse
-from flask_realtime.engine.hub import HubThread
-from flask_realtime.engine.scheduler import Scheduler
+from flask_realtime.engine.requests.host import Environ, StartResponse
 from flask_realtime.engine.session import Session
+from flask_realtime.loop.hub import HubThread
+from flask_realtime.loop.scheduler import Scheduler
 from flask_realtime.options import Options
 
 #: Seconds after which something that was waited for counts as missing.

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from flask_realtime import Realtime
-from flask_realtime.engine.scheduler import Scheduler
+from flask_realtime.loop.scheduler import Scheduler
 from tests.clients import Network
 from tests.fakes import FakeTime
 

@@ -79,9 +79,9 @@ FORBIDDEN_IMPORTS: list[tuple[str, str]] = [
     ("server/socket.py", "importlib.import_module('..serving', __package__)"),
 ]
 
+FOLDERS = {"codec", "loop", "engine", "adapters", "server", "hosts"}
 SKELETON: Tree = {
-    f"{name}/__init__.py" if name in {"codec", "engine", "adapters", "server"} else f"{name}.py": ""
-    for name in rules.LAYERS
+    f"{name}/__init__.py" if name in FOLDERS else f"{name}.py": "" for name in rules.LAYERS
 }
 
 
@@ -94,6 +94,37 @@ def test_a_module_imports_what_is_below_it(tmp_path: Path, file: str, line: str)
 def test_a_module_never_imports_what_is_above_it(tmp_path: Path, file: str, line: str) -> None:
     tree = SKELETON | {file: f"# Head.\n{line}\n"}
     assert findings(rules.layering, tmp_path, tree) == [f"{file}:2"]
+
+
+ROOM_IMPORTS: list[tuple[str, str, bool]] = [
+    ("adapters/wire/node.py", "from .values import pack", True),
+    ("adapters/wire/node.py", "from ..values import Target", True),
+    ("adapters/wire/node.py", "import gevent", False),
+    ("adapters/wire/node.py", "from ..cluster.bus import Bus", False),
+    ("adapters/memory.py", "from .values import Target", True),
+    ("adapters/memory.py", "from .cluster import bus", False),
+    ("adapters/cluster/bus.py", "from ..wire import node", True),
+    ("adapters/cluster/bus.py", "from redis import Redis", False),
+    ("adapters/cluster/bus.py", "from ..redis.link import RedisLink", False),
+    ("adapters/redis/link.py", "from redis import Redis", True),
+    ("adapters/redis/link.py", "from ..cluster.bus import Bus", True),
+    ("loop/inbox.py", "from ..engine.session import Session", False),
+    ("loop/inbox.py", "from ..codec.message import Message", False),
+    ("loop/inbox.py", "import gevent", True),
+    ("engine/transports/polling.py", "from ...codec.message import Message", True),
+    ("engine/transports/polling.py", "from ..requests.polls import PollRequests", False),
+    ("engine/requests/polls.py", "from ..transports.polling import PollingTransport", True),
+    ("engine/requests/polls.py", "from ..engine import Engine", False),
+]
+
+
+@pytest.mark.parametrize(("file", "line", "is_allowed"), ROOM_IMPORTS)
+def test_a_room_imports_only_from_rooms_below_it(
+    tmp_path: Path, file: str, line: str, is_allowed: bool
+) -> None:
+    tree = SKELETON | {file: f"# Head.\n{line}\n"}
+    found = findings(rules.layering, tmp_path, tree) + findings(rules.rooms, tmp_path, tree)
+    assert found == ([] if is_allowed else [f"{file}:2"])
 
 
 def test_a_module_without_a_layer_asks_to_be_placed(tmp_path: Path) -> None:

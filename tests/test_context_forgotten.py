@@ -12,7 +12,7 @@ from gevent.event import Event
 
 from flask_realtime import Realtime, Socket
 from flask_realtime.engine.engine import Engine
-from flask_realtime.engine.host import Environ
+from flask_realtime.engine.requests.host import Environ
 from tests.clients import network_of
 from tests.fakes import FakeHost, settle, wait_until
 from tests.flasks import FlaskWorld

@@ -15,8 +15,8 @@ from redis import Redis, RedisError
 
 from flask_realtime import Emitter
 from flask_realtime.adapters.base import Flags, Target
-from flask_realtime.adapters.cluster_format import decode
-from flask_realtime.adapters.messages import (
+from flask_realtime.adapters.wire.classic import decode_broadcast
+from flask_realtime.adapters.wire.messages import (
     Broadcast,
     DisconnectSockets,
     JoinRooms,
@@ -24,9 +24,9 @@ from flask_realtime.adapters.messages import (
     Request,
     ServerSideEmit,
 )
-from flask_realtime.adapters.redis_classic_format import decode_broadcast
-from flask_realtime.adapters.stream_format import decode_entry
-from flask_realtime.adapters.wire_values import load, unpack
+from flask_realtime.adapters.wire.node import decode
+from flask_realtime.adapters.wire.streams import decode_entry
+from flask_realtime.adapters.wire.values import load, unpack
 from tests.adapters.contract import event, to
 from tests.processes import free_port
 

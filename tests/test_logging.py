@@ -16,7 +16,7 @@ from tests.worlds import MakeServer, ServerWorld
 
 NAME = "flask_realtime"
 #: A busy machine stops the servers of other tests, whose timers run in the same hub.
-BUSY = "flask_realtime.engine.scheduler"
+BUSY = "flask_realtime.loop.scheduler"
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from flask_realtime import pywsgi
-from flask_realtime.pywsgi import RequestHead
-from tests.test_pywsgi import Connection, Serve, serve  # noqa: F401 - a fixture
+from flask_realtime.hosts import embedded as pywsgi
+from flask_realtime.hosts.embedded import RequestHead
+from tests.hosts.test_embedded import Connection, Serve, serve  # noqa: F401 - a fixture
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: localhost\r\n"
 

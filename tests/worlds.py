@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
-from flask_realtime.engine.scheduler import Scheduler
+from flask_realtime.loop.scheduler import Scheduler
 from flask_realtime.server.server import BaseServer
 from tests.clients import Network
 from tests.fakes import EngineUnderTest, FakeHost, FakeTime, Late

@@ -16,7 +16,7 @@ from ..events import EventEmitter
 from ..options import RecoveryOptions
 
 if TYPE_CHECKING:
-    from .recovery import SavedSession
+    from .memory_log import SavedSession
 
 __all__ = [
     "AckCollector",

@@ -10,7 +10,7 @@ from ..codec.socket_packet import Packet, PacketType
 from ..events import EventEmitter
 from ..options import RecoveryOptions
 from .base import AckCollector, Adapter, LocalSocket, LocalSockets, ServerAck, Target
-from .recovery import PacketLog, SavedSession, SessionStore
+from .memory_log import PacketLog, SavedSession, SessionStore
 
 __all__ = ["MemoryAdapter", "with_offset"]
 

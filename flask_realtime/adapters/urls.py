@@ -12,9 +12,9 @@ __all__ = ["adapter_factory"]
 
 _SCHEMES = ("redis", "rediss", "unix")
 _VARIANTS = {
-    "": ("redis_classic", "RedisAdapter"),
-    "sharded": ("redis_sharded", "ShardedRedisAdapter"),
-    "streams": ("redis_streams", "RedisStreamsAdapter"),
+    "": ("redis.classic", "RedisAdapter"),
+    "sharded": ("redis.sharded", "ShardedRedisAdapter"),
+    "streams": ("redis.streams", "RedisStreamsAdapter"),
 }
 
 

@@ -18,22 +18,18 @@ from ..codec.websocket_handshake import is_upgrade
 from ..errors import RequestError
 from ..events import EventEmitter
 from ..functions import require_function
+from ..loop.hub import HubThread
+from ..loop.scheduler import Scheduler
 from ..options import Options
 from ..reasons import Reason
-from .cors import CorsPolicy
-from .host import Environ, Host, HostSocket, NoHost, StartResponse
-from .http import error_body, reply
-from .hub import HubThread
-from .opening import Opening
-from .poll_requests import PollRequests
-from .refused import RefusedRequest
-from .revision import heartbeats
-from .scheduler import Scheduler
-from .session import Receiver, Session
-from .shutdown import see_off, wait_for_handlers
-from .state import SessionState
-from .traffic import Source, Traffic, collect
-from .verify import (
+from .requests.cors import CorsPolicy
+from .requests.host import Environ, Host, HostSocket, NoHost, StartResponse
+from .requests.http import error_body, reply
+from .requests.opening import Opening
+from .requests.polls import PollRequests
+from .requests.refused import RefusedRequest
+from .requests.revision import heartbeats
+from .requests.verify import (
     ask_middleware,
     parse_query,
     verify_handshake,
@@ -41,7 +37,11 @@ from .verify import (
     verify_session,
     verify_transport,
 )
-from .websocket_requests import WebSocketRequests, refuse_upgraded, require_socket
+from .requests.websockets import WebSocketRequests, refuse_upgraded, require_socket
+from .session import Receiver, Session
+from .shutdown import see_off, wait_for_handlers
+from .state import SessionState
+from .traffic import Source, Traffic, collect
 
 __all__ = ["RefusedRequest", "Engine", "EngineHandler"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..codec.engine_packet import PING, PONG
+from ..loop.scheduler import Scheduler
 from ..reasons import Reason
-from .scheduler import Scheduler
 from .session import Session
 
 __all__ = ["ClientHeartbeat", "Heartbeat", "SessionHeartbeat"]

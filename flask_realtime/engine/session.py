@@ -15,13 +15,13 @@ from ..codec.message import Message
 from ..codec.payload import decode_base64
 from ..errors import PacketError
 from ..events import EventEmitter
+from ..loop.inbox import Inbox
 from ..reasons import Reason
-from .first_request import Remains, remains_of, shed_headers
-from .inbox import Inbox
-from .polling import PollingTransport
+from .requests.trimmed import Remains, remains_of, shed_headers
 from .state import SessionState, UpgradeState, check_move
 from .traffic import Traffic
-from .transport import SocketTransport, Transport
+from .transports.polling import PollingTransport
+from .transports.transport import SocketTransport, Transport
 
 __all__ = ["Receiver", "Session", "SessionOwner"]
 

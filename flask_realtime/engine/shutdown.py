@@ -9,8 +9,8 @@ from typing import Any
 import gevent
 from gevent.pool import Group
 
+from ..loop.scheduler import Clock
 from ..reasons import Reason
-from .scheduler import Clock
 from .session import Session
 
 __all__ = ["GRACE", "MOMENT", "patience", "see_off", "wait_for_handlers"]

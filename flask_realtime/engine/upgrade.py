@@ -11,10 +11,10 @@ import logging
 from collections.abc import Callable
 
 from ..codec.engine_packet import PROBE, UPGRADE
-from .polling import PollingTransport
 from .session import Session
 from .state import SessionState, UpgradeState
-from .transport import SocketTransport
+from .transports.polling import PollingTransport
+from .transports.transport import SocketTransport
 
 __all__ = ["Probe"]
 

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from ..adapters.base import Adapter, RemoteState, Target
 from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
-from ..engine.hub import HubThread
 from ..errors import AckTimeout, ClusterTimeout
+from ..loop.hub import HubThread
 from ..rooms import room_set
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome
 

@@ -11,9 +11,9 @@ from ..adapters.base import Flags, Target
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
-from ..engine.hub import HubThread
 from ..errors import SocketDisconnected
 from ..functions import require_function
+from ..loop.hub import HubThread
 from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
 from .broadcast import Ack, BroadcastOperator, RoomWords, check_event, check_timeout
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import gevent
 
 from ..adapters.base import Adapter, RemoteState, ServerAck
-from ..adapters.recovery import SavedSession
+from ..adapters.memory_log import SavedSession
 from ..codec.message import Message
 from ..codec.parser import Parser
-from ..engine.hub import HubThread
 from ..events import EventEmitter
 from ..functions import require_event, require_function
+from ..loop.hub import HubThread
 from .admission import deny, refusal_of
 from .broadcast import Broadcaster, BroadcastOperator, check_timeout
 from .handlers import HandlerTable, Runner, describe

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gevent.event import Event
 
 from ..adapters.base import Adapter
-from ..adapters.recovery import SavedSession
+from ..adapters.memory_log import SavedSession
 from ..codec.message import Message
 from ..engine.session import Session
 from ..options import RecoveryOptions

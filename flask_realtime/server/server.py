@@ -18,12 +18,12 @@ from ..adapters.memory import MemoryAdapter
 from ..adapters.urls import adapter_factory
 from ..codec.parser import DefaultParser, Parser
 from ..engine.engine import Engine
-from ..engine.host import Environ, Host, NoHost, StartResponse
-from ..engine.hub import HubThread
-from ..engine.scheduler import Scheduler
+from ..engine.requests.host import Environ, Host, NoHost, StartResponse
 from ..engine.session import Receiver, Session
 from ..engine.shutdown import GRACE
 from ..functions import require_function
+from ..loop.hub import HubThread
+from ..loop.scheduler import Scheduler
 from ..options import Options
 from ..reasons import Reason
 from .broadcast import Broadcaster, BroadcastOperator

@@ -13,8 +13,8 @@ import gevent
 from ..adapters.base import Adapter
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
-from ..engine.hub import HubThread
 from ..errors import ClusterTimeout
+from ..loop.hub import HubThread
 from .acks import Outcome
 from .broadcast import snapshot
 from .handlers import FAILED, Runner

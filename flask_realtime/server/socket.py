@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.base import AckCollector, Flags, RemoteState, Target
-from ..adapters.recovery import SavedSession
+from ..adapters.memory_log import SavedSession
 from ..codec.message import Message
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.session import Session

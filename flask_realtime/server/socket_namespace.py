@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from ..adapters.base import Adapter
 from ..codec.parser import Parser
-from ..engine.hub import HubThread
+from ..loop.hub import HubThread
 from .handlers import HandlerTable, Runner
 from .recovery import Recovery
 

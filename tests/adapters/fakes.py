@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 
 from flask_realtime.adapters.base import AckCollector, Adapter, RemoteState
-from flask_realtime.adapters.bus import BusRecovery, Receiver, RoomWatcher
-from flask_realtime.adapters.messages import Request, Response
+from flask_realtime.adapters.cluster.bus import BusRecovery, Receiver, RoomWatcher
+from flask_realtime.adapters.wire.messages import Request, Response
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser, Parser
 from flask_realtime.codec.socket_packet import Packet

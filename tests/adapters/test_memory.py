@@ -8,7 +8,7 @@ import pytest
 
 from flask_realtime.adapters.base import Adapter, Flags, LocalSockets, Target
 from flask_realtime.adapters.memory import MemoryAdapter, with_offset
-from flask_realtime.adapters.recovery import SavedSession
+from flask_realtime.adapters.memory_log import SavedSession
 from flask_realtime.codec.message import Message
 from flask_realtime.options import RecoveryOptions
 from tests.adapters.contract import EVERYONE, AdapterContract, event, to

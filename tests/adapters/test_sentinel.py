@@ -12,9 +12,9 @@ import pytest
 import redis
 from redis.sentinel import Sentinel
 
-from flask_realtime.adapters.redis_classic import RedisAdapter
-from flask_realtime.adapters.redis_sharded import ShardedRedisAdapter
-from flask_realtime.adapters.redis_streams import RedisStreamsAdapter
+from flask_realtime.adapters.redis.classic import RedisAdapter
+from flask_realtime.adapters.redis.sharded import ShardedRedisAdapter
+from flask_realtime.adapters.redis.streams import RedisStreamsAdapter
 from tests.adapters.redis_world import Cluster, numbers, to, wait_for
 from tests.processes import free_port
 from tests.redis_server import RedisProcess, RedisServer, redis_server

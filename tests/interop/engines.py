@@ -18,9 +18,9 @@ from gevent.pywsgi import WSGIServer
 from flask_realtime import Middleware, Server, Socket
 from flask_realtime.engine.engine import Engine
 from flask_realtime.engine.session import Session
-from flask_realtime.hosts import SocketFinder
+from flask_realtime.hosts.embedded import QuietHandler
+from flask_realtime.hosts.finder import SocketFinder
 from flask_realtime.options import Options
-from flask_realtime.pywsgi import QuietHandler
 
 EVENTS = ("packetCreate", "flush", "drain", "heartbeat", "upgrading", "upgrade")
 

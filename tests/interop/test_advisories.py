@@ -19,7 +19,7 @@ import requests
 import websocket
 
 import flask_realtime
-from flask_realtime.adapters.redis_classic_format import decode_broadcast, decode_request
+from flask_realtime.adapters.wire.classic import decode_broadcast, decode_request
 from tests.fakes import reset
 from tests.frames import BINARY, PING, PONG, TEXT, Compressor, frame
 from tests.interop.running import Servers

@@ -9,8 +9,8 @@ import pytest
 
 from flask_realtime import AckTimeout
 from tests.clients import Later
-from tests.engine.test_hub import Outcome
 from tests.fakes import settle, wait_until
+from tests.loop.test_hub import Outcome
 from tests.server.crowd import Crowd, answer
 
 RESERVED = [

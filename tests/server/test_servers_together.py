@@ -10,12 +10,12 @@ import pytest
 from gevent.event import Event
 
 from flask_realtime import ClusterTimeout, Namespace
-from flask_realtime.adapters.cluster import ClusterAdapter
+from flask_realtime.adapters.cluster.adapter import ClusterAdapter
 from flask_realtime.server.server import BaseServer
 from tests.adapters.fakes import FakeBus
 from tests.clients import Later
-from tests.engine.test_hub import Outcome
 from tests.fakes import settle, wait_until
+from tests.loop.test_hub import Outcome
 from tests.server.together import Together
 from tests.worlds import MakeServer
 

@@ -10,8 +10,8 @@ import pytest
 
 from flask_realtime import AckTimeout, SocketDisconnected
 from tests.clients import Later
-from tests.engine.test_hub import Outcome
 from tests.fakes import deadline, settle, wait_until
+from tests.loop.test_hub import Outcome
 from tests.server.pair import Pair
 from tests.worlds import ServerWorld
 

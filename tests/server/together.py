@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask_realtime.adapters.bus import LoopbackHub
-from flask_realtime.adapters.cluster import ClusterAdapter
+from flask_realtime.adapters.cluster.adapter import ClusterAdapter
+from flask_realtime.adapters.cluster.bus import LoopbackHub
 from flask_realtime.server.server import BaseServer
 from tests.clients import SocketClient
 from tests.fakes import wait_until

@@ -1,0 +1,1 @@
+"""An adapter for many servers over any bus: requests, answers, deadlines; no redis."""

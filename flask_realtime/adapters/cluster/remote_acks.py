@@ -1,0 +1,79 @@
+"""Acknowledgements of this server's clients that another server has asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from ..wire.messages import ClientAnswer, ClientCount
+from .bus import Bus
+
+__all__ = ["RemoteAcks"]
+
+
+class RemoteAcks:
+    """Passes answers on to the server that asked, until the last one or the deadline.
+
+    Args:
+        bus: Reaches that server.
+        origin: Its id.
+        request_id: That of its request.
+    """
+
+    def __init__(self, bus: Bus, origin: str, request_id: str) -> None:
+        self._bus = bus
+        self._origin = origin
+        self._request_id = request_id
+        self._missing = 0
+        self._forget: list[Callable[[], None]] = []
+        self._timer: gevent.Greenlet[..., Any] | None = None
+
+    def on_end(self, forget: Callable[[], None]) -> None:
+        """Call ``forget`` when answers are not passed on any more."""
+        self._forget.append(forget)
+
+    def expect(self, count: int) -> None:
+        """So many clients are asked: the other server waits for that many answers."""
+        self._missing += count
+        self._bus.respond(self._origin, ClientCount(self._request_id, count))
+
+    def start(self, timeout: float) -> None:
+        """Everybody has been asked; they have ``timeout`` seconds."""
+        if self._missing > 0:
+            self._timer = gevent.spawn_later(timeout, self._end)
+        else:
+            self._end()
+
+    def hold(self) -> None:
+        """It is the other server that waits."""
+
+    def release(self) -> None:
+        """It is the other server that waits."""
+
+    def respond(self, *args: Any) -> None:
+        """A client has answered; its first argument counts."""
+        answer = ClientAnswer(self._request_id, args[0] if args else None)
+        self._bus.respond(self._origin, answer)
+        self._settle()
+
+    def lose(self, reason: str) -> None:
+        """A client has left.
+
+        The formats have no word for it: the server that asked waits until its deadline, as
+        Node's does, and gets the answers of the others.
+        """
+        self._settle()
+
+    def _settle(self) -> None:
+        self._missing -= 1
+        if self._missing <= 0 and self._timer is not None:
+            self._timer.kill(block=False)
+            self._end()
+
+    def _end(self) -> None:
+        self._timer = None
+        forget, self._forget = self._forget, []
+        for function in forget:
+            function()

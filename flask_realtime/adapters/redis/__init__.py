@@ -1,0 +1,1 @@
+"""Buses on Redis: connections, publishing, subscribing, streams."""

@@ -1,0 +1,1 @@
+"""The messages of a cluster as values and as bytes: pure, no gevent, no redis."""

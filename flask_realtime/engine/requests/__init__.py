@@ -1,0 +1,1 @@
+"""HTTP requests of the engine: checks, polling, WebSocket handshakes."""

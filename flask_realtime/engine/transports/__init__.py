@@ -1,0 +1,1 @@
+"""Long-polling and WebSocket as carriers of packets."""

@@ -1,0 +1,261 @@
+"""The polling transport: packets wait for a GET, and POSTs bring some.
+
+Engine.IO protocol, "HTTP long-polling".
+
+Rule: a request is answered by whoever called :meth:`PollingTransport.poll` or ``post``; this
+file makes the bodies and knows nothing of WSGI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import gevent
+from gevent import get_hub
+from gevent.hub import Waiter
+
+from ...codec.message import Message
+from ...codec.payload import Payload
+from ...errors import PacketError
+from ...reasons import Reason
+from .transport import SlowClient, TransportOwner
+
+__all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
+
+#: Packets of a POST that are taken before others have their turn: a body may hold half a million.
+_AT_ONCE = 500
+
+
+class Overlap(Exception):
+    """The client has more than one GET, or more than one POST, under way."""
+
+
+class PayloadCodec(Protocol):
+    """Packets to the bodies of responses, and the bodies of POSTs to packets."""
+
+    @property
+    def reads_binary(self) -> bool:
+        """Whether the body of a POST may be binary."""
+
+    def packets(self, message: Message) -> Sequence[bytes]:
+        """Return the packets of a message, as :meth:`encode` takes them."""
+
+    def encode(self, packets: Sequence[bytes]) -> tuple[bytes, bool]:
+        """Return a body, and whether it is binary."""
+
+    def decode(self, body: bytes, is_binary: bool) -> Iterator[str | bytes]:
+        """Yield the packets of a body; raises :exc:`PacketError` where it cannot be read."""
+
+
+class Response:
+    """The body of a polling response, whether it may be compressed and whether it is binary."""
+
+    __slots__ = ("body", "compress", "is_binary")
+
+    def __init__(self, body: bytes, compress: bool = False, is_binary: bool = False) -> None:
+        self.body = body
+        self.compress = compress
+        self.is_binary = is_binary
+
+
+class PollingTransport:
+    """Buffers packets until a GET takes them.
+
+    Args:
+        owner: Who gets the packets of POSTs.
+        max_buffered: Bytes that may wait for a GET.
+        codec: The form of the payloads; that of protocol 4 by default.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_codec",
+        "_compress",
+        "_max_buffered",
+        "_owner",
+        "_packets",
+        "_posting",
+        "_size",
+        "_waiter",
+        "_waking",
+    )
+
+    name = "polling"
+
+    def __init__(
+        self, owner: TransportOwner, max_buffered: int, codec: PayloadCodec | None = None
+    ) -> None:
+        self._codec: PayloadCodec = codec or Payload()
+        self._owner: TransportOwner | None = owner
+        self._max_buffered = max_buffered
+        self._packets: list[bytes] = []
+        self._size = 0
+        self._compress = False
+        self._waiter: Waiter[Response] | None = None
+        self._waking = False
+        self._posting = False
+        self._closing = False
+
+    @property
+    def writable(self) -> bool:
+        """Whether a GET is waiting for a packet."""
+        return self._waiter is not None and not self._packets
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether a GET is under way."""
+        return self._waiter is not None
+
+    @property
+    def reads_binary(self) -> bool:
+        """Whether the body of a POST may be binary."""
+        return self._codec.reads_binary
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes wait for a GET."""
+        return self._size
+
+    def send(self, message: Message) -> None:
+        """Buffer the packets of a message for the next response."""
+        self._compress = self._compress or message.compress
+        for packet in self._codec.packets(message):
+            self._append(packet)
+
+    def send_control(self, packet: str) -> None:
+        """Buffer a packet that is not a message."""
+        self._append(packet.encode())
+
+    def _append(self, packet: bytes) -> None:
+        if self._owner is None:
+            return
+        if self._size + len(packet) > self._max_buffered:
+            error = SlowClient(f"{self._size} bytes wait for the client")
+            # Nothing may follow what was left out.
+            self._max_buffered = 0
+            get_hub().loop.run_callback(self._lost, Reason.TRANSPORT_ERROR, error)
+            return
+        self._packets.append(packet)
+        self._size += len(packet)
+        self._wake()
+
+    def _wake(self) -> None:
+        # In the next round of the hub: packets that are sent together share one response.
+        if self._waiter is not None and not self._waking:
+            self._waking = True
+            get_hub().loop.run_callback(self._answer)
+
+    def _answer(self) -> None:
+        self._waking = False
+        waiter = self._waiter
+        if waiter is not None and (self._packets or self._closing or self._owner is None):
+            self._waiter = None
+            waiter.switch(self.take())
+
+    def take(self) -> Response:
+        """Return the buffered packets as a response, and forget them."""
+        packets, self._packets = self._packets, []
+        compress, self._compress = self._compress, False
+        self._size = 0
+        if self._owner is not None:
+            if self._closing and not packets:
+                packets = [b"6", b"1"]
+                self._lost(Reason.FORCED_CLOSE)
+            else:
+                # What was sent before the end has a response of its own: clients handle a
+                # close packet before the messages in front of it.
+                self._owner.drained()
+        return self._response(packets or [b"1"], compress)
+
+    def _response(self, packets: list[bytes], compress: bool = False) -> Response:
+        body, is_binary = self._codec.encode(packets)
+        return Response(body, compress, is_binary)
+
+    def poll(self) -> Response:
+        """Answer a GET: block until there is a packet or the session ends.
+
+        Raises:
+            Overlap: Another GET is under way; the session is closed.
+        """
+        if self._waiter is not None:
+            self._lost(Reason.TRANSPORT_ERROR, "overlap from client")
+            raise Overlap
+        if self._packets or self._closing or self._owner is None:
+            return self.take()
+        waiter: Waiter[Response] = Waiter()
+        self._waiter = waiter
+        try:
+            response: Response = waiter.get()
+            return response
+        finally:
+            if self._waiter is waiter:
+                self._waiter = None
+
+    def answer_noop(self) -> None:
+        """Answer the GET that is under way, if any, although there is nothing to send."""
+        if self._waiter is not None and not self._packets:
+            self._append(b"6")
+
+    def begin_post(self) -> None:
+        """A POST has arrived.
+
+        Raises:
+            Overlap: Another POST is under way; the session is closed.
+        """
+        if self._posting:
+            self._lost(Reason.TRANSPORT_ERROR, "data request overlap from client")
+            raise Overlap
+        self._posting = True
+
+    def end_post(self) -> None:
+        """The POST is over, whatever became of it."""
+        self._posting = False
+
+    def post(self, body: bytes, is_binary: bool = False) -> None:
+        """Take the packets of a POST; others have their turn between a great many of them.
+
+        Raises:
+            PacketError: One of them cannot be read; the session is closed.
+        """
+        try:
+            for number, packet in enumerate(self._codec.decode(body, is_binary), 1):
+                if self._owner is None:
+                    return
+                self._owner.receive(packet)
+                if number % _AT_ONCE == 0:
+                    gevent.sleep(0)
+        except PacketError as error:
+            self._lost(Reason.PARSE_ERROR, error)
+            raise
+
+    def pause(self) -> None:
+        """Nothing to do: POSTs wait for room in the inbox."""
+
+    def resume(self) -> None:
+        """Nothing to do."""
+
+    def close(self, code: int | None = None) -> None:
+        """Let the next GET take what is buffered and a close packet."""
+        self._closing = True
+        self._wake()
+
+    def abort(self) -> None:
+        """Answer the GET that is under way with what is buffered or a close packet."""
+        self._owner = None
+        self._wake()
+
+    def discard(self) -> list[bytes]:
+        """The upgrade is done: return what is still buffered, and answer a GET with a noop."""
+        packets, self._packets, self._size = self._packets, [], 0
+        self._owner = None
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            get_hub().loop.run_callback(waiter.switch, self._response([b"6"]))
+        return packets
+
+    def _lost(self, reason: str, description: Any = None) -> None:
+        owner, self._owner = self._owner, None
+        self._wake()
+        if owner is not None:
+            owner.lost(reason, description)

@@ -1,0 +1,337 @@
+"""The WebSocket transport: a persistent read watcher and direct, non-blocking sends.
+
+The read callback runs in the hub, decodes frames and hands packets to the owner there and
+then. ``send`` writes to the socket from whichever greenlet emits; what the kernel does not
+take waits in a bounded outbox that a write watcher drains. Nothing here ever blocks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+from base64 import b64decode
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from gevent import get_hub
+
+from ...codec.message import Message, text_packet
+from ...codec.websocket import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Control,
+    FrameDecoder,
+    Inflate,
+    encode_close,
+    encode_frame,
+)
+from ...errors import FrameError
+from ...reasons import Reason
+from ..traffic import Traffic
+from .transport import SlowClient, TransportOwner
+
+__all__ = ["WebSocketTransport"]
+
+logger = logging.getLogger(__name__)
+
+_READ, _WRITE = 1, 2
+#: The first read of a callback; a message that fills it is followed by one large read.
+_SHORT_READ = 4096
+_LONG_READ = 262_144
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_CONTROL_FRAMES = {packet: text_packet(packet) for packet in ("1", "2", "3", "6")}
+
+
+class WebSocketTransport:
+    """Frames over a socket that the host has handed over.
+
+    Args:
+        sock: A gevent socket, plain or TLS; it is switched to non-blocking here.
+        max_size: Bytes of the largest message that is accepted.
+        max_buffered: Bytes that may wait for the client.
+        traffic: Counts the bytes.
+        inflate: Reads compressed messages; ``None`` refuses them.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_decoder",
+        "_max_buffered",
+        "_outbox",
+        "_owner",
+        "_pending",
+        "_reader",
+        "_recv",
+        "_send",
+        "_size",
+        "_socket",
+        "_traffic",
+        "_writer",
+    )
+
+    name = "websocket"
+
+    def __init__(
+        self,
+        sock: Any,
+        max_size: int,
+        max_buffered: int,
+        traffic: Traffic,
+        inflate: Inflate | None = None,
+    ) -> None:
+        sock.settimeout(0)
+        self._socket = sock
+        self._recv: Callable[[int], bytes]
+        self._send: Callable[[bytes | memoryview], int]
+        # A TLS socket's decrypted bytes, which no watcher sees.
+        self._pending: Callable[[], int] | None = getattr(sock, "pending", None)
+        if self._pending is not None:
+            self._recv, self._send = sock.recv, sock.send
+        else:
+            # The descriptor itself: gevent's methods would only add a frame around each call.
+            self._recv = partial(os.read, sock.fileno())
+            self._send = partial(os.write, sock.fileno())
+        self._decoder = FrameDecoder(max_size, inflate)
+        self._max_buffered = max_buffered
+        self._traffic = traffic
+        self._outbox: deque[bytes | memoryview] | None = None
+        self._size = 0
+        self._closing = False
+        self._owner: TransportOwner | None = None
+        self._reader: Any = None
+        self._writer: Any = None
+
+    @property
+    def writable(self) -> bool:
+        """Whether a packet would leave at once."""
+        return not self._outbox and not self._closing and self._send is not _refuse
+
+    @property
+    def buffered_bytes(self) -> int:
+        """How many bytes the kernel has not taken yet."""
+        return self._size
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the transport still holds its socket."""
+        return self._socket is not None
+
+    def start(self, owner: TransportOwner, leftover: bytes = b"") -> None:
+        """Begin to read.
+
+        Args:
+            owner: Who gets the packets.
+            leftover: Bytes that the host had read beyond the request.
+        """
+        self._owner = owner
+        self._reader = get_hub().loop.io(self._socket.fileno(), _READ)
+        self._reader.start(self._on_readable)
+        if leftover:
+            self._take(leftover)
+        if self._pending is not None and self._pending():
+            self._on_readable()
+
+    def hand_over(self, owner: TransportOwner) -> None:
+        """Give what arrives from now on to another owner: the upgrade is done."""
+        self._owner = owner
+
+    # Reading
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._recv(_SHORT_READ)
+            if len(data) == _SHORT_READ:
+                data = self._read_more(data)
+        except _WOULD_BLOCK:
+            return
+        except OSError as error:
+            self._lost(Reason.TRANSPORT_ERROR, error)
+            return
+        if not data:
+            self._lost(Reason.TRANSPORT_CLOSE)
+            return
+        self._traffic.bytes_in += len(data)
+        self._take(data)
+
+    def _read_more(self, data: bytes) -> bytes:
+        try:
+            data += self._recv(_LONG_READ)
+            while self._pending is not None and self._pending():
+                data += self._recv(_LONG_READ)
+        except OSError:
+            # Would block, or the end: the next callback sees it.
+            pass
+        return data
+
+    def _take(self, data: bytes) -> None:
+        for message in self._decoder.receive(data):
+            owner = self._owner
+            if owner is None:
+                return
+            if message.__class__ is str or message.__class__ is bytes:
+                if not self._closing:
+                    owner.receive(message)
+            else:
+                self._take_other(message)  # type: ignore[arg-type]
+
+    def _take_other(self, message: Control | FrameError) -> None:
+        if isinstance(message, FrameError):
+            self._write(encode_close(message.close_code, str(message)))
+            self._lost(Reason.TRANSPORT_ERROR, message)
+        elif message.opcode == PING:
+            self._write(encode_frame(PONG, message.payload))
+        elif message.opcode == CLOSE:
+            if not self._closing:
+                self._write(encode_close(message.code if message.payload else None))
+            self._lost(Reason.TRANSPORT_CLOSE)
+
+    def pause(self) -> None:
+        """Stop reading: TCP pushes back on the client."""
+        if self._reader is not None:
+            self._reader.stop()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._reader is not None:
+            self._reader.start(self._on_readable)
+            if self._pending is not None and self._pending():
+                get_hub().loop.run_callback(self._on_readable)
+
+    # Writing
+
+    def send(self, message: Message) -> None:
+        """Send the frames of a message; never blocks."""
+        frames = message.framed
+        if frames is None:
+            frames = message.frames()
+        # As in `_write`: each delivery of a broadcast comes this way.
+        self._traffic.bytes_out += len(frames)
+        if self._outbox is not None:
+            self._queue(frames)
+            return
+        try:
+            sent = self._send(frames)
+        except OSError as error:
+            self._not_sent(frames, error)
+        else:
+            if sent < len(frames):
+                self._queue(memoryview(frames)[sent:])
+
+    def send_control(self, packet: str) -> None:
+        """Send a packet that is not a message."""
+        self._write(_CONTROL_FRAMES.get(packet) or text_packet(packet))
+
+    def send_packet(self, packet: bytes) -> None:
+        """Send a packet in the form of a polling payload."""
+        if packet[:1] == b"b":
+            self._write(encode_frame(BINARY, b64decode(packet[1:])))
+        else:
+            self._write(encode_frame(TEXT, packet))
+
+    def _write(self, frames: bytes) -> None:
+        self._traffic.bytes_out += len(frames)
+        if self._outbox is not None:
+            self._queue(frames)
+            return
+        try:
+            sent = self._send(frames)
+        except OSError as error:
+            self._not_sent(frames, error)
+        else:
+            if sent < len(frames):
+                self._queue(memoryview(frames)[sent:])
+
+    def _not_sent(self, frames: bytes, error: OSError) -> None:
+        if isinstance(error, _WOULD_BLOCK):
+            self._queue(frames)
+        else:
+            self._broken(error)
+
+    def _queue(self, data: bytes | memoryview) -> None:
+        if self._socket is None:
+            return
+        if self._size + len(data) > self._max_buffered:
+            self._broken(SlowClient(f"{self._size} bytes wait for the client"))
+            return
+        if self._outbox is None:
+            self._outbox = deque()
+        self._outbox.append(data)
+        self._size += len(data)
+        if self._writer is None:
+            self._writer = get_hub().loop.io(self._socket.fileno(), _WRITE)
+            self._writer.start(self._on_writable)
+
+    def _on_writable(self) -> None:
+        outbox = self._outbox
+        try:
+            while outbox:
+                data = outbox[0]
+                sent = self._send(data)
+                self._size -= sent
+                if sent < len(data):
+                    outbox[0] = memoryview(data)[sent:]
+                    return
+                outbox.popleft()
+        except _WOULD_BLOCK:
+            return
+        except OSError as error:
+            self._lost(Reason.TRANSPORT_ERROR, error)
+            return
+        self._outbox = None
+        self._writer = _stop(self._writer)
+        if self._owner is not None:
+            self._owner.drained()
+
+    def _broken(self, error: Exception) -> None:
+        # The emitter goes on: what follows from the loss happens in the hub, not on its stack.
+        # Nothing may follow what was cut off.
+        self._send = _refuse
+        self._outbox = None
+        self._size = 0
+        get_hub().loop.run_callback(self._lost, Reason.TRANSPORT_ERROR, error)
+
+    # The end
+
+    def close(self, code: int | None = None) -> None:
+        """Send what waits and a close frame; the owner's ``lost`` follows the client's answer."""
+        if not self._closing and self._socket is not None:
+            self._write(encode_close(code))
+            self._closing = True
+            self.resume()
+
+    def abort(self) -> None:
+        """Stop both watchers and shut the socket down; the host's greenlet closes it."""
+        self._reader = _stop(self._reader)
+        self._writer = _stop(self._writer)
+        self._owner = self._outbox = None
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            self._recv = self._send = _refuse
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                logger.debug("the peer was gone before the shutdown")
+
+    def _lost(self, reason: str, description: object = None) -> None:
+        owner = self._owner
+        self.abort()
+        if owner is not None:
+            owner.lost(reason, description)
+
+
+def _stop(watcher: Any) -> Any:
+    if watcher is not None:
+        watcher.stop()
+        watcher.close()
+    return None
+
+
+def _refuse(_: object) -> Any:
+    raise ConnectionResetError("the connection is closed")

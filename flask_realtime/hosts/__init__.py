@@ -1,0 +1,1 @@
+"""Everything that depends on the WSGI server around the application."""

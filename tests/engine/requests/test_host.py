@@ -1,0 +1,10 @@
+"""Without a WSGI server that gives its sockets."""
+
+from __future__ import annotations
+
+from flask_realtime.engine.requests.host import NoHost
+from tests.fakes import Answer, request
+
+
+def test_there_is_no_socket() -> None:
+    assert NoHost().find(request(), Answer().start_response) is None  # type: ignore[func-returns-value]

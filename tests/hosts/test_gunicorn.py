@@ -1,0 +1,179 @@
+"""The watch over a gunicorn worker; real ones are in tests/hosts/test_shutdown.py."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+
+from flask_realtime import Server
+from flask_realtime.hosts.gunicorn import Connections, WorkerWatch, find_worker
+from tests.fakes import settle, wait_until
+
+
+class FakeWorker:
+    """What a gunicorn worker shows to its hooks."""
+
+    server_class = None
+
+    def __init__(self, max_requests: int = 0) -> None:
+        self.alive = True
+        self.cfg = SimpleNamespace(max_requests=max_requests, graceful_timeout=1)
+        self.heard: list[int] = []
+        self.sockets: list[Any] = []
+
+    def handle(self, number: int, frame: Any) -> None:
+        self.heard.append(number)
+
+
+@pytest.fixture(autouse=True)
+def signals(quiet_hub: io.StringIO) -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGUSR1)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("gunicorn.workers.ggevent")
+    module.GeventWorker = FakeWorker  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+@pytest.mark.usefixtures("gunicorn")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1])
+def test_a_worker_is_found_by_its_signal_handlers(number: signal.Signals) -> None:
+    assert find_worker() is None
+    worker = FakeWorker()
+    signal.signal(number, worker.handle)
+    assert find_worker() is worker
+
+
+def test_without_gunicorn_there_is_no_worker() -> None:
+    signal.signal(signal.SIGTERM, FakeWorker().handle)
+    assert find_worker() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGINT])
+def test_a_signal_closes_every_server_and_reaches_the_handlers_before(
+    number: signal.Signals,
+) -> None:
+    worker, servers = FakeWorker(), [Server(), Server()]
+    signal.signal(number, worker.handle)
+    for server in servers:
+        WorkerWatch(worker, server).start()
+    os.kill(os.getpid(), number)
+    wait_until(lambda: all(server.engine.is_closed for server in servers))
+    assert worker.heard == [number]
+
+
+def test_signals_that_are_ignored_stay_ignored() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    WorkerWatch(FakeWorker(), Server()).start()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_a_worker_that_stops_by_itself_is_noticed() -> None:
+    worker, server = FakeWorker(), Server()
+    WorkerWatch(worker, server).start()
+    worker.alive = False
+    wait_until(lambda: server.engine.is_closed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_clients_stay_until_the_worker_accepts_no_more_unless_it_is_in_a_hurry(
+    number: signal.Signals,
+) -> None:
+    worker, server = FakeWorker(), Server()
+    listener, _ = pair = socket.socketpair()
+    worker.sockets.append(listener)
+    signal.signal(number, worker.handle)
+    WorkerWatch(worker, server).start()
+    os.kill(os.getpid(), number)
+    wait_until(lambda: worker.heard == [number])
+    assert server.engine.is_refusing
+    settle()
+    assert server.engine.is_closed == (number == signal.SIGQUIT)
+    for end in pair:
+        end.close()
+    wait_until(lambda: server.engine.is_closed)
+
+
+def test_a_forked_process_leaves_the_clients_alone() -> None:
+    worker, server = FakeWorker(), Server()
+    signal.signal(signal.SIGTERM, worker.handle)
+    watch = WorkerWatch(worker, server)
+    watch.start()
+    child = os.fork()
+    if child == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+        gevent.sleep(0.05)
+        os._exit(1 if server.engine.is_closed or worker.heard != [signal.SIGTERM] else 0)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+
+
+def test_max_requests_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "flask_realtime"):
+        WorkerWatch(FakeWorker(), Server()).start()
+        assert caplog.records == []
+        WorkerWatch(FakeWorker(1000), Server()).start()
+        (record,) = caplog.records
+    assert "max_requests = 1000" in record.getMessage()
+    caplog.clear()
+
+
+def test_a_worker_that_does_not_count_requests_is_not_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = FakeWorker(1000)
+    worker.server_class = object  # type: ignore[assignment]
+    WorkerWatch(worker, Server()).start()
+    assert caplog.records == []
+
+
+def test_idle_connections_end_at_once_and_busy_ones_after_their_request() -> None:
+    connections = Connections()
+    pairs = [socket.socketpair() for _ in range(2)]
+    (idle, _), (busy, _) = pairs
+    connections.enter(idle)
+    connections.leave(idle)
+    connections.enter(busy)
+    connections.close_idle()
+    assert idle.recv(1) == b""
+    pairs[1][1].sendall(b"the body")
+    assert busy.recv(100) == b"the body"
+    connections.leave(busy)
+    assert busy.recv(1) == b""
+    busy.sendall(b"the answer")
+    assert pairs[1][1].recv(100) == b"the answer"
+    for pair in pairs:
+        for end in pair:
+            end.close()
+
+
+def test_a_connection_that_is_closed_already_is_no_error() -> None:
+    connections = Connections()
+    one, other = socket.socketpair()
+    connections.enter(one)
+    connections.leave(one)
+    one.close()
+    other.close()
+    connections.close_idle()
+
+
+def test_requests_of_http_2_and_of_unknown_hosts_are_passed_through() -> None:
+    watch = WorkerWatch(FakeWorker(), Server())
+    for environ in ({"SERVER_PROTOCOL": "HTTP/2"}, {"SERVER_PROTOCOL": "HTTP/1.1"}):
+        assert watch.call(lambda environ, start: ["body"], environ, lambda *_: None) == ["body"]

@@ -1,0 +1,338 @@
+"""Handlers run in order on one greenlet, and what waits behind them is bounded."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+from gevent import getcurrent
+from gevent.event import Event
+
+from flask_realtime.loop.inbox import Inbox
+from tests.fakes import deadline, settle, wait_until
+
+
+class World:
+    """An inbox, with what it asked for."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self.asked: list[str] = []
+        self.ran: list[Any] = []
+        self.greenlets: list[Any] = []
+        self.inbox = Inbox(
+            limit, lambda: self.asked.append("pause"), lambda: self.asked.append("resume")
+        )
+        self.host: Any = None
+
+    def lend_greenlet(self) -> None:
+        self.host = gevent.spawn(self.inbox.host)
+        settle()
+
+    def note(self, what: Any) -> None:
+        self.ran.append(what)
+        self.greenlets.append(getcurrent())
+
+    def put(self, what: Any, size: int = 0) -> None:
+        self.inbox.put(self.note, (what,), size)
+
+    def put_in_hub(self, function: Callable[..., Any], *args: Any) -> None:
+        """Put as the read callback does."""
+        gevent.get_hub().loop.run_callback(self.inbox.put, function, args, 0)
+        settle()
+
+    def block(self, size: int = 0) -> Event:
+        release = Event()
+
+        def wait(event: Event) -> None:
+            event.wait()
+            self.note("released")
+
+        self.inbox.put(wait, (release,), size)
+        settle()
+        return release
+
+
+@pytest.fixture(params=["polling", "websocket"])
+def world(request: pytest.FixtureRequest, quiet_hub: io.StringIO) -> Iterator[World]:
+    world = World()
+    if request.param == "websocket":
+        world.lend_greenlet()
+    yield world
+    world.inbox.close()
+    if world.host is not None:
+        with deadline("the end of the host"):
+            world.host.get()
+
+
+@pytest.fixture
+def hosted(quiet_hub: io.StringIO) -> Iterator[World]:
+    world = World()
+    world.lend_greenlet()
+    yield world
+    world.inbox.close()
+    with deadline("the end of the host"):
+        world.host.get()
+
+
+def test_tasks_run_in_order_on_one_greenlet(world: World) -> None:
+    for number in range(50):
+        world.put(number)
+    settle()
+    assert world.ran == list(range(50))
+    assert len(set(world.greenlets)) == 1
+
+
+def test_a_put_never_blocks_and_never_runs_on_the_stack_of_its_caller(world: World) -> None:
+    world.put("a")
+    assert world.ran == []
+    settle()
+    assert getcurrent() not in world.greenlets
+
+
+def test_from_the_hub_an_idle_greenlet_is_switched_to_at_once(hosted: World) -> None:
+    seen: list[list[Any]] = []
+
+    def in_hub() -> None:
+        hosted.inbox.put(hosted.note, ("a",))
+        seen.append(list(hosted.ran))
+
+    gevent.get_hub().loop.run_callback(in_hub)
+    settle()
+    assert seen == [["a"]]
+    assert hosted.greenlets == [hosted.host]
+
+
+def test_tasks_wait_while_a_handler_blocks(world: World) -> None:
+    release = world.block()
+    for number in range(3):
+        world.put(number)
+        world.put_in_hub(world.note, number + 10)
+    assert world.ran == []
+    assert not world.inbox.is_idle
+    release.set()
+    settle()
+    assert world.ran == ["released", 0, 10, 1, 11, 2, 12]
+    assert world.inbox.is_idle
+
+
+def test_order_is_kept_between_tasks_of_the_hub_and_of_requests(world: World) -> None:
+    world.put("first")
+    gevent.get_hub().loop.run_callback(world.inbox.put, world.note, ("second",), 0)
+    settle()
+    assert world.ran == ["first", "second"]
+
+
+def test_a_polling_session_gives_its_greenlet_back_when_nothing_waits(
+    quiet_hub: io.StringIO,
+) -> None:
+    world = World()
+    world.put("a")
+    settle()
+    world.put("b")
+    settle()
+    first, second = world.greenlets
+    assert first is not second
+    assert first.dead
+
+
+def test_a_greenlet_that_is_lent_later_waits_for_the_task_that_runs(
+    quiet_hub: io.StringIO,
+) -> None:
+    world = World()
+    release = world.block()
+    world.put("a")
+    world.lend_greenlet()
+    world.put("b")
+    settle()
+    assert world.ran == []
+    release.set()
+    settle()
+    assert world.ran == ["released", "a", "b"]
+    world.put_in_hub(world.note, "c")
+    assert world.greenlets[-1] is world.host
+    world.inbox.close()
+    with deadline():
+        world.host.get()
+
+
+def test_an_exception_is_logged_and_the_next_task_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for lend in (False, True):
+        world = World()
+        if lend:
+            world.lend_greenlet()
+        with caplog.at_level(logging.ERROR):
+            world.put_in_hub(lambda: 1 // 0)
+            world.put("next")
+            settle()
+        assert world.ran == ["next"]
+        assert caplog.text.count("ZeroDivisionError: ") == 1 + lend
+        world.inbox.close()
+
+
+def test_the_bound_counts_bytes_and_asks_for_a_pause_once(world: World) -> None:
+    release = world.block()
+    for _ in range(4):
+        world.put("x", 4_000)
+    assert world.asked == ["pause"]
+    release.set()
+    settle()
+    assert world.asked == ["pause", "resume"]
+    assert world.ran == ["released"] + ["x"] * 4
+
+
+def test_events_without_data_are_bounded_as_well(world: World) -> None:
+    release = world.block()
+    for _ in range(100):
+        world.put("x")
+    assert world.asked == ["pause"]
+    release.set()
+    settle()
+    assert world.asked == ["pause", "resume"]
+
+
+def test_reading_goes_on_when_half_is_free_and_not_before(world: World) -> None:
+    releases = [Event() for _ in range(4)]
+    first = world.block()
+    for release in releases:
+        world.inbox.put(release.wait, (), 3_000)
+    first.set()
+    settle()
+    assert world.asked == ["pause"]
+    for release, asked in zip(
+        releases, (["pause"], ["pause", "resume"], ["pause", "resume"]), strict=False
+    ):
+        release.set()
+        settle()
+        assert world.asked == asked
+    releases[-1].set()
+    settle()
+
+
+def test_a_post_waits_for_room(world: World) -> None:
+    release = world.block()
+    world.put("x", 20_000)
+    waiter = gevent.spawn(world.inbox.wait_for_room, 5)
+    settle()
+    assert not waiter.ready()
+    release.set()
+    with deadline():
+        waiter.get()
+
+
+def test_a_post_does_not_wait_longer_than_it_may(world: World) -> None:
+    release = world.block()
+    world.put("x", 20_000)
+    with deadline():
+        world.inbox.wait_for_room(0.01)
+    assert world.ran == []
+    release.set()
+    settle()
+
+
+def test_concurrent_tasks_run_beside_a_handler_that_blocks(world: World) -> None:
+    release = world.block()
+    world.inbox.spawn(world.note, ("beside",), 5)
+    settle()
+    assert world.ran == ["beside"]
+    release.set()
+    settle()
+
+
+def test_concurrent_tasks_count_until_they_are_done(world: World) -> None:
+    releases = [Event() for _ in range(3)]
+    for release in releases:
+        world.inbox.spawn(release.wait, (), 4_000)
+    settle()
+    assert world.asked == ["pause"]
+    for release in releases:
+        release.set()
+    wait_until(lambda: world.asked == ["pause", "resume"])
+
+
+def test_a_concurrent_task_that_fails_frees_its_bytes(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.inbox.spawn(lambda: 1 // 0, (), 20_000)
+    settle()
+    assert world.asked == ["pause", "resume"]
+
+
+def test_an_urgent_task_runs_beside_a_handler_that_blocks(world: World) -> None:
+    release = world.block()
+    world.put("later")
+    world.inbox.put_urgent(world.note, ("now",))
+    settle()
+    assert world.ran == ["now"]
+    release.set()
+    settle()
+    assert world.ran == ["now", "released", "later"]
+
+
+def test_an_urgent_task_of_an_idle_inbox_runs_on_its_greenlet(hosted: World) -> None:
+    hosted.inbox.put_urgent(hosted.note, ("now",))
+    settle()
+    assert hosted.greenlets == [hosted.host]
+
+
+def test_dropped_tasks_do_not_run_and_free_their_bytes(world: World) -> None:
+    release = world.block()
+    for _ in range(3):
+        world.put("dropped", 4_000)
+    world.inbox.put(world.ran.append, ("kept",))
+    world.inbox.drop(world.note)
+    assert world.asked == ["pause", "resume"]
+    release.set()
+    settle()
+    assert world.ran == ["released", "kept"]
+
+
+def test_a_handler_may_drop_what_waits_behind_it(world: World) -> None:
+    world.inbox.put(world.inbox.drop, (world.note,))
+    world.put("dropped")
+    settle()
+    assert world.ran == []
+    world.put("after")
+    settle()
+    assert world.ran == ["after"]
+
+
+def test_the_inbox_knows_the_greenlet_that_runs_its_tasks(world: World) -> None:
+    seen: list[bool] = []
+    world.inbox.put(lambda: seen.append(world.inbox.is_running_here), ())
+    world.inbox.spawn(lambda: seen.append(world.inbox.is_running_here), ())
+    settle()
+    assert sorted(seen) == [False, True]
+    assert not world.inbox.is_running_here
+
+
+def test_the_host_is_let_go_after_the_tasks_that_wait(hosted: World) -> None:
+    release = hosted.block()
+    hosted.put("a")
+    hosted.inbox.close()
+    settle()
+    assert not hosted.host.ready()
+    release.set()
+    with deadline():
+        hosted.host.get()
+    assert hosted.ran == ["released", "a"]
+
+
+def test_a_closed_inbox_still_runs_what_is_put(hosted: World) -> None:
+    hosted.inbox.close()
+    with deadline():
+        hosted.host.get()
+    hosted.put("late")
+    settle()
+    assert hosted.ran == ["late"]
+
+
+def test_a_host_that_is_killed_leaves_the_inbox_working(hosted: World) -> None:
+    hosted.host.kill()
+    hosted.put("after")
+    settle()
+    assert hosted.ran == ["after"]
