@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from .adapters.base import Flags, Target
+from .adapters.values import Flags, Target
 from .adapters.wire.classic import Channels, encode_broadcast, encode_request
 from .adapters.wire.messages import (
     Broadcast,

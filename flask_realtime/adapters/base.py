@@ -7,79 +7,24 @@ namespace only as :class:`LocalSockets`; the engine is out of its sight.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet
 from ..events import EventEmitter
 from ..options import RecoveryOptions
-
-if TYPE_CHECKING:
-    from .memory_log import SavedSession
+from .values import RemoteState, SavedSocket, Target
 
 __all__ = [
     "AckCollector",
     "Adapter",
-    "Flags",
     "LocalSocket",
     "LocalSockets",
-    "RemoteState",
     "ServerAck",
-    "Target",
 ]
 
-Rooms = frozenset[str]
 ServerAck = Callable[[Exception | None, list[Any]], Any]
-
-
-class Flags(NamedTuple):
-    """The modifiers of an emit.
-
-    Attributes:
-        volatile: Drop the packet for clients that cannot take it now.
-        compress: Whether it may be compressed.
-        local: Stay on this server.
-        timeout: Seconds that clients have to acknowledge.
-    """
-
-    volatile: bool = False
-    compress: bool = True
-    local: bool = False
-    timeout: float | None = None
-
-
-class Target(NamedTuple):
-    """Whom an operation is for: the union of ``rooms`` without those in ``except_``.
-
-    No rooms at all means every socket of the namespace.
-    """
-
-    rooms: Rooms = frozenset()
-    except_: Rooms = frozenset()
-    flags: Flags = Flags()
-
-    def includes(self, rooms: Rooms) -> bool:
-        """Whether a socket in these rooms is meant."""
-        if not self.except_.isdisjoint(rooms):
-            return False
-        return not self.rooms or not self.rooms.isdisjoint(rooms)
-
-
-class RemoteState(NamedTuple):
-    """What another server tells about one of its sockets.
-
-    Attributes:
-        id: The public id.
-        handshake: Its handshake, as JSON carries it.
-        rooms: Its rooms when it was asked for.
-        data: What the application keeps for it.
-    """
-
-    id: str
-    handshake: dict[str, Any]
-    rooms: list[str]
-    data: dict[str, Any]
 
 
 class AckCollector(Protocol):
@@ -273,14 +218,14 @@ class Adapter(EventEmitter):
         """Return the offset of the newest packet: a client that joins now misses nothing yet."""
         raise NotImplementedError
 
-    def persist_session(self, session: SavedSession) -> None:
+    def persist_session(self, session: SavedSocket) -> None:
         """Keep the state of a socket whose client may come back; its rooms are still known.
 
         It may be called in the hub and must not block.
         """
         raise NotImplementedError
 
-    def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore_session(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it; may block.
 
         Args:
@@ -296,7 +241,7 @@ class Adapter(EventEmitter):
         """
         raise NotImplementedError
 
-    def missed_packets(self, session: SavedSession) -> list[Message] | None:
+    def missed_packets(self, session: SavedSocket) -> list[Message] | None:
         """Return what the client has missed; may block.
 
         Nothing is lost when the socket is readmitted as soon as this returns.
@@ -309,7 +254,7 @@ class Adapter(EventEmitter):
         """
         raise NotImplementedError
 
-    def readmit(self, session: SavedSession) -> None:
+    def readmit(self, session: SavedSocket) -> None:
         """Put a socket back into the rooms of its session."""
         self.add_all(session.sid, session.rooms)
 

@@ -9,15 +9,11 @@ from ..codec.message import Message
 from ..codec.socket_packet import Packet, PacketType
 from ..events import EventEmitter
 from ..options import RecoveryOptions
-from .base import AckCollector, Adapter, LocalSocket, LocalSockets, ServerAck, Target
-from .memory_log import PacketLog, SavedSession, SessionStore
+from .base import AckCollector, Adapter, LocalSocket, LocalSockets, ServerAck
+from .memory_log import PacketLog, SocketStore
+from .values import SavedSocket, Target, with_offset
 
-__all__ = ["MemoryAdapter", "with_offset"]
-
-
-def with_offset(packet: Packet, offset: str) -> Packet:
-    """Return the packet with an offset as its last argument, as clients expect it."""
-    return packet._replace(data=[*packet.data, offset])
+__all__ = ["MemoryAdapter"]
 
 
 class MemoryAdapter(Adapter):
@@ -181,12 +177,12 @@ class MemoryAdapter(Adapter):
         """Return the offset of the newest packet."""
         return self._remembered.log.end
 
-    def persist_session(self, session: SavedSession) -> None:
+    def persist_session(self, session: SavedSocket) -> None:
         """Keep the state of a socket."""
         memory = self._remembered
         memory.sessions.save(memory.clock(), memory.with_joined(session))
 
-    def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore_session(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it."""
         memory = self._remembered
         session = memory.sessions.take(memory.clock(), pid)
@@ -195,11 +191,11 @@ class MemoryAdapter(Adapter):
             return None
         return session._replace(offset=position)
 
-    def missed_packets(self, session: SavedSession) -> list[Message] | None:
+    def missed_packets(self, session: SavedSocket) -> list[Message] | None:
         """Return what the client has missed."""
         return self._remembered.log.since(session.offset, session.joined)
 
-    def readmit(self, session: SavedSession) -> None:
+    def readmit(self, session: SavedSocket) -> None:
         """Put a socket back into the rooms of its session."""
         self._remembered.rejoin(session)
         self.add_all(session.sid, session.rooms)
@@ -241,7 +237,7 @@ class _Memory:
 
     def __init__(self, options: RecoveryOptions, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.sessions = SessionStore(options.max_disconnection_duration)
+        self.sessions = SocketStore(options.max_disconnection_duration)
         self.log = PacketLog(options.max_disconnection_duration, options.max_log_bytes)
         self._joined: dict[str, dict[str, int]] = {}
 
@@ -268,12 +264,12 @@ class _Memory:
         """A socket has left all its rooms."""
         self._joined.pop(sid, None)
 
-    def with_joined(self, session: SavedSession) -> SavedSession:
+    def with_joined(self, session: SavedSocket) -> SavedSocket:
         """Return the session of a socket with what is known of its rooms."""
         joined = self._joined.get(session.sid)
         return session if joined is None else session._replace(joined=dict(joined))
 
-    def rejoin(self, session: SavedSession) -> None:
+    def rejoin(self, session: SavedSocket) -> None:
         """A socket is about to join its rooms again, as if it had never left them."""
         self._joined.setdefault(session.sid, {}).update(session.joined)
 

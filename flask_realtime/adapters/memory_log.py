@@ -10,44 +10,19 @@ from __future__ import annotations
 import re
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 from ..codec.message import Message
-from .base import Target
+from .values import JoinedRooms, SavedSocket, Target
 
-__all__ = ["PacketLog", "Rooms", "SavedSession", "SessionStore", "is_for"]
+__all__ = ["PacketLog", "SocketStore", "is_for"]
 
 #: Bytes that an entry of the log costs beside its text and attachments, and for each room of
 #: its target (measured with CPython 3.11).
 _OVERHEAD, _ROOM = 350, 250
-_NO_ROOMS: Final[Mapping[str, int]] = MappingProxyType({})
 _OFFSET = re.compile(r"([\w-]{6})\.(\d{1,18})", re.ASCII)
-
-#: The rooms of a socket, with the number of the newest packet when it joined each of them.
-Rooms = Mapping[str, int]
-
-
-class SavedSession(NamedTuple):
-    """The state of a socket between two connections.
-
-    Attributes:
-        pid: The private id by which its client asks for it.
-        sid: The public id.
-        rooms: Its rooms, its own id among them.
-        data: What the application kept in ``socket.data``.
-        offset: The last position in the log that the client is known to have reached.
-        joined: Since when it is in its rooms; an adapter's own.
-    """
-
-    pid: str
-    sid: str
-    rooms: frozenset[str]
-    data: dict[str, Any]
-    offset: str
-    joined: Rooms = _NO_ROOMS
 
 
 class _Entry(NamedTuple):
@@ -168,7 +143,7 @@ class PacketLog:
             return None
         return known if least is not None and number < least else told
 
-    def has(self, offset: str, rooms: Rooms) -> bool:
+    def has(self, offset: str, rooms: JoinedRooms) -> bool:
         """Whether everything that was sent to ``rooms`` after ``offset`` is still here."""
         number = self._number(offset)
         if number is None or self._dropped_for_all > number:
@@ -176,7 +151,7 @@ class PacketLog:
         dropped = self._dropped
         return all(dropped.get(room, 0) <= max(number, since) for room, since in rooms.items())
 
-    def since(self, offset: str, rooms: Rooms) -> list[Message] | None:
+    def since(self, offset: str, rooms: JoinedRooms) -> list[Message] | None:
         """Return what was sent to ``rooms`` after ``offset``.
 
         Returns:
@@ -206,7 +181,7 @@ class PacketLog:
         return number if number <= self.last else None
 
 
-def is_for(target: Target, rooms: Rooms, number: int) -> bool:
+def is_for(target: Target, rooms: JoinedRooms, number: int) -> bool:
     """Whether a socket in ``rooms`` was meant by ``target`` when the packet was sent.
 
     Args:
@@ -220,11 +195,11 @@ def is_for(target: Target, rooms: Rooms, number: int) -> bool:
     return not target.rooms or _is_in(rooms, target.rooms, number)
 
 
-def _is_in(rooms: Rooms, names: Iterable[str], number: int) -> bool:
+def _is_in(rooms: JoinedRooms, names: Iterable[str], number: int) -> bool:
     return any(rooms.get(name, number) < number for name in names)
 
 
-class SessionStore:
+class SocketStore:
     """The sessions of clients that may come back; each is handed out once.
 
     Args:
@@ -235,18 +210,18 @@ class SessionStore:
     def __init__(self, max_age: float, max_count: int = 100_000) -> None:
         self._max_age = max_age
         self._max_count = max_count
-        self._sessions: OrderedDict[str, tuple[float, SavedSession]] = OrderedDict()
+        self._sessions: OrderedDict[str, tuple[float, SavedSocket]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def save(self, now: float, session: SavedSession) -> None:
+    def save(self, now: float, session: SavedSocket) -> None:
         """Keep a session."""
         self._sessions[session.pid] = (now, session)
         self._sessions.move_to_end(session.pid)
         self.prune(now)
 
-    def take(self, now: float, pid: str) -> SavedSession | None:
+    def take(self, now: float, pid: str) -> SavedSocket | None:
         """Return a session and forget it."""
         self.prune(now)
         _, session = self._sessions.pop(pid, (0.0, None))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ..adapters.base import Flags, Target
+from ..adapters.values import Flags, Target
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.base import AckCollector, Flags, RemoteState, Target
-from ..adapters.memory_log import SavedSession
+from ..adapters.base import AckCollector
+from ..adapters.values import Flags, RemoteState, SavedSocket, Target
 from ..codec.message import Message
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.session import Session
@@ -214,13 +214,13 @@ class Socket(Listening, RoomWords):
 
     # What the namespace and the client call
 
-    def restore(self, session: SavedSession) -> None:
+    def restore(self, session: SavedSocket) -> None:
         """Become the socket that the client had before; it is not connected yet."""
         self.recovered = True
         self.pid, self.known_offset = session.pid, session.offset
         self.data = session.data
 
-    def welcome(self, session: SavedSession | None = None, missed: Iterable[Message] = ()) -> None:
+    def welcome(self, session: SavedSocket | None = None, missed: Iterable[Message] = ()) -> None:
         """The namespace has let the client in: tell it.
 
         Args:

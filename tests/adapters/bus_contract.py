@@ -21,7 +21,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from flask_realtime.adapters.base import Flags, RemoteState, Target
+from flask_realtime.adapters.values import Flags, RemoteState, Target
 from flask_realtime.errors import ClusterTimeout
 from tests.adapters.contract import EVERYONE, event
 from tests.adapters.fakes import FakeSocket

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.adapters.base import Adapter, Flags, LocalSockets, Target
+from flask_realtime.adapters.base import Adapter, LocalSockets
+from flask_realtime.adapters.values import Flags, Target
 from flask_realtime.codec.socket_packet import Packet, PacketType
 from tests.adapters.fakes import FakeCollector, FakeNamespace, FakeSocket
 from tests.fakes import wait_until

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
-from flask_realtime.adapters.base import AckCollector, Adapter, RemoteState
+from flask_realtime.adapters.base import AckCollector, Adapter
 from flask_realtime.adapters.cluster.bus import BusRecovery, Receiver, RoomWatcher
+from flask_realtime.adapters.values import RemoteState
 from flask_realtime.adapters.wire.messages import Request, Response
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser, Parser
@@ -156,6 +157,23 @@ class FakeBus:
 
     def close(self) -> None:
         self.closes += 1
+
+
+class FakeReceiver:
+    """Keeps what other servers send, in place of the adapter of a namespace."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[Request, str, str | None]] = []
+        self.responses: list[tuple[Response, str]] = []
+
+    def has_room(self, room: str) -> bool:
+        return False
+
+    def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
+        self.requests.append((request, origin, offset))
+
+    def on_response(self, response: Response, origin: str) -> None:
+        self.responses.append((response, origin))
 
 
 class FakeCollector:

@@ -10,8 +10,8 @@ from typing import Any
 
 import gevent
 
-from flask_realtime.adapters.base import Flags, Target
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
+from flask_realtime.adapters.values import Flags, Target
 from flask_realtime.codec.socket_packet import Packet, PacketType
 from tests.adapters.fakes import FakeNamespace, FakeSocket
 from tests.processes import Late

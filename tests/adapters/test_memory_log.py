@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_realtime.adapters.base import Target
-from flask_realtime.adapters.memory_log import PacketLog, SavedSession, SessionStore, is_for
+from flask_realtime.adapters.memory_log import PacketLog, SocketStore, is_for
+from flask_realtime.adapters.values import SavedSocket, Target
 from flask_realtime.codec.message import Message
 
 EVERYONE = Target()
@@ -29,8 +29,8 @@ def rooms(*names: str, since: int = 0) -> dict[str, int]:
     return dict.fromkeys(names, since)
 
 
-def session(pid: str) -> SavedSession:
-    return SavedSession(pid, "sid", frozenset(), {}, "")
+def session(pid: str) -> SavedSocket:
+    return SavedSocket(pid, "sid", frozenset(), {}, "")
 
 
 def texts(found: list[Message] | None) -> list[bytes | None] | None:
@@ -338,14 +338,14 @@ def test_the_log_stays_within_both_bounds(packets: list[tuple[int, int]]) -> Non
 
 
 def test_a_session_is_handed_out_once() -> None:
-    store = SessionStore(max_age=10)
+    store = SocketStore(max_age=10)
     store.save(0, session("a"))
     assert store.take(1, "a") == session("a")
     assert store.take(1, "a") is None
 
 
 def test_a_session_is_kept_as_long_as_was_said() -> None:
-    store = SessionStore(max_age=10)
+    store = SocketStore(max_age=10)
     store.save(0, session("a"))
     assert store.take(10, "a") == session("a")
     store.save(20, session("a"))
@@ -354,7 +354,7 @@ def test_a_session_is_kept_as_long_as_was_said() -> None:
 
 
 def test_sessions_that_expired_are_forgotten_oldest_first() -> None:
-    store = SessionStore(max_age=10)
+    store = SocketStore(max_age=10)
     for now, pid in enumerate("abc"):
         store.save(now, session(pid))
     store.save(5, session("a"))  # it was lost once more
@@ -365,7 +365,7 @@ def test_sessions_that_expired_are_forgotten_oldest_first() -> None:
 
 
 def test_beyond_the_bound_the_oldest_session_goes() -> None:
-    store = SessionStore(max_age=10, max_count=2)
+    store = SocketStore(max_age=10, max_count=2)
     for pid in "abc":
         store.save(0, session(pid))
     assert len(store) == 2

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import gevent
 import pytest
 
-from flask_realtime.adapters.base import Adapter, Flags, Target
+from flask_realtime.adapters.base import Adapter
+from flask_realtime.adapters.values import Flags, Target
 from flask_realtime.errors import AckTimeout
 from flask_realtime.server.acks import BroadcastAcks, Outcome
 from tests.adapters import contract

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_realtime import AckTimeout, RemoteSocket, Socket, SocketDisconnected
-from flask_realtime.adapters.base import RemoteState
+from flask_realtime.adapters.values import RemoteState
 from flask_realtime.server.remote_socket import RemoteHandshake
 from tests.clients import Later, drain
 from tests.fakes import settle, wait_until

@@ -18,9 +18,9 @@ from ...codec.message import Message
 from ...codec.socket_packet import Packet, PacketType
 from ...errors import ClusterTimeout
 from ...options import RecoveryOptions
-from ..base import AckCollector, Adapter, LocalSockets, ServerAck, Target
-from ..memory import MemoryAdapter, with_offset
-from ..memory_log import SavedSession
+from ..base import AckCollector, Adapter, LocalSockets, ServerAck
+from ..memory import MemoryAdapter
+from ..values import SavedSocket, Target, with_offset
 from ..wire.messages import (
     AllRooms,
     AllSockets,
@@ -359,15 +359,15 @@ class ClusterAdapter(Adapter):
         """Return the offset of the newest packet."""
         return self._kept.current_offset()
 
-    def persist_session(self, session: SavedSession) -> None:
+    def persist_session(self, session: SavedSocket) -> None:
         """Keep the state of a socket."""
         self._kept.persist(session)
 
-    def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore_session(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it; may block."""
         return self._kept.restore(pid, offset)
 
-    def missed_packets(self, session: SavedSession) -> list[Message] | None:
+    def missed_packets(self, session: SavedSocket) -> list[Message] | None:
         """Return what the client has missed; may block."""
         return self._kept.missed(session, self.namespace.parser.encode)
 

@@ -1,27 +1,17 @@
-"""What carries messages between the servers of a cluster: one bus for each namespace.
-
-:class:`LoopbackHub` is a bus inside one process, for tests of applications and of adapters.
-"""
+"""What carries messages between the servers of a cluster: one bus for each namespace."""
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from ...codec.message import Message
 from ...codec.socket_packet import Packet
 from ...options import RecoveryOptions
-from ..base import Target
-from ..memory_log import SavedSession
+from ..values import SavedSocket, Target
 from ..wire.messages import Broadcast, Request, Response
-from ..wire.node import decode, message_of
-from ..wire.values import plain
 
-__all__ = ["Bus", "BusRecovery", "LoopbackBus", "LoopbackHub", "Receiver", "RoomWatcher", "deliver"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Bus", "BusRecovery", "Receiver", "RoomWatcher", "deliver"]
 
 
 class RoomWatcher(Protocol):
@@ -81,14 +71,14 @@ class BusRecovery(Protocol):
     def current_offset(self) -> str:
         """Return the offset of the newest packet."""
 
-    def persist(self, session: SavedSession) -> None:
+    def persist(self, session: SavedSocket) -> None:
         """Keep the state of a socket."""
 
-    def restore(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it; may block."""
 
     def missed(
-        self, session: SavedSession, encode: Callable[[Packet], Message]
+        self, session: SavedSocket, encode: Callable[[Packet], Message]
     ) -> list[Message] | None:
         """Return what was sent to the session after its offset; may block."""
 
@@ -142,109 +132,3 @@ def deliver(
         receiver.on_response(message, origin)
     else:
         receiver.on_request(message, origin, offset)
-
-
-class LoopbackHub:
-    """Joins adapters of one process into a cluster.
-
-    What they say to each other arrives at once, and as it would from elsewhere: copied, and
-    refused where it could not be carried.
-    """
-
-    def __init__(self) -> None:
-        self._listening: dict[LoopbackBus, Receiver] = {}
-
-    def bus(self, namespace: str = "/") -> LoopbackBus:
-        """Return the bus of one more server for a namespace."""
-        return LoopbackBus(self, namespace)
-
-    def count(self, namespace: str) -> int:
-        """Return how many servers listen."""
-        return sum(bus.namespace == namespace for bus in self._listening)
-
-    def join(self, bus: LoopbackBus, receiver: Receiver) -> None:
-        """Begin to pass messages to a server."""
-        self._listening[bus] = receiver
-
-    def leave(self, bus: LoopbackBus) -> None:
-        """Pass no more messages to a server."""
-        self._listening.pop(bus, None)
-
-    def publish(self, sender: LoopbackBus, request: Request) -> None:
-        """Pass a request to all servers but its sender."""
-        kind, data = message_of(request)
-        data = plain(data, finite=True)
-        for bus in list(self._listening):
-            if bus is not sender:
-                self._pass(sender, bus, kind, data)
-
-    def respond(self, sender: LoopbackBus, origin: str, response: Response) -> None:
-        """Pass a response to the server that has asked."""
-        kind, data = message_of(response)
-        data = plain(data, finite=True)
-        for bus in list(self._listening):
-            if bus.uid == origin:
-                self._pass(sender, bus, kind, data)
-
-    def _pass(self, sender: LoopbackBus, bus: LoopbackBus, kind: int, data: Any) -> None:
-        message = {
-            "uid": sender.uid,
-            "nsp": sender.namespace,
-            "type": kind,
-            "data": plain(data),
-        }
-        receiver = self._listening.get(bus)
-        if receiver is None:
-            return  # it has left meanwhile
-        try:
-            found = decode(message, bus.namespace)
-            if found is not None:
-                deliver(receiver, *found)
-        except ValueError as error:
-            bus.malformed += 1
-            logger.debug("! a malformed message: %s", error)
-
-
-class LoopbackBus:
-    """See :class:`Bus`."""
-
-    def __init__(self, hub: LoopbackHub, namespace: str) -> None:
-        self.uid = secrets.token_hex(8)
-        self.namespace = namespace
-        self.malformed = 0
-        self._hub = hub
-
-    def start(self, receiver: Receiver) -> None:
-        """Begin to listen."""
-        self._hub.join(self, receiver)
-
-    def publish(self, request: Request) -> None:
-        """Pass a request on, at once."""
-        self._hub.publish(self, request)
-
-    def respond(self, origin: str, response: Response) -> None:
-        """Pass a response on, at once."""
-        try:
-            self._hub.respond(self, origin, response)
-        except (TypeError, ValueError) as error:
-            logger.error("! an answer to another server cannot be sent: %s", error)
-
-    def server_count(self) -> int:
-        """Return how many servers listen."""
-        return self._hub.count(self.namespace)
-
-    def recover(self, options: RecoveryOptions) -> BusRecovery | None:
-        """Return nothing: packets are not kept."""
-        return None
-
-    @property
-    def room_watcher(self) -> None:
-        """Nobody."""
-
-    def stats(self) -> dict[str, int]:
-        """Return counters."""
-        return {"malformed": self.malformed}
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._hub.leave(self)

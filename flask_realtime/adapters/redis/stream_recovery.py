@@ -18,10 +18,8 @@ from gevent.event import AsyncResult, Event
 from ...codec.message import Message
 from ...codec.socket_packet import Packet
 from ...options import RecoveryOptions
-from ..base import Target
 from ..cluster.request_queue import RequestQueue
-from ..memory import with_offset
-from ..memory_log import SavedSession
+from ..values import SavedSocket, Target, with_offset
 from ..wire.messages import Broadcast
 from ..wire.streams import decode_entry, id_after, is_offset, order_of
 from ..wire.values import pack, strings, unpack
@@ -184,7 +182,7 @@ class StreamRecovery:
 
     # Sessions
 
-    def persist(self, session: SavedSession) -> None:
+    def persist(self, session: SavedSocket) -> None:
         """Keep the state of a socket."""
         values = {
             "sid": session.sid,
@@ -205,7 +203,7 @@ class StreamRecovery:
         words = ("SET", key, text, "PX", self._expiry, "NX")
         self._publisher.send(Command(words, on_answer))
 
-    def restore(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it; blocks."""
         if len(pid) > _MAX_PID or not (offset is None or is_offset(offset)):
             return None
@@ -248,7 +246,7 @@ class StreamRecovery:
     # What was missed
 
     def missed(
-        self, session: SavedSession, encode: Callable[[Packet], Message]
+        self, session: SavedSocket, encode: Callable[[Packet], Message]
     ) -> list[Message] | None:
         """Return what was sent to the session after its offset; blocks."""
         noted: list[_Applied] = []
@@ -270,7 +268,7 @@ class StreamRecovery:
             self._noting = [item for item in self._noting if item is not noted]
 
     def _read(
-        self, session: SavedSession, encode: Callable[[Packet], Message]
+        self, session: SavedSocket, encode: Callable[[Packet], Message]
     ) -> tuple[list[Message], Order] | None:
         last, found = session.offset, []
         for _ in range(_PAGES):
@@ -307,11 +305,11 @@ class StreamRecovery:
         return broadcast if kept else None
 
 
-def _session_from(text: bytes | str) -> SavedSession | None:
+def _session_from(text: bytes | str) -> SavedSocket | None:
     try:
         found = unpack(base64.b64decode(text, validate=True))
         data = found.get("data")
-        return SavedSession(
+        return SavedSocket(
             str(found["pid"]),
             str(found["sid"]),
             frozenset(strings(found["rooms"])),

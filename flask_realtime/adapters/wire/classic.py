@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ...codec.socket_packet import Packet
-from ..base import Target
+from ..values import Target
 from .messages import (
     AllRooms,
     AllSockets,

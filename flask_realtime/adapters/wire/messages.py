@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...codec.socket_packet import Packet
-from ..base import RemoteState, Target
+from ..values import RemoteState, Target
 
 __all__ = [
     "AllRooms",

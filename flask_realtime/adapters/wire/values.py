@@ -16,7 +16,7 @@ from typing import Any, Final
 from ...codec.json_codec import best_codec, plain_default
 from ...codec.socket_packet import Packet, PacketType
 from ...extras import optional
-from ..base import Flags, RemoteState, Target
+from ..values import Flags, RemoteState, Target
 
 __all__ = [
     "count_from",

@@ -10,10 +10,10 @@ from typing import Any
 import gevent
 import pytest
 
-from flask_realtime.adapters.base import Adapter, Flags, LocalSockets, RemoteState, Target
+from flask_realtime.adapters.base import Adapter, LocalSockets
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
-from flask_realtime.adapters.cluster.bus import LoopbackHub
-from flask_realtime.adapters.memory_log import SavedSession
+from flask_realtime.adapters.cluster.loopback import LoopbackHub
+from flask_realtime.adapters.values import Flags, RemoteState, SavedSocket, Target
 from flask_realtime.adapters.wire.messages import (
     AllRooms,
     AllSockets,
@@ -336,7 +336,7 @@ class FakeRecovery:
         self.published: list[Broadcast] = []
         self.offset: str | None = "7-0"
         self.skipped: frozenset[str] = frozenset()
-        self.sessions: dict[str, SavedSession] = {}
+        self.sessions: dict[str, SavedSocket] = {}
 
     @property
     def may_wait_here(self) -> bool:
@@ -353,13 +353,13 @@ class FakeRecovery:
     def current_offset(self) -> str:
         return "6-0"
 
-    def persist(self, session: SavedSession) -> None:
+    def persist(self, session: SavedSocket) -> None:
         self.sessions[session.pid] = session
 
-    def restore(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore(self, pid: str, offset: str | None) -> SavedSocket | None:
         return self.sessions.pop(pid, None)
 
-    def missed(self, session: SavedSession, encode: Any) -> list[Message] | None:
+    def missed(self, session: SavedSocket, encode: Any) -> list[Message] | None:
         return [encode(event("missed"))]
 
 
@@ -430,7 +430,7 @@ def test_without_recovery_clients_get_no_offset(server: Server) -> None:
 
 def test_sessions_are_kept_by_the_bus(keeping: tuple[Server, FakeRecovery]) -> None:
     server, recovery = keeping
-    session = SavedSession("pid", "a", frozenset({"a"}), {}, "5-0")
+    session = SavedSocket("pid", "a", frozenset({"a"}), {}, "5-0")
     server.adapter.persist_session(session)
     assert recovery.sessions == {"pid": session}
     assert server.adapter.restore_session("pid", None) == session

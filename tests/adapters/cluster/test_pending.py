@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flask_realtime.adapters.base import RemoteState
 from flask_realtime.adapters.cluster.pending import BroadcastRequest, Gathering, Peers, RequestTable
+from flask_realtime.adapters.values import RemoteState
 from flask_realtime.adapters.wire.messages import (
     ClientAnswer,
     ClientCount,

@@ -11,8 +11,8 @@ from typing import Any
 import gevent
 import pytest
 
-from flask_realtime.adapters.memory_log import SavedSession
 from flask_realtime.adapters.redis.streams import RedisStreamsAdapter
+from flask_realtime.adapters.values import SavedSocket
 from flask_realtime.adapters.wire.values import pack
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser
@@ -53,12 +53,12 @@ def make(redis_server: RedisServer) -> Iterator[Callable[..., list[Server]]]:
         cluster.close()
 
 
-def session(server: Server, pid: str = "pid", rooms: frozenset[str] = ROOMS) -> SavedSession:
+def session(server: Server, pid: str = "pid", rooms: frozenset[str] = ROOMS) -> SavedSocket:
     offset = server.adapter.current_offset()
-    return SavedSession(pid, "sid", rooms, {"name": "é", "bytes": b"\xff"}, offset)
+    return SavedSocket(pid, "sid", rooms, {"name": "é", "bytes": b"\xff"}, offset)
 
 
-def keep(server: Server, state: SavedSession, redis: RedisServer) -> None:
+def keep(server: Server, state: SavedSocket, redis: RedisServer) -> None:
     server.adapter.persist_session(state)
     wait_for(lambda: redis.client.exists(KEY + state.pid))
 
@@ -80,7 +80,7 @@ def decoded(message: Message) -> list[Any]:
     return data
 
 
-def back(server: Server, state: SavedSession, offset: str | None = None) -> list[Any] | None:
+def back(server: Server, state: SavedSocket, offset: str | None = None) -> list[Any] | None:
     """Restore a session as the server does, and return what was missed."""
     found = server.adapter.restore_session(state.pid, offset)
     if found is None:
@@ -264,7 +264,7 @@ def test_a_session_of_a_node_server_is_recovered_from_what_its_client_says(
     theirs = {"sid": "sid", "pid": "pid", "rooms": ["sid", "red"], "data": {"a": 1}}
     redis_server.client.set(KEY + "pid", base64.b64encode(pack(theirs)))
     found = one.adapter.restore_session("pid", offset)
-    assert found == SavedSession("pid", "sid", ROOMS, {"a": 1}, offset)
+    assert found == SavedSocket("pid", "sid", ROOMS, {"a": 1}, offset)
 
 
 def test_data_that_cannot_be_packed_raises(make: Callable[..., list[Server]]) -> None:
@@ -323,7 +323,7 @@ def test_nothing_is_lost_or_doubled_while_others_emit(
         """A client that is cut off again and again."""
         got: list[list[Any]] = []
         rooms, offset, visits = frozenset({name, "red"}), servers[0].adapter.current_offset(), 0
-        state = SavedSession(f"pid {name}", name, rooms, {}, offset)
+        state = SavedSocket(f"pid {name}", name, rooms, {}, offset)
         while True:
             server = servers[visits % 2]
             if visits:
