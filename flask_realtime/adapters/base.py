@@ -19,6 +19,7 @@ from .values import RemoteState, SavedSocket, Target
 __all__ = [
     "AckCollector",
     "Adapter",
+    "AdapterFactory",
     "LocalSocket",
     "LocalSockets",
     "ServerAck",
@@ -261,3 +262,8 @@ class Adapter(EventEmitter):
     def prune(self) -> bool:
         """Forget what is too old; return whether something is left."""
         return False
+
+
+#: What makes the adapter of a namespace: a class of adapters is one, and so is any function
+#: ``fn(namespace)``. The option ``adapter`` of a server takes it.
+AdapterFactory = Callable[[LocalSockets], Adapter]
