@@ -10,6 +10,7 @@ from ...codec.socket_packet import Packet
 from ...options import RecoveryOptions
 from ..values import SavedSocket, Target
 from ..wire.messages import Broadcast, Request, Response
+from .request_queue import RequestQueue
 
 __all__ = ["Bus", "BusRecovery", "Receiver", "RoomWatcher", "deliver"]
 
@@ -125,10 +126,28 @@ class Bus(Protocol):
 
 
 def deliver(
-    receiver: Receiver, origin: str, message: Request | Response, offset: str | None = None
+    receiver: Receiver,
+    origin: str,
+    message: Request | Response,
+    offset: str | None = None,
+    *,
+    requests: RequestQueue | None = None,
+    size: int = 0,
 ) -> None:
-    """Pass a message on as what it is."""
+    """Pass a message on as what it is: a response at once, a request in its turn.
+
+    Args:
+        receiver: Takes it.
+        origin: The id of the server that has sent it; empty where the format does not tell.
+        message: The request or response.
+        offset: The position of a broadcast, where the bus keeps packets.
+        requests: Where a request waits for its turn. A bus that reads on a greenlet of its
+            own needs one, since a request may block; without one it is served here and now.
+        size: The bytes of the message, for the bound of ``requests``.
+    """
     if isinstance(message, Response):
         receiver.on_response(message, origin)
-    else:
+    elif requests is None:
         receiver.on_request(message, origin, offset)
+    else:
+        requests.put(receiver.on_request, message, origin, offset, size=size)

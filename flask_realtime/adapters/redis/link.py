@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ import gevent
 from gevent.monkey import is_module_patched
 
 from ...extras import optional
+from .client import redis_client
 
 __all__ = ["RedisLink", "error_code", "redis_errors"]
 
@@ -100,12 +101,7 @@ class RedisLink:
 
     def __init__(self, client: Any) -> None:
         self._redis = optional("redis", "redis")
-        optional("msgpack", "redis")
-        if isinstance(client, (str, bytes)):
-            url = str(client, "utf-8") if isinstance(client, bytes) else client
-            client = self._redis.Redis.from_url(url)
-        elif not hasattr(client, "execute_command"):
-            raise TypeError(f"a Redis URL or client is needed, not {type(client).__name__}")
+        client = redis_client(client)
         if not is_module_patched("socket"):
             raise RuntimeError(
                 "Redis needs gevent's sockets: begin the program with "
@@ -128,13 +124,6 @@ class RedisLink:
     def node_of(self, key: str) -> Any:
         """Return the name of the node that has a key or a sharded channel."""
         return self._given.get_node_from_key(key).name if self.is_cluster else None
-
-    def nodes_of(self, keys: Iterable[str]) -> dict[Any, list[str]]:
-        """Return keys by their nodes; without a cluster there is one, ``None``."""
-        found: dict[Any, list[str]] = {}
-        for key in keys:
-            found.setdefault(self.node_of(key), []).append(key)
-        return found
 
     def refresh(self) -> None:
         """Something has moved, or has failed: ask a Redis Cluster who has what; may block."""

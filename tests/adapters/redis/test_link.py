@@ -191,11 +191,10 @@ def test_keys_lie_on_the_nodes_of_a_cluster(redis_nodes: RedisCluster) -> None:
     with ClusterClient(host="127.0.0.1", port=redis_nodes.servers[0].port) as client:
         link = RedisLink(client)
         names = [f"key {number}" for number in range(30)]
-        found = link.nodes_of(names)
-        assert len(found) == 3
-        assert sorted(name for names in found.values() for name in names) == sorted(names)
+        found = [link.node_of(name) for name in names]
+        assert {*found} == {f"127.0.0.1:{node.port}" for node in redis_nodes.servers}
         link.refresh()
-        assert link.nodes_of(names) == found
+        assert [link.node_of(name) for name in names] == found
 
 
 def test_a_node_that_has_left_a_cluster_is_asked_no_more() -> None:
@@ -236,7 +235,7 @@ def is_answered(question: Callable[[], Any]) -> bool:
 
 
 def test_without_a_cluster_there_is_one_node() -> None:
-    assert RedisLink("redis://").nodes_of(["a", "b"]) == {None: ["a", "b"]}
+    assert RedisLink("redis://").node_of("a") is None
 
 
 @pytest.mark.parametrize("url", ["http://x", "redis", "", "redis://localhost:port"])
