@@ -46,7 +46,7 @@ class AckCollector(Protocol):
     def respond(self, *args: Any) -> None:
         """A client has answered."""
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """A client that was asked has left."""
 
 

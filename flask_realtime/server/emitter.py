@@ -138,7 +138,7 @@ class SocketEmitter(RoomWords):
             forget = lambda: socket.acks.discard(ack_id)  # noqa: E731
             pending = CallbackAck(self._nsp.callback(ack, socket), self._flags.timeout, forget)
             if socket.end_reason:
-                pending.lose(socket.end_reason)
+                pending.disconnected(socket.end_reason)
             else:
                 socket.acks.add(ack_id, pending)
         socket.deliver(packet, message, self._flags.volatile)

@@ -332,7 +332,7 @@ class Socket(Listening, RoomWords):
             return
         self._enter(SocketState.DISCONNECTING)
         self._end = (reason, description)
-        self.acks.lose_all(reason)
+        self.acks.disconnected(reason)
         last = (*self.handlers.get("disconnecting"), *self._nsp.handlers.get("disconnecting"))
         if not last:
             self._leave(reason)
@@ -383,7 +383,7 @@ class Socket(Listening, RoomWords):
         self._nsp.adapter.remove_all(self.id)
         self._nsp.forget(self)
         self.client.remove(self)
-        self.acks.lose_all(reason)
+        self.acks.disconnected(reason)
 
     def _enter(self, state: SocketState) -> None:
         check_move(self.state, state)

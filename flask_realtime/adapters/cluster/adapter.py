@@ -39,7 +39,7 @@ from ..wire.messages import (
 )
 from ..wire.values import plain
 from .bus import Bus, BusRecovery
-from .pending import BroadcastRequest, Gathering, Peers, RequestTable
+from .pending import BroadcastRequest, Peers, PendingResponses, RequestTable
 from .remote_acks import RemoteAcks
 
 __all__ = ["ClusterAdapter"]
@@ -156,7 +156,7 @@ class ClusterAdapter(Adapter):
             return
         offset = recovery.publish(Broadcast(packet, target))
         if offset is not None:
-            target = recovery.applying(offset, packet, target)
+            target = recovery.delivering(offset, packet, target)
         self._deliver(packet, target, offset)
 
     def _deliver(self, packet: Packet, target: Target, offset: str | None) -> None:
@@ -210,11 +210,11 @@ class ClusterAdapter(Adapter):
             raise ClusterTimeout(f"the other servers are out of reach: {error}", found) from None
         if others <= 0:
             return found
-        gathering = Gathering(others, self._peers)
-        request_id = self._requests.add(gathering)
+        pending = PendingResponses(others, self._peers)
+        request_id = self._requests.add(pending)
         try:
             self._bus.publish(make(request_id))
-            return gathering.wait(timeout, found)
+            return pending.wait(timeout, found)
         finally:
             self._requests.discard(request_id)
 

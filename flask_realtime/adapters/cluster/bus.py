@@ -63,7 +63,7 @@ class BusRecovery(Protocol):
             ``None`` when the offset is not known in time; the broadcast is on its way then.
         """
 
-    def applying(self, offset: str, packet: Packet, target: Target) -> Target:
+    def delivering(self, offset: str, packet: Packet, target: Target) -> Target:
         """Note that a broadcast is delivered now; return whom it is for.
 
         Sockets that were recovered beyond it have it already.

@@ -17,7 +17,7 @@ from ...errors import ClusterTimeout
 from ..base import AckCollector
 from ..wire.messages import ClientAnswer, ClientCount, Response, ServerAnswer, SocketsFound
 
-__all__ = ["BroadcastRequest", "Gathering", "Peers", "Pending", "RequestTable"]
+__all__ = ["BroadcastRequest", "PendingResponses", "Peers", "Pending", "RequestTable"]
 
 #: Ids of servers that are remembered.
 _MAX_PEERS = 1000
@@ -88,7 +88,7 @@ class Peers:
         return sorted(left[-missing:])
 
 
-class Gathering:
+class PendingResponses:
     """One answer from each of the other servers, for a greenlet that waits.
 
     Args:

@@ -29,7 +29,7 @@ class Backoff:
         """It worked."""
         self._next = self._first
 
-    def wait(self) -> float:
+    def next_delay(self) -> float:
         """Return how long to wait now: between half and all of it, so that nobody is in step."""
         seconds, self._next = self._next, min(self._next * 2, self._most)
         return seconds * (0.5 + 0.5 * self._chance())

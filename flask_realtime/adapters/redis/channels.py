@@ -19,9 +19,9 @@ __all__ = ["Handler", "RedisChannels"]
 logger = logging.getLogger(__name__)
 
 #: Seconds that a server which has just begun has for its subscriptions.
-_READY = 5.0
+_READY_TIMEOUT = 5.0
 #: Seconds that Redis has to say how many servers listen.
-_COUNT = 2.0
+_COUNT_TIMEOUT = 2.0
 
 Handler = Callable[[str, bytes], None]
 
@@ -61,7 +61,7 @@ class RedisChannels:
             self._handlers[channel] = (*self._others(channel, handler), handler)
         if self._sharded:
             for channel in channels:
-                self._place(channel, awaited)
+                self._subscribe_at_node(channel, awaited)
         else:
             self._subscriber(None).subscribe("SUBSCRIBE", *channels, awaited=awaited)
 
@@ -98,10 +98,10 @@ class RedisChannels:
             OSError: Redis is out of reach.
         """
         for subscriber in list(self._subscribers.values()):
-            if not subscriber.wait_ready(_READY):
+            if not subscriber.wait_ready(_READY_TIMEOUT):
                 raise OSError("this server is not connected to Redis")
         try:
-            return self._link.count_subscribers(channel, self._sharded, _COUNT)
+            return self._link.count_subscribers(channel, self._sharded, _COUNT_TIMEOUT)
         except redis_errors() as error:
             raise OSError(str(error)) from error
 
@@ -126,22 +126,22 @@ class RedisChannels:
         self._handlers.clear()
         self._patterns.clear()
 
-    def _place(self, channel: str, awaited: bool = False) -> None:
+    def _subscribe_at_node(self, channel: str, awaited: bool = False) -> None:
         node = self._nodes[channel] = self._link.node_of(channel)
         self._subscriber(node).subscribe("SSUBSCRIBE", channel, awaited=awaited)
 
-    def _replace(self) -> None:
+    def _follow_slots(self) -> None:
         # Slots may have moved to another node of a Redis Cluster, or to a new one.
         self._link.refresh()
         for channel, node in list(self._nodes.items()):
             if self._link.node_of(channel) != node:
                 self._subscriber(node).unsubscribe("SSUBSCRIBE", channel)
-                self._place(channel)
+                self._subscribe_at_node(channel)
 
     def _subscriber(self, node: Any) -> Subscriber:
         found = self._subscribers.get(node)
         if found is None:
-            found = Subscriber(self._link, self._on_message, node, self._replace)
+            found = Subscriber(self._link, self._on_message, node, self._follow_slots)
             self._subscribers[node] = found
             found.start()
         return found

@@ -15,8 +15,8 @@ __all__ = ["CommandConnection"]
 Words = tuple[Any, ...]
 
 # Refusals that say nothing about the command: another try, elsewhere or later, helps.
-_NOT_NOW = {"ASK", "CLUSTERDOWN", "MASTERDOWN", "MOVED", "READONLY", "TRYAGAIN"}
-_WHO = re.compile(rb"\bid=(\d+) addr=(\S+)")
+_TRY_LATER = {"ASK", "CLUSTERDOWN", "MASTERDOWN", "MOVED", "READONLY", "TRYAGAIN"}
+_CLIENT_INFO = re.compile(rb"\bid=(\d+) addr=(\S+)")
 
 
 class CommandConnection:
@@ -30,7 +30,7 @@ class CommandConnection:
     def __init__(self, link: RedisLink, timeout: float = COMMAND_TIMEOUT) -> None:
         self._link = link
         self._timeout = timeout
-        self._lines: dict[Any, _Line] = {}
+        self._connections: dict[Any, _NodeConnection] = {}
 
     def execute(self, commands: Sequence[Words]) -> list[Any]:
         """Send commands and return their answers, errors of Redis among them; blocks.
@@ -41,10 +41,10 @@ class CommandConnection:
         """
         try:
             if not self._link.is_cluster:
-                return self._line(None).execute(commands)
+                return self._connection_to(None).execute(commands)
             answers = []
             for node, group in groupby(commands, lambda words: self._link.node_of(words[1])):
-                answers += self._line(node).execute(list(group))
+                answers += self._connection_to(node).execute(list(group))
             return answers
         except redis_errors():
             self._link.refresh()
@@ -56,18 +56,18 @@ class CommandConnection:
         Raises:
             redis.RedisError, OSError: Redis is out of reach.
         """
-        for line in self._lines.values():
-            line.check()
+        for connection in self._connections.values():
+            connection.check()
 
     def close(self) -> None:
         """Close the connections."""
-        for line in self._lines.values():
-            line.close()
+        for connection in self._connections.values():
+            connection.close()
 
-    def _line(self, node: Any) -> _Line:
-        found = self._lines.get(node)
+    def _connection_to(self, node: Any) -> _NodeConnection:
+        found = self._connections.get(node)
         if found is None:
-            found = self._lines[node] = _Line(self._link, node, self._timeout)
+            found = self._connections[node] = _NodeConnection(self._link, node, self._timeout)
         return found
 
 
@@ -82,7 +82,7 @@ def _packed(commands: Sequence[Words]) -> bytes:
     return b"".join(parts)
 
 
-class _Line:
+class _NodeConnection:
     """The connection to one node."""
 
     def __init__(self, link: RedisLink, node: Any, timeout: float) -> None:
@@ -101,7 +101,7 @@ class _Line:
             connection.send_packed_command([_packed(commands)], check_health=False)
             answers = [self._read(connection) for _ in commands]
             for answer in answers:
-                if isinstance(answer, Exception) and error_code(answer) in _NOT_NOW:
+                if isinstance(answer, Exception) and error_code(answer) in _TRY_LATER:
                     raise answer
         except BaseException:
             self._failed = self._name
@@ -148,7 +148,7 @@ class _Line:
             self._failed = None
         connection.send_command("CLIENT", "INFO")
         info = self._read(connection)
-        found = _WHO.search(info) if isinstance(info, bytes) else None
+        found = _CLIENT_INFO.search(info) if isinstance(info, bytes) else None
         self._name = None if found is None else (found[1], found[2])
 
     def _read(self, connection: Any) -> Any:

@@ -69,7 +69,7 @@ def _deadline(seconds: float) -> Iterator[None]:
         timer.close()
 
 
-def _closing(kind: Any) -> Any:
+def _closing_on_error(kind: Any) -> Any:
     # A connection whose answer was not waited for must not be used again: it would answer the
     # next question with it. Those of a Sentinel stay open then, unless they are told.
     def read_response(self: Any, *args: Any, **options: Any) -> Any:
@@ -110,7 +110,7 @@ class RedisLink:
         self._given = client
         self._clients: dict[Any, Any] = {}
         # Asks a Redis Cluster who has what.
-        self._looking: gevent.Greenlet[..., Any] | None = None
+        self._refreshing: gevent.Greenlet[..., Any] | None = None
         self._pid = os.getpid()
         self._is_down = False
 
@@ -217,18 +217,18 @@ class RedisLink:
             raise
         except redis_errors():
             # The node may have left the Redis Cluster: whoever asks next is to know.
-            if self.is_cluster and (self._looking is None or self._looking.ready()):
-                self._looking = gevent.spawn(self.refresh)
+            if self.is_cluster and (self._refreshing is None or self._refreshing.ready()):
+                self._refreshing = gevent.spawn(self.refresh)
             raise
 
     def _client(self, node: Any) -> Any:
         if self._pid != os.getpid():
-            self._pid, self._clients, self._looking = os.getpid(), {}, None
+            self._pid, self._clients, self._refreshing = os.getpid(), {}, None
         found = self._clients.get(node)
         if found is None:
             source = self._pool(node)
             options = self._options(source, COMMAND_TIMEOUT)
-            kind = _closing(source.connection_class)
+            kind = _closing_on_error(source.connection_class)
             pool = self._redis.ConnectionPool(connection_class=kind, **options)
             found = self._clients[node] = self._redis.Redis(connection_pool=pool)
             # Answers as they are, whatever the version of redis-py makes of them.

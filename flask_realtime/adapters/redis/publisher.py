@@ -296,7 +296,7 @@ class Publisher:
         answers: list[Any] = []
         while True:
             if self._state is _DOWN:
-                gevent.sleep(self._backoff.wait())
+                gevent.sleep(self._backoff.next_delay())
             try:
                 connection.execute(probes)
                 if self._history is not None:

@@ -73,7 +73,7 @@ class ReadLoop:
     def _run(self) -> None:
         self._attempt(self._read)
         while True:
-            gevent.sleep(self._backoff.wait())
+            gevent.sleep(self._backoff.next_delay())
             self._attempt(self._on_loss, self._read)
 
     def _attempt(self, *steps: Callable[[], None]) -> None:

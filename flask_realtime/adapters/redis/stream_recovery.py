@@ -150,7 +150,7 @@ class StreamRecovery:
         offset: str | None = own.offset.value
         return offset
 
-    def own_entry(self, entry_id: str, data: bytes) -> None:
+    def on_own_entry(self, entry_id: str, data: bytes) -> None:
         """An entry of this server has its turn: whoever emitted it delivers it."""
         self._is_late = False
         for own in self._waiting:
@@ -160,7 +160,7 @@ class StreamRecovery:
                 gevent.sleep(0)
                 return
 
-    def applying(self, offset: str, packet: Packet, target: Target) -> Target:
+    def delivering(self, offset: str, packet: Packet, target: Target) -> Target:
         """Note that a broadcast is delivered now; return whom it is for.
 
         Sockets that were recovered beyond it have it already.

@@ -220,7 +220,7 @@ class StreamsBus:
         if fields.get(b"uid") != self.uid.encode():
             requests.put(self._take_entry, entry_id, fields, size=len(data))
         elif self._recovery is not None:
-            requests.put(self._recovery.own_entry, entry_id, data, size=len(data))
+            requests.put(self._recovery.on_own_entry, entry_id, data, size=len(data))
 
     def _take_entry(self, entry_id: str, fields: Fields) -> None:
         receiver, found = self._participant.receiver, decode_entry(fields, self._namespace)
@@ -228,6 +228,6 @@ class StreamsBus:
             return
         origin, message = found
         if self._recovery is not None and isinstance(message, Broadcast):
-            target = self._recovery.applying(entry_id, message.packet, message.target)
+            target = self._recovery.delivering(entry_id, message.packet, message.target)
             message = message._replace(target=target)
         deliver(receiver, origin, message, entry_id)

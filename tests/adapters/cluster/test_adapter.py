@@ -347,7 +347,7 @@ class FakeRecovery:
         self.published.append(request)
         return self.offset
 
-    def applying(self, offset: str, packet: Packet, target: Target) -> Target:
+    def delivering(self, offset: str, packet: Packet, target: Target) -> Target:
         return target._replace(except_=target.except_ | self.skipped)
 
     def current_offset(self) -> str:
