@@ -147,7 +147,7 @@ def asked(*sockets: FakeSocket) -> None:
 def mute(server: FakeNamespace) -> None:
     """Let a server listen and say nothing, as one does that hangs."""
     adapter: Any = server.adapter
-    adapter.on_request = lambda request, origin, offset=None: None
+    adapter.receiver.on_request = lambda request, origin, offset=None: None
 
 
 def blind(server: FakeNamespace) -> None:

@@ -101,7 +101,8 @@ def test_an_answer_counts_though_another_server_is_silent(make_server: MakeServe
     together = Together(make_server, 3)
     client, _ = together.join(1)
     (remote,) = together.servers[0].fetch_sockets()
-    hanging: Any = together.servers[2].of("/").adapter
+    adapter: Any = together.servers[2].of("/").adapter
+    hanging = adapter.receiver
     hanging.on_request = lambda *args: None
     asking = Later(remote.timeout(0.3).emit_with_ack, "question")
     client.answer(client.question()[0], "yes")

@@ -16,36 +16,43 @@ __all__ = ["Bus", "BusRecovery", "Receiver", "RoomWatcher", "deliver"]
 
 
 class RoomWatcher(Protocol):
-    """Subscribes to what is sent to single rooms; the id of a socket is a room as well."""
+    """Subscribes to what is sent to single rooms.
+
+    It is told of the rooms of this server, the ids of its sockets among them, and must not
+    block: sockets join and leave meanwhile.
+    """
 
     def created(self, room: str) -> None:
-        """The first socket has joined a room."""
+        """Note that a room has got its first socket."""
 
     def deleted(self, room: str) -> None:
-        """The last socket has left a room."""
+        """Note that a room has lost its last socket."""
 
 
 class Receiver(Protocol):
-    """Who takes what other servers send: the adapter of the namespace."""
+    """The adapter of a namespace, as the bus sees it: takes what other servers send."""
 
     def has_room(self, room: str) -> bool:
         """Whether a socket of this server is in a room."""
 
     def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
-        """Another server asks for something; may block, for as long as the application does.
+        """Carry out a request of another server; blocks for as long as the application does.
 
         Args:
-            request: What it asks for.
+            request: The request.
             origin: The id of that server, for responses.
             offset: The position of a broadcast, where the bus keeps packets.
+
+        Raises:
+            ValueError: It cannot be carried out: the request is malformed.
         """
 
     def on_response(self, response: Response, origin: str) -> None:
-        """Another server has answered; never blocks.
+        """Take a response of another server; never blocks.
 
         Args:
-            response: The answer.
-            origin: Its id; empty where the format does not tell.
+            response: The response.
+            origin: The id of that server; empty where the format does not tell.
         """
 
 
@@ -64,7 +71,7 @@ class BusRecovery(Protocol):
         """
 
     def delivering(self, offset: str, packet: Packet, target: Target) -> Target:
-        """Note that a broadcast is delivered now; return whom it is for.
+        """Note that a broadcast is delivered now; return the sockets that it is still for.
 
         Sockets that were recovered beyond it have it already.
         """
@@ -72,27 +79,39 @@ class BusRecovery(Protocol):
     def current_offset(self) -> str:
         """Return the offset of the newest packet."""
 
-    def persist(self, session: SavedSocket) -> None:
-        """Keep the state of a socket."""
+    def persist(self, saved: SavedSocket) -> None:
+        """Keep the state of a socket; never blocks."""
 
     def restore(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it; may block."""
 
     def missed(
-        self, session: SavedSocket, encode: Callable[[Packet], Message]
+        self, saved: SavedSocket, encode: Callable[[Packet], Message]
     ) -> list[Message] | None:
-        """Return what was sent to the session after its offset; may block."""
+        """Return what was sent to a socket after its offset; may block.
+
+        Returns:
+            The messages in order; ``None`` when some of them are lost.
+        """
 
 
 class Bus(Protocol):
-    """Carries the messages of one namespace, in the order of each sender."""
+    """Carries the messages of one namespace between the servers of a cluster.
+
+    A :class:`ClusterAdapter` calls :meth:`start` once in each process that serves clients, and
+    :meth:`close` once at the end. It publishes before it starts as well. What other servers
+    send goes to the receiver with :func:`deliver`: every message once, those of one server in
+    the order in which it sent them, and none of this server's own.
+
+    The guide to clusters ("A bus of your own") has a complete example.
+    """
 
     @property
     def uid(self) -> str:
         """The id of this server on the bus."""
 
     def start(self, receiver: Receiver) -> None:
-        """Begin to listen: from now on the server counts."""
+        """Begin to listen and to be counted; called again in a process that was forked."""
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server; never blocks.
@@ -102,27 +121,34 @@ class Bus(Protocol):
         """
 
     def respond(self, origin: str, response: Response) -> None:
-        """Send a response to the server that has asked; never blocks."""
+        """Send a response to the server that has asked; never blocks.
+
+        A response that cannot be carried is logged: that server has a deadline.
+
+        Args:
+            origin: The id of that server, as its request came with it.
+            response: The response.
+        """
 
     def server_count(self) -> int:
         """Return how many servers listen, this one included if it does; may block.
 
         Raises:
-            OSError: It cannot be known now.
+            OSError: The number is not known now.
         """
 
     def recover(self, options: RecoveryOptions) -> BusRecovery | None:
-        """Keep packets from now on; ``None`` when the bus cannot."""
+        """Keep packets from now on; return ``None`` when the bus cannot."""
 
     @property
     def room_watcher(self) -> RoomWatcher | None:
-        """Who wants to know of rooms that appear and disappear on this server."""
+        """What is told of the rooms of this server, if anything is."""
 
     def stats(self) -> dict[str, int]:
-        """Return counters."""
+        """Return counters of the traffic with other servers."""
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; harmless when called again."""
 
 
 def deliver(

@@ -20,31 +20,35 @@ logger = logging.getLogger(__name__)
 class LoopbackHub:
     """Joins adapters of one process into a cluster.
 
-    What they say to each other arrives at once, and as it would from elsewhere: copied, and
-    refused where it could not be carried.
+    Messages arrive at once, on the greenlet that sends, and as they would from another machine:
+    copied, and refused where they could not be carried.
     """
 
     def __init__(self) -> None:
         self._listening: dict[LoopbackBus, Receiver] = {}
 
     def bus(self, namespace: str = "/") -> LoopbackBus:
-        """Return the bus of one more server for a namespace."""
+        """Return the bus of one more server for the namespace with that name."""
         return LoopbackBus(self, namespace)
 
     def count(self, namespace: str) -> int:
-        """Return how many servers listen."""
+        """Return how many servers listen in a namespace."""
         return sum(bus.namespace == namespace for bus in self._listening)
 
     def join(self, bus: LoopbackBus, receiver: Receiver) -> None:
-        """Begin to pass messages to a server."""
+        """Begin to pass messages to a server; called by its bus."""
         self._listening[bus] = receiver
 
     def leave(self, bus: LoopbackBus) -> None:
-        """Pass no more messages to a server."""
+        """Pass no more messages to a server; called by its bus."""
         self._listening.pop(bus, None)
 
     def publish(self, sender: LoopbackBus, request: Request) -> None:
-        """Pass a request to all servers but its sender."""
+        """Pass a request to all servers but its sender.
+
+        Raises:
+            TypeError, ValueError: It holds what cannot be carried.
+        """
         kind, data = message_of(request)
         data = plain(data, finite=True)
         for bus in list(self._listening):
@@ -52,7 +56,11 @@ class LoopbackHub:
                 self._pass(sender, bus, kind, data)
 
     def respond(self, sender: LoopbackBus, origin: str, response: Response) -> None:
-        """Pass a response to the server that has asked."""
+        """Pass a response to the server that has asked.
+
+        Raises:
+            TypeError, ValueError: It holds what cannot be carried.
+        """
         kind, data = message_of(response)
         data = plain(data, finite=True)
         for bus in list(self._listening):
@@ -79,7 +87,13 @@ class LoopbackHub:
 
 
 class LoopbackBus:
-    """See :class:`Bus`."""
+    """The bus of one server of a :class:`LoopbackHub`; see :class:`Bus`.
+
+    Attributes:
+        uid: The id of the server.
+        namespace: The name of the namespace.
+        malformed: How many messages could not be read.
+    """
 
     def __init__(self, hub: LoopbackHub, namespace: str) -> None:
         self.uid = secrets.token_hex(8)
@@ -107,17 +121,17 @@ class LoopbackBus:
         return self._hub.count(self.namespace)
 
     def recover(self, options: RecoveryOptions) -> BusRecovery | None:
-        """Return nothing: packets are not kept."""
+        """Return ``None``: packets are not kept."""
         return None
 
     @property
     def room_watcher(self) -> None:
-        """Nobody."""
+        """``None``: every server gets every message."""
 
     def stats(self) -> dict[str, int]:
         """Return counters."""
         return {"malformed": self.malformed}
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; harmless when called again."""
         self._hub.leave(self)
