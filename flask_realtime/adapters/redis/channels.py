@@ -18,7 +18,7 @@ __all__ = ["Handler", "RedisChannels"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a server which has just begun has for its subscriptions.
+#: Seconds that a count of servers waits for subscriptions that are not confirmed yet.
 _READY_TIMEOUT = 5.0
 #: Seconds that Redis has to say how many servers listen.
 _COUNT_TIMEOUT = 2.0
@@ -27,7 +27,7 @@ Handler = Callable[[str, bytes], None]
 
 
 class RedisChannels:
-    """Publishes, and passes what arrives to the handler of its channel.
+    """Publishes, and passes what arrives to the handlers of its channel.
 
     Args:
         link: The way to Redis.
@@ -39,7 +39,7 @@ class RedisChannels:
         self._sharded = sharded
         self._publisher = Publisher(link)
         self._subscribers: dict[Any, Subscriber] = {}
-        # One for each namespace: "/a#b" has the channel that the room "b" of "/a" has.
+        # Several: the namespace "/a#b" has the same channel as the room "b" of "/a".
         self._handlers: dict[str, tuple[Handler, ...]] = {}
         # The node of each sharded channel.
         self._nodes: dict[str, Any] = {}
@@ -52,10 +52,13 @@ class RedisChannels:
         self._publisher.send(Command((word, channel, payload)))
 
     def listen(self, handler: Handler, *channels: str, awaited: bool = True) -> None:
-        """Pass the messages of channels to ``handler(channel, payload)``.
+        """Pass the messages of channels to ``handler(channel, payload)``; never blocks.
 
-        What it raises as ``ValueError`` is a malformed message: it is counted. :meth:`count`
-        waits for subscriptions that are ``awaited``.
+        Args:
+            handler: Called in the greenlet that reads; must not block. A ``ValueError`` that
+                it raises means that the message is malformed, and is counted.
+            channels: Their names.
+            awaited: Whether :meth:`count` waits for the subscription.
         """
         for channel in channels:
             self._handlers[channel] = (*self._others(channel, handler), handler)
@@ -66,13 +69,13 @@ class RedisChannels:
             self._subscriber(None).subscribe("SUBSCRIBE", *channels, awaited=awaited)
 
     def listen_below(self, handler: Handler, prefix: str) -> None:
-        """Pass the messages of all channels whose names begin with ``prefix``."""
+        """Pass the messages of all channels that begin with ``prefix``; see :meth:`listen`."""
         pattern = _escape(prefix) + "*"
         self._patterns[pattern] = handler
         self._subscriber(None).subscribe("PSUBSCRIBE", pattern)
 
     def ignore(self, handler: Handler, *channels: str) -> None:
-        """Pass the messages of channels to ``handler`` no longer."""
+        """Stop passing the messages of channels to ``handler``; never blocks."""
         word = "SSUBSCRIBE" if self._sharded else "SUBSCRIBE"
         for channel in channels:
             others = self._others(channel, handler)
@@ -86,7 +89,7 @@ class RedisChannels:
         return tuple(item for item in self._handlers.get(channel, ()) if item != handler)
 
     def ignore_below(self, prefix: str) -> None:
-        """Listen to the channels below a prefix no longer."""
+        """Stop listening to the channels below a prefix; never blocks."""
         pattern = _escape(prefix) + "*"
         if self._patterns.pop(pattern, None) is not None:
             self._subscriber(None).unsubscribe("PSUBSCRIBE", pattern)
@@ -106,7 +109,7 @@ class RedisChannels:
             raise OSError(str(error)) from error
 
     def stats(self) -> dict[str, int]:
-        """Return counters."""
+        """Return counters of both directions."""
         subscribers = self._subscribers.values()
         return {
             "published": self._publisher.published,
@@ -118,7 +121,7 @@ class RedisChannels:
         }
 
     def close(self) -> None:
-        """Send what is queued, for a bounded time, and hang up."""
+        """Send what is queued, for a bounded time, and close the connections."""
         self._publisher.close()
         for subscriber in self._subscribers.values():
             subscriber.close()

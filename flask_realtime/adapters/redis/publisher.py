@@ -77,15 +77,15 @@ _NEXT: Final[dict[_State, tuple[_State, ...]]] = {
 }
 _REACHABLE = (_UP, _REFUSING, _BACK)
 
-#: Commands, and about how many bytes, that are sent in one go.
+#: Commands, and approximate bytes, that are sent at once.
 _BATCH = 200
 _BATCH_BYTES = 1024 * 1024
-#: Seconds for which commands are gathered at most while the server has other work.
+#: Seconds at most for which a batch is collected while the server has other work.
 _GATHER = 0.001
 MAX_QUEUED = 64 * 1024 * 1024
-#: How often in a row a command may break its connection though Redis answers to others.
+#: How many connections in a row a command may break though Redis answers to others.
 _ATTEMPTS = 5
-#: Seconds that a publisher that is closed has for what is still queued.
+#: Seconds that closing takes at most to send what is queued.
 FLUSH = 2.0
 
 
@@ -94,9 +94,10 @@ class Command:
     """One command.
 
     Attributes:
-        words: The command and its arguments; the second names the key.
-        on_answer: Called with what Redis answers; with ``None`` when it never will.
-        size: Its bytes, about.
+        words: The command and its arguments; the second word is the key.
+        on_answer: Called with the answer of Redis, or with ``None`` when there will be none;
+            it must not block.
+        size: Its approximate bytes.
     """
 
     words: tuple[Any, ...]
@@ -112,13 +113,13 @@ class Command:
 
 
 class History(Protocol):
-    """Knows what became of commands whose connection broke before Redis had answered."""
+    """Finds out what became of commands whose connection broke before Redis had answered."""
 
     def note(self, command: Command, answer: Any) -> None:
-        """Redis has answered."""
+        """Note what Redis has answered to a command."""
 
     def answers_to(self, batch: list[Command]) -> list[Any]:
-        """Return the answers to those of the commands, the first ones, that were executed.
+        """Return the answers to the commands that were executed: the first ones; blocks.
 
         Raises:
             redis.RedisError, OSError: Redis is out of reach.
@@ -236,7 +237,7 @@ class Publisher:
             connection.close()
 
     def _end_copy(self) -> None:
-        # A fork has a copy of the greenlet of its parent, which sends what is its own.
+        # In a fork this is the copy of its parent's greenlet; the parent sends what it queued.
         if self._pid != os.getpid() or self._greenlet is not gevent.getcurrent():
             raise gevent.GreenletExit
 
@@ -244,7 +245,7 @@ class Publisher:
         gevent.with_timeout(_GATHER, gevent.idle, timeout_value=None)
         batch = self._next_batch()
         try:
-            # A connection that broke while it was idle takes nothing along.
+            # A connection that was closed while it was idle must not cost a batch.
             connection.check()
             self._end_copy()
             answers = connection.execute([command.words for command in batch])

@@ -34,7 +34,10 @@ class SharedStreams:
         self._publishers: dict[str, Publisher] = {}
 
     def listen(self, namespace: str, handler: EntryHandler) -> None:
-        """Pass the entries of a namespace to ``handler(id, fields)``, which must not block."""
+        """Pass the entries of a namespace to ``handler(id, fields)``.
+
+        It is called in the greenlet that reads the stream, and holds reading up if it blocks.
+        """
         self._handlers[namespace] = handler
 
     def ignore(self, namespace: str) -> None:

@@ -71,7 +71,7 @@ _KNOWN = (_READY, _LOST, _RESUBSCRIBING)
 
 #: Seconds of silence after which Redis is asked for a sign of life.
 PULSE = 10.0
-#: How many times, before the connection is given up: a pause of Redis is no loss.
+#: How many times before the connection is given up: Redis may pause for that long.
 _MISSED = 3
 #: Messages after which other greenlets get a chance to run.
 _TURN = 100
