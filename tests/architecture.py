@@ -57,6 +57,7 @@ ROOMS = {
     "adapters.memory": {*ADAPTERS - MEMORY, *IMPURE},
     "adapters.cluster": {"adapters.redis", "adapters.urls", "redis"},
     "adapters.redis": {"adapters.urls"},
+    "adapters.redis.client": {*ADAPTERS, *IMPURE},  # emitters use it
     "engine.transports": {"engine.requests", "engine.engine", "engine.session"},
     "engine.requests": {"engine.engine"},
 }

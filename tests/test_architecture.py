@@ -113,6 +113,8 @@ ROOM_IMPORTS: list[tuple[str, str, bool]] = [
     ("adapters/cluster/bus.py", "from ..redis.link import RedisLink", False),
     ("adapters/cluster/bus.py", "from ..urls import adapter_factory", False),
     ("adapters/redis/link.py", "from redis import Redis", True),
+    ("adapters/redis/client.py", "from ...extras import optional", True),
+    ("adapters/redis/client.py", "from .link import RedisLink", False),
     ("adapters/redis/link.py", "from ..urls import adapter_factory", False),
     ("adapters/redis/link.py", "from ..cluster.bus import Bus", True),
     ("loop/inbox.py", "from ..engine.session import Session", False),

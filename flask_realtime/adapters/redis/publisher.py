@@ -18,7 +18,7 @@ from .backoff import Backoff
 from .commands import CommandConnection
 from .link import COMMAND_TIMEOUT, RedisLink, redis_errors
 
-__all__ = ["Command", "History", "Publisher"]
+__all__ = ["Command", "History", "Publisher", "PublisherState"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 # begins with an empty queue: what the parent has queued, the parent sends.
 
 
-class _State(Enum):
+class PublisherState(Enum):
     """Whether Redis takes commands."""
 
     UP = auto()  # the last batch was answered; a new publisher supposes so
@@ -66,8 +66,8 @@ class _State(Enum):
     CLOSED = auto()
 
 
-_UP, _REFUSING, _BROKEN, _DOWN, _BACK, _CLOSED = _State
-_NEXT: Final[dict[_State, tuple[_State, ...]]] = {
+_UP, _REFUSING, _BROKEN, _DOWN, _BACK, _CLOSED = PublisherState
+_NEXT: Final[dict[PublisherState, tuple[PublisherState, ...]]] = {
     _UP: (_REFUSING, _BROKEN, _CLOSED),
     _REFUSING: (_UP, _BROKEN, _CLOSED),
     _BROKEN: (_DOWN, _BACK, _CLOSED),
@@ -141,6 +141,7 @@ class Publisher:
         queued: Bytes that wait.
         published: Commands that were executed.
         unsent: Commands that were not, or of which it is not known.
+        state: Whether Redis takes commands.
         is_up: Whether the last attempt to reach Redis has succeeded.
     """
 
@@ -164,7 +165,7 @@ class Publisher:
         self._idle.set()
         self._greenlet: gevent.Greenlet[..., Any] | None = None
         self._pid = 0
-        self._state = _UP
+        self.state = _UP
         # How many attempts in a row have sent nothing, though Redis was there.
         self._in_vain = 0
         # Commands that were lost since the log was told of some.
@@ -178,7 +179,7 @@ class Publisher:
         """Queue a command; what cannot be sent is counted as unsent. Never blocks."""
         if self._pid != os.getpid():
             self._begin()
-        if self._state is _CLOSED:
+        if self.state is _CLOSED:
             self._lost(command, "the adapter is closed")
         elif self._history is None and not self.is_up:
             self._lost(command, "Redis is out of reach")
@@ -195,14 +196,14 @@ class Publisher:
         self._pid = os.getpid()
         self._queue.clear()
         self.queued = 0
-        if self._state is not _CLOSED:
+        if self.state is not _CLOSED:
             if not self.is_up:
                 self._enter(_BACK)
             self._greenlet = gevent.spawn(self._run)
 
     def close(self) -> None:
         """Send what is queued, for a bounded time, and stop; harmless when called again."""
-        if self._state is _CLOSED:
+        if self.state is _CLOSED:
             return
         if self._greenlet is not None and self._pid == os.getpid():
             if self._queue:
@@ -211,12 +212,12 @@ class Publisher:
         self._enter(_CLOSED)
         self._drop("the adapter is closed")
 
-    def _enter(self, state: _State) -> None:
-        if state is self._state:
+    def _enter(self, state: PublisherState) -> None:
+        if state is self.state:
             return
-        if state not in _NEXT[self._state]:
-            raise RuntimeError(f"{self._state.name} -> {state.name}")
-        self._state = state
+        if state not in _NEXT[self.state]:
+            raise RuntimeError(f"{self.state.name} -> {state.name}")
+        self.state = state
         self.is_up = state in _REACHABLE
 
     # Sending
@@ -231,7 +232,7 @@ class Publisher:
                 while self._queue:
                     self._send_some(connection)
                 self._idle.set()
-                if self._state is not _REFUSING:
+                if self.state is not _REFUSING:
                     self._report()
         finally:
             connection.close()
@@ -288,7 +289,7 @@ class Publisher:
 
     def _failed(self, error: Exception) -> None:
         self._link.failed(error)
-        self._enter(_DOWN if self._state is _BACK else _BROKEN)
+        self._enter(_DOWN if self.state is _BACK else _BROKEN)
         if self._history is None:
             self._drop(error)
 
@@ -296,7 +297,7 @@ class Publisher:
         probes = [("EXISTS", key) for key in {command.words[1] for command in batch}]
         answers: list[Any] = []
         while True:
-            if self._state is _DOWN:
+            if self.state is _DOWN:
                 gevent.sleep(self._backoff.next_delay())
             try:
                 connection.execute(probes)

@@ -15,7 +15,7 @@ from .link import RedisLink, redis_errors
 from .read_loop import ReadLoop
 from .subscriptions import Subscriptions
 
-__all__ = ["Subscriber"]
+__all__ = ["Subscriber", "SubscriberState"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 # that are awaited count: a room whose subscription is late holds up no count.
 
 
-class _State(Enum):
+class SubscriberState(Enum):
     """What the connection is worth."""
 
     CONNECTING = auto()  # the first attempt is under way
@@ -58,8 +58,8 @@ class _State(Enum):
     RESUBSCRIBING = auto()  # connected after a loss, and not READY yet
 
 
-_CONNECTING, _SUBSCRIBING, _READY, _LOST, _RESUBSCRIBING = _State
-_NEXT: Final[dict[_State, tuple[_State, ...]]] = {
+_CONNECTING, _SUBSCRIBING, _READY, _LOST, _RESUBSCRIBING = SubscriberState
+_NEXT: Final[dict[SubscriberState, tuple[SubscriberState, ...]]] = {
     _CONNECTING: (_SUBSCRIBING, _LOST),
     _SUBSCRIBING: (_READY, _LOST),
     _READY: (_SUBSCRIBING, _LOST),
@@ -95,6 +95,7 @@ class Subscriber:
         pulse: Seconds of silence after which Redis is asked for a sign of life.
 
     Attributes:
+        state: What the connection is worth.
         ready: Set while everything that is awaited is subscribed.
         received: How many messages have arrived.
     """
@@ -115,15 +116,10 @@ class Subscriber:
         self._ping = False
         self._wake = Event()
         self._loop = ReadLoop(link, self._listen, on_loss, "listening to Redis")
-        self._state = _CONNECTING
+        self.state = _CONNECTING
         self._known = Event()
         self.ready = Event()
         self.received = 0
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether messages do not arrive, since the connection failed and is not ready again."""
-        return self._state in (_LOST, _RESUBSCRIBING)
 
     @property
     def reconnects(self) -> int:
@@ -172,12 +168,12 @@ class Subscriber:
 
     # State
 
-    def _enter(self, state: _State) -> None:
-        if state is self._state:
+    def _enter(self, state: SubscriberState) -> None:
+        if state is self.state:
             return
-        if state not in _NEXT[self._state]:
-            raise RuntimeError(f"{self._state.name} -> {state.name}")
-        self._state = state
+        if state not in _NEXT[self.state]:
+            raise RuntimeError(f"{self.state.name} -> {state.name}")
+        self.state = state
         for event, is_set in ((self.ready, state is _READY), (self._known, state in _KNOWN)):
             if is_set:
                 event.set()
@@ -187,9 +183,9 @@ class Subscriber:
     def _settle(self) -> None:
         # What is awaited has changed, or was confirmed.
         is_complete = self._subscriptions.is_complete
-        if self._state is _READY and not is_complete:
+        if self.state is _READY and not is_complete:
             self._enter(_SUBSCRIBING)
-        elif self._state in (_SUBSCRIBING, _RESUBSCRIBING) and is_complete:
+        elif self.state in (_SUBSCRIBING, _RESUBSCRIBING) and is_complete:
             self._link.works()
             self._loop.works()
             self._enter(_READY)
@@ -202,7 +198,7 @@ class Subscriber:
             connection = self._link.connect(self._node, self._pulse)
             self._loop.connected()
             self._subscriptions.restart()
-            self._enter(_RESUBSCRIBING if self._state is _LOST else _SUBSCRIBING)
+            self._enter(_RESUBSCRIBING if self.state is _LOST else _SUBSCRIBING)
             self._ping = False
             self._wake.set()
             writer = gevent.spawn(self._write, connection)
