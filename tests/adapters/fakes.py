@@ -61,7 +61,7 @@ class FakeSocket:
         self.collectors.pop(ack_id).respond(*args)
 
     def vanish(self) -> None:
-        """Go, as a client does: whoever waits for its answers hears of it."""
+        """Go, as a client does: the collectors of its answers are told."""
         collectors, self.collectors = self.collectors, {}
         self.disconnect()
         for collector in collectors.values():
@@ -205,6 +205,6 @@ class FakeCollector:
         self.lost.append(reason)
 
     def end(self) -> None:
-        """Nobody waits any more."""
+        """Call what was to be called at the end."""
         for forget in self._forget:
             forget()

@@ -79,7 +79,7 @@ def test_events_carry_their_offset_and_listeners_do_not_see_it(world: World) -> 
     assert packet.data == ["news", 1]
 
 
-def test_what_nobody_sends_again_carries_no_offset(world: World) -> None:
+def test_what_is_never_sent_again_carries_no_offset(world: World) -> None:
     socket = world.connect("a")
     before = world.adapter.current_offset()
     world.adapter.broadcast(event("tick"), to(flags=Flags(volatile=True)))

@@ -157,7 +157,7 @@ class Full(FakeBus):
         raise ValueError("cannot be carried")
 
 
-def test_what_the_bus_refuses_reaches_nobody_here_either() -> None:
+def test_what_the_bus_refuses_reaches_no_client_here_either() -> None:
     server = Server(Full())
     socket = server.namespace.connect("a")
     collector = FakeCollector()

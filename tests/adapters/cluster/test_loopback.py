@@ -69,7 +69,7 @@ def test_a_response_goes_to_the_server_that_has_asked_alone() -> None:
     for bus, listener in zip(buses, listeners, strict=True):
         bus.start(listener)
     buses[0].respond(buses[2].uid, ServerAnswer("1", "yes"))
-    buses[0].respond("nobody", ServerAnswer("1", "yes"))
+    buses[0].respond("unknown", ServerAnswer("1", "yes"))
     assert [listener.responses for listener in listeners] == [
         [], [], [(ServerAnswer("1", "yes"), buses[0].uid)]
     ]  # fmt: skip

@@ -46,7 +46,7 @@ def test_a_response_goes_to_its_request() -> None:
     assert (one.taken, two.taken) == ([], [(ServerAnswer(second, 1), "x")])
 
 
-def test_a_response_that_nobody_waits_for_is_ignored() -> None:
+def test_a_response_to_no_request_is_ignored() -> None:
     table, one = RequestTable(), Recording()
     request_id = table.add(one)
     assert len(table) == 1
@@ -78,7 +78,7 @@ def test_it_is_done_with_the_last_answer() -> None:
     assert waiting.wait() == ["own", A, B]
 
 
-def test_answers_may_come_before_anybody_waits() -> None:
+def test_answers_may_come_before_the_caller_waits() -> None:
     pending = PendingResponses(1, Peers())
     pending.take(ServerAnswer("1", None), "x")
     assert pending.wait(0.01, []) == [None]

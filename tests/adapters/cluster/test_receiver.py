@@ -44,7 +44,7 @@ def test_a_broadcast_from_elsewhere_costs_one_encoding_however_many_sockets(serv
 
 
 @pytest.mark.parametrize("target", [EVERYONE, to("red"), to("red", "blue")])
-def test_what_is_for_nobody_here_is_not_even_encoded(server: Server, target: Target) -> None:
+def test_what_is_for_no_socket_here_is_not_even_encoded(server: Server, target: Target) -> None:
     if target.rooms:
         server.namespace.connect("a", "green")
     server.receiver.on_request(Broadcast(event("hi"), target), "other")
@@ -107,7 +107,7 @@ def test_older_servers_may_ask_for_ids_and_rooms(server: Server) -> None:
     assert sorted(rooms.rooms) == ["a", "b", "red"]
 
 
-def test_an_answer_that_nobody_waits_for_is_ignored(server: Server) -> None:
+def test_an_answer_that_comes_too_late_is_ignored(server: Server) -> None:
     for response in (SocketsFound("1", []), ClientCount("1", 1), ServerAnswer("1", 1)):
         server.receiver.on_response(response, "other")
 

@@ -297,7 +297,7 @@ def test_questions_have_a_deadline(redis_server: RedisServer) -> None:
                 question()
     finally:
         redis_server.resume()
-    # The answers that came late are nobody's.
+    # The answers that came late answer no later question.
     redis_server.client.set("key", "value")
     assert link.ask("GET", "key") == b"value"
     assert link.count_subscribers("channel", False, 5) == 0
@@ -305,7 +305,7 @@ def test_questions_have_a_deadline(redis_server: RedisServer) -> None:
 
 
 @pytest.mark.parametrize("through_sentinel", [False, True])
-def test_an_answer_that_nobody_waited_for_answers_no_other_question(
+def test_an_answer_that_came_too_late_answers_no_other_question(
     redis_server: RedisServer, sentinel: Any, through_sentinel: bool
 ) -> None:
     link = RedisLink(sentinel.master_for("main") if through_sentinel else redis_server.url)

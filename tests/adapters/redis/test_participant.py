@@ -133,7 +133,7 @@ def test_each_time_it_joins_it_is_another_server(party: Party) -> None:
     assert one.receiver_of(f"{made}:".encode()) is one.receiver
 
 
-def test_what_it_has_sent_itself_is_for_nobody(party: Party) -> None:
+def test_what_it_has_sent_itself_is_dropped(party: Party) -> None:
     one = party.add("/")
     assert one.receiver_of(b"x:") is None
     receiver = party.join(one)

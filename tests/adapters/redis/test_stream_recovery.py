@@ -212,7 +212,7 @@ def test_an_offset_whose_successors_are_gone_is_refused(
     assert back(one, state, first) == [6, 7, 8, 9]
 
 
-def test_a_stream_that_was_lost_recovers_nobody(
+def test_a_stream_that_was_lost_recovers_no_client(
     redis_server: RedisServer, make: Callable[..., list[Server]]
 ) -> None:
     (one,) = make(1)
@@ -223,7 +223,7 @@ def test_a_stream_that_was_lost_recovers_nobody(
     assert back(one, state) is None
 
 
-def test_whoever_joined_before_there_was_a_stream_is_recovered(
+def test_a_client_that_joined_before_there_was_a_stream_is_recovered(
     redis_server: RedisServer, make: Callable[..., list[Server]]
 ) -> None:
     (one,) = make(1)
@@ -378,7 +378,7 @@ def test_an_emit_waits_once_and_for_a_second_at_most_when_redis_is_silent(
     assert decoded(here.delivered[-1][1])[-1] == one.adapter.current_offset()
 
 
-def test_without_redis_emits_go_on_and_nobody_is_recovered(
+def test_without_redis_emits_go_on_and_no_client_is_recovered(
     redis_server: RedisServer, make: Callable[..., list[Server]]
 ) -> None:
     one, two = make(2)

@@ -96,7 +96,7 @@ def test_what_is_wanted_changes_while_it_listens(
     subscriber.subscribe("SUBSCRIBE", "c")
     assert subscriber.ready.wait(5)
     wait_for(lambda: channels(redis_server) == ["b", "c"])
-    # Gone and wanted again before anybody was told.
+    # Gone and wanted again before Redis was told.
     subscriber.unsubscribe("SUBSCRIBE", "b")
     subscriber.subscribe("SUBSCRIBE", "b")
     assert subscriber.ready.wait(5)
@@ -253,7 +253,7 @@ def test_a_server_that_is_silent_for_long_is_given_up(
     wait_for(lambda: redis_server.client.publish("a", b"1") == 1)
 
 
-def test_nobody_waits_for_redis_to_subscribe(
+def test_subscribing_never_waits_for_redis(
     redis_server: RedisServer, subscriber: Subscriber
 ) -> None:
     """Far more than a socket takes: who joins rooms while Redis is paused goes on."""

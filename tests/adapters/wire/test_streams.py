@@ -174,9 +174,7 @@ def test_any_entry_is_one_or_a_value_error(fields: dict[bytes, bytes], kind: str
         (ClientAnswer("1", 1), True),
     ],
 )
-def test_what_somebody_waits_for_now_is_not_kept(
-    message: Request | Response, expected: bool
-) -> None:
+def test_what_is_waited_for_now_is_not_kept(message: Request | Response, expected: bool) -> None:
     assert is_ephemeral(message) is expected
 
 
