@@ -55,8 +55,8 @@ class RedisChannels:
         """Pass the messages of channels to ``handler(channel, payload)``; never blocks.
 
         Args:
-            handler: Called in the greenlet that reads; must not block. A ``ValueError`` that
-                it raises means that the message is malformed, and is counted.
+            handler: Called in the greenlet that reads, which it holds up if it blocks. A
+                ``ValueError`` that it raises means that the message is malformed: it is counted.
             channels: Their names.
             awaited: Whether :meth:`count` waits for the subscription.
         """

@@ -113,7 +113,7 @@ class Participant:
         self._left = left
         self._has_left = False
         self._handlers: dict[str, Handler] = {}
-        self._prefixes: list[str] = []
+        self._prefixes: set[str] = set()
         self.receiver: Receiver | None = None
         self.requests = RequestQueue(channels.on_malformed)
         self._identify()
@@ -140,7 +140,7 @@ class Participant:
 
     def listen_below(self, handler: Handler, prefix: str) -> None:
         """Listen to all channels that begin with ``prefix`` until the namespace leaves."""
-        self._prefixes.append(prefix)
+        self._prefixes.add(prefix)
         self._channels.listen_below(handler, prefix)
 
     def ignore(self, channel: str) -> None:

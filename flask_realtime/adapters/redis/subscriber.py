@@ -30,8 +30,10 @@ logger = logging.getLogger(__name__)
 # subscribe() and unsubscribe() may be called on any greenlet, in the hub too. They change what
 # is wanted and wake the writer; nothing blocks. The writer sends the difference between what is
 # wanted and what this connection was asked for, so a channel that was left and joined again in
-# one turn costs no command, and the order of many changes does not matter. The handler runs in
-# the reader and must not block: RedisChannels queues what may.
+# one turn costs no command, and the order of many changes does not matter.
+#
+# The handler runs in the reader. What may block, the requests of other servers, it hands to a
+# RequestQueue; at the bound of that queue it blocks on purpose, so that Redis keeps the rest.
 #
 # Messages arrive in the order in which Redis received them, per channel and publisher. What is
 # published between a loss and the confirmation of the new subscription is lost: pub/sub keeps
@@ -87,8 +89,9 @@ class Subscriber:
 
     Args:
         link: The way to Redis.
-        on_message: ``fn(channel, payload, pattern)``, called in the reading greenlet; it must
-            not block. What it raises is logged. Without ``PSUBSCRIBE`` there is no pattern.
+        on_message: ``fn(channel, payload, pattern)``, called in the reading greenlet, which it
+            holds up if it blocks. What it raises is logged. The pattern is ``None`` for a
+            channel that was subscribed by its name.
         node: The node of a Redis Cluster to listen to.
         on_loss: Called when the connection is lost or refused, before the next one is made;
             it may block.
