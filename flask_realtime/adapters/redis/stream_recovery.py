@@ -17,6 +17,7 @@ from gevent.event import AsyncResult, Event
 
 from ...codec.message import Message
 from ...codec.socket_packet import Packet
+from ...loop.no_switch import no_switch
 from ...options import RecoveryOptions
 from ..cluster.request_queue import RequestQueue
 from ..values import SavedSocket, Target, with_offset
@@ -52,7 +53,8 @@ __all__ = ["StreamRecovery"]
 #
 # - Nothing is lost: what is delivered while pages are read reaches the rooms, but the socket is
 #   not in them yet. Each delivery is noted, and those beyond the last page are added at the
-#   end. From there until the socket is in its rooms nothing may switch greenlets.
+#   end. From there until the socket is in its rooms no other greenlet may run, which no_switch()
+#   checks in tests as far as missed() reaches.
 # - Nothing comes twice: the pages may hold entries that wait for their turn on this server, and
 #   would be delivered to the socket once it is in its rooms. The last entry that a recovered
 #   socket has is remembered for a minute, and delivering() leaves it out up to there.
@@ -320,14 +322,16 @@ class StreamRecovery:
             if found is None:
                 return None
             messages, last = found
-            # Nothing switches greenlets from here on until the socket has joined its rooms.
-            messages += [
-                encode(with_offset(item.packet, item.offset))
-                for item in noted
-                if item.order > last and item.target.includes(saved.rooms)
-            ]
-            self._remember(saved.sid, last)
-            return messages
+            # A delivery between here and the return would be lost. The caller goes on with
+            # readmit(), which does not block either.
+            with no_switch():
+                messages += [
+                    encode(with_offset(item.packet, item.offset))
+                    for item in noted
+                    if item.order > last and item.target.includes(saved.rooms)
+                ]
+                self._remember(saved.sid, last)
+                return messages
         finally:
             self._noted = [item for item in self._noted if item is not noted]
 

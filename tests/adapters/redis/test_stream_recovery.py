@@ -16,6 +16,8 @@ from flask_realtime.adapters.values import SavedSocket
 from flask_realtime.adapters.wire.values import pack
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser
+from flask_realtime.codec.socket_packet import Packet
+from flask_realtime.loop.no_switch import GreenletSwitched
 from flask_realtime.options import RecoveryOptions
 from tests.adapters.redis_world import Cluster, Server, event, numbers, to, wait_for
 from tests.redis_server import RedisServer
@@ -304,6 +306,34 @@ def test_entries_of_others_and_malformed_ones_are_passed_over(
     add("socket.io", {"uid": "x", "nsp": "/", "type": "3", "data": packet % 4})
     one.emit("n", 5)
     assert back(one, state) == [1, 4, 5]
+
+
+@pytest.mark.parametrize("switches", [False, True])
+def test_what_is_delivered_while_pages_are_read_is_added_without_a_switch_of_greenlets(
+    redis_server: RedisServer, make: Callable[..., list[Server]], switches: bool
+) -> None:
+    one, two = make(2)
+    there, state = two.connect("there"), session(one)
+    keep(one, state, redis_server)
+    one.emit("n", 1)
+    wait_for(lambda: numbers(there) == [1])
+
+    class Encoder(DefaultParser):
+        def encode(self, packet: Packet, compress: bool = True) -> Message:
+            number = packet.data[1]
+            if number == 1:
+                one.emit("n", 2)  # the page has been read by now
+                wait_for(lambda: numbers(there) == [1, 2])
+            elif switches:
+                gevent.sleep(0)
+            return super().encode(packet, compress)
+
+    two.namespace.parser = Encoder()
+    if switches:
+        with pytest.raises(GreenletSwitched):
+            back(two, state)
+    else:
+        assert back(two, state) == [1, 2]
 
 
 def test_more_than_a_page_is_read(
