@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from ..adapters.base import Flags, RemoteState, Target
+from ..adapters.values import Flags, RemoteState, Target
 from ..errors import AckTimeout, SocketDisconnected
 from ..hints import refuse_keywords
 from ..rooms import check_room, rooms_to_join

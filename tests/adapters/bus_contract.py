@@ -24,7 +24,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from flask_realtime.adapters.base import Flags, RemoteState, Target
+from flask_realtime.adapters.values import Flags, RemoteState, Target
 from flask_realtime.errors import ClusterTimeout
 from tests.adapters.contract import EVERYONE, event
 from tests.adapters.fakes import FakeSocket
@@ -158,7 +158,7 @@ class BusContract:
             assert sorted(socket.events) == ["0", "1", "2"]
 
     @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), [float("inf")]], ids=str)
-    def test_what_cannot_be_carried_raises_and_reaches_nobody(
+    def test_what_cannot_be_carried_raises_and_reaches_no_server(
         self, crowd: Crowd, value: Any
     ) -> None:
         with pytest.raises((TypeError, ValueError)):
@@ -255,7 +255,7 @@ class BusContract:
         assert question.wait() == ["yes"]
 
     @pytest.mark.parametrize("count", [1, 3])
-    def test_nobody_is_asked_and_that_is_the_answer(
+    def test_without_other_servers_the_answer_is_empty(
         self, make_cluster: MakeCluster, count: int
     ) -> None:
         assert Question(make_cluster(count)[0]).wait() == []
@@ -267,7 +267,7 @@ class BusContract:
         crowd.sockets[2].answer("there")
         assert question.partial() == ["here", "there"]
 
-    def test_answers_after_the_deadline_disturb_nobody(self, crowd: Crowd) -> None:
+    def test_answers_after_the_deadline_are_ignored(self, crowd: Crowd) -> None:
         late = crowd.sockets[1]
         question = Question(crowd.servers[0], to("b"), timeout=SHORT)
         asked(late)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
-from flask_realtime.adapters.base import AckCollector, Adapter, RemoteState
+from flask_realtime.adapters.base import AckCollector, Adapter
 from flask_realtime.adapters.cluster.bus import BusRecovery, Receiver, RoomWatcher
+from flask_realtime.adapters.values import RemoteState
 from flask_realtime.adapters.wire.messages import Request, Response
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser, Parser
@@ -60,11 +61,11 @@ class FakeSocket:
         self.collectors.pop(ack_id).respond(*args)
 
     def vanish(self) -> None:
-        """Go, as a client does: whoever waits for its answers hears of it."""
+        """Go, as a client does: the collectors of its answers are told."""
         collectors, self.collectors = self.collectors, {}
         self.disconnect()
         for collector in collectors.values():
-            collector.lose("transport close")
+            collector.disconnected("transport close")
 
     def join(self, rooms: str | Iterable[str]) -> None:
         self.namespace.adapter.add_all(self.id, [rooms] if isinstance(rooms, str) else rooms)
@@ -165,6 +166,23 @@ class FakeBus:
         self.closes += 1
 
 
+class FakeReceiver:
+    """Keeps what other servers send, in place of the adapter of a namespace."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[Request, str, str | None]] = []
+        self.responses: list[tuple[Response, str]] = []
+
+    def has_room(self, room: str) -> bool:
+        return False
+
+    def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
+        self.requests.append((request, origin, offset))
+
+    def on_response(self, response: Response, origin: str) -> None:
+        self.responses.append((response, origin))
+
+
 class FakeCollector:
     """Counts who was asked and keeps the answers."""
 
@@ -190,10 +208,10 @@ class FakeCollector:
     def respond(self, *args: Any) -> None:
         self.answers.append(args)
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         self.lost.append(reason)
 
     def end(self) -> None:
-        """Nobody waits any more."""
+        """Call what was to be called at the end."""
         for forget in self._forget:
             forget()

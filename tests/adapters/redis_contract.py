@@ -18,7 +18,7 @@ import gevent
 import pytest
 from gevent.os import fork
 
-from flask_realtime.adapters.base import Target
+from flask_realtime.adapters.values import Target
 from flask_realtime.errors import ClusterTimeout
 from tests.adapters.fakes import FakeNamespace, FakeSocket
 from tests.adapters.redis_world import (

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import gevent
 import pytest
 
-from flask_realtime.adapters.base import Adapter, Flags, Target
+from flask_realtime.adapters.base import Adapter
+from flask_realtime.adapters.values import Flags, Target
 from flask_realtime.errors import AckTimeout
 from flask_realtime.server.acks import BroadcastAcks, Outcome
 from tests.adapters import contract
@@ -111,16 +112,16 @@ def hear_each_other(servers: list[FakeNamespace]) -> None:
     A bus may listen a little later than its adapter starts or a room appears: what is sent
     until then is lost, so it is sent again.
     """
-    everybody = [socket for server in servers for socket in server.sockets.values()]
+    sockets = [socket for server in servers for socket in server.sockets.values()]
     rooms = {room for server in servers for room in server.adapter.rooms}
     for server in servers:
         for room in (None, *sorted(rooms)):
             members = [
-                socket for socket in everybody
+                socket for socket in sockets
                 if room is None or room in socket.namespace.adapter.socket_rooms(socket.id)
             ]  # fmt: skip
             _reach(server, EVERYONE if room is None else to(room), members)
-    for socket in everybody:
+    for socket in sockets:
         socket.delivered.clear()
 
 
@@ -146,7 +147,7 @@ def asked(*sockets: FakeSocket) -> None:
 def mute(server: FakeNamespace) -> None:
     """Let a server listen and say nothing, as one does that hangs."""
     adapter: Any = server.adapter
-    adapter.on_request = lambda request, origin, offset=None: None
+    adapter.receiver.on_request = lambda request, origin, offset=None: None
 
 
 def blind(server: FakeNamespace) -> None:

@@ -46,6 +46,37 @@ thread = threading.Thread(target=work)
 thread.start()
 thread.join()
 """
+#: The thread ends in the middle of an outage of Redis, the process after it.
+IN_AN_OUTAGE = """
+from gevent import monkey; monkey.patch_all(thread=False)
+import logging, socket, threading, time
+from gevent.event import Event
+from flask_realtime import Server
+io = Server(adapter={url!r})
+
+class Told(logging.Handler):
+    def emit(self, record):
+        self.event.set()
+
+def work():
+    told = Told()
+    told.event = Event()
+    logging.getLogger("flask_realtime").addHandler(told)
+    for number in range(500):
+        io.emit("news", number)
+    told.event.wait()
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print("the thread has ended", flush=True)
+while True:
+    try:
+        socket.create_connection(("127.0.0.1", {port})).close()
+        break
+    except OSError:
+        time.sleep(0.05)
+"""
 PROGRAMS = {
     "a script": SCRIPT,
     "a script that exits by itself": SCRIPT + "raise SystemExit(0)\n",
@@ -79,6 +110,23 @@ def test_nothing_is_lost_at_the_end(redis: RedisServer, name: str, family: str) 
         assert process.wait() == 0, process.report()
         assert published(redis, FAMILIES[family]) == 500, process.report()
         assert process.stderr == ""
+
+
+def test_what_waits_for_redis_when_its_thread_ends_is_sent_by_the_thread_that_ends_last(
+    redis: RedisServer,
+) -> None:
+    redis.stop()
+    try:
+        url = redis.url.replace("redis:", "redis+streams:")
+        with Process(python("-c", IN_AN_OUTAGE.format(url=url, port=redis.port))) as process:
+            process.wait_for("the thread has ended")
+            redis.start()
+            assert process.wait() == 0, process.report()
+            assert published(redis, "xadd") == 500, process.report()
+            assert process.stderr == ""
+    finally:
+        if not redis.is_running:
+            redis.start()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

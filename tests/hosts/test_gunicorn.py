@@ -18,7 +18,7 @@ from gevent import socket
 from flask_realtime import Server
 from flask_realtime.adapters.base import Adapter
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
-from flask_realtime.adapters.cluster.bus import LoopbackHub
+from flask_realtime.adapters.cluster.loopback import LoopbackHub
 from flask_realtime.hosts.gunicorn import Connections, WorkerWatch, find_worker
 from tests.fakes import settle, wait_until
 

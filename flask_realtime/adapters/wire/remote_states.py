@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ...codec.carried import JSON_TEXT, MSGPACK, Carrier, Fault, carried
 from ...quoting import named, shown
-from ..base import RemoteState
+from ..values import RemoteState
 from .values import pack, strings, to_json
 
 __all__ = ["carried_data", "remote_state_from", "state_maps"]
@@ -82,7 +82,7 @@ def _can_be_carried(value: Any, binary: bool) -> bool:
 
 
 def remote_state_from(value: Any) -> RemoteState:
-    """Return what another server tells about a socket.
+    """Return the state of a socket from the map of another server.
 
     Raises:
         ValueError: It is malformed.

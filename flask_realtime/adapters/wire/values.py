@@ -18,7 +18,7 @@ from ...codec.parser import Parser
 from ...codec.plain_values import LARGEST, NOT_FINITE, plain_default, plain_key
 from ...codec.socket_packet import Packet, PacketType
 from ...extras import optional
-from ..base import Flags, Target
+from ..values import Flags, Target
 
 __all__ = [
     "answer_of",
@@ -47,9 +47,9 @@ _SURROGATES = "surrogatepass"
 _TOO_DEEP = "the value is nested too deeply"
 #: Stateless: JSON as in packets to clients, with the same types beyond JSON's own.
 _JSON: Final = best_codec()
-#: What MessagePack may always have as it is.
+#: Types that MessagePack carries as they are.
 _AS_IS = frozenset({str, int, bool, bytes, type(None)})
-#: Seconds that no other server can make this one wait beyond: the longest timer of Node.
+#: Seconds; the longest timeout that another server can ask for, as long as Node's timers.
 _LONGEST = (2**31 - 1) / 1000
 
 
@@ -126,12 +126,12 @@ def _extension(code: int, data: bytes) -> Any:
 
 
 def encodable(packet: Packet, parser: Parser) -> Packet:
-    """Return a packet from elsewhere as clients can have it.
+    """Return a packet of another server in a form that clients can receive.
 
-    MessagePack knows what packets to clients do not: NaN, which is null to JavaScript.
+    MessagePack has values that packets to clients do not: NaN, which becomes null.
 
     Raises:
-        ValueError: There is no such packet.
+        ValueError: There is no such form.
     """
     try:
         parser.encode(packet)
@@ -142,12 +142,12 @@ def encodable(packet: Packet, parser: Parser) -> Packet:
         packet = packet._replace(data=plain(packet.data))
         parser.encode(packet)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"no packet to clients can carry it: {error}") from None
+        raise ValueError(f"a packet to clients cannot carry it: {error}") from None
     return packet
 
 
 def _is_plain(value: Any) -> bool:
-    """Say whether MessagePack may have a value as it is; raise for numbers that are none."""
+    """Return whether MessagePack can carry a value as it is; raise for NaN and infinity."""
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(NOT_FINITE)
@@ -272,7 +272,7 @@ def target_from(options: Any) -> Target:
     """Return the target that a map of ``opts`` stands for.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is malformed.
     """
     if not isinstance(options, Mapping):
         raise ValueError("opts must be a map")
@@ -338,7 +338,7 @@ def packet_from(value: Any, namespace: str) -> Packet:
     """Return the packet of such a map.
 
     Raises:
-        ValueError: It is no event with a name.
+        ValueError: It is not an event with a name.
     """
     if not isinstance(value, Mapping):
         raise ValueError("a packet must be a map")
@@ -352,7 +352,7 @@ def event_args(value: Any) -> list[Any]:
     """Return the name and the arguments of an event.
 
     Raises:
-        ValueError: It is no list, or without a name.
+        ValueError: It is not a list, or has no name.
     """
     if not isinstance(value, list) or not value or not isinstance(value[0], str):
         raise ValueError("an event must have a name")
@@ -363,7 +363,7 @@ def count_from(value: Any) -> int:
     """Return a number of clients.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a count.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("a count must be a number")

@@ -30,6 +30,7 @@ class TestStreams(RedisContract, BusContract):
         cluster = clusters()
         (one,) = cluster.add(1)
         one.emit("n", 1)
+        wait_for(lambda: one.adapter.stats()["queued_bytes"] == 0)
         late = cluster.start()
         there = late.connect("b")
         cluster.wait_complete()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from flask_realtime.adapters.base import RemoteState
+from flask_realtime.adapters.values import RemoteState
 from flask_realtime.adapters.wire.remote_states import carried_data, remote_state_from, state_maps
 from flask_realtime.adapters.wire.values import dump_json, pack
 from tests.codec import values
