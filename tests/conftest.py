@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 from tests.flasks import flask_world, make_flask
@@ -20,3 +23,29 @@ __all__ = [
 # The same examples in every run, however slow the machine is.
 settings.register_profile("suite", deadline=None, derandomize=True, database=None)
 settings.load_profile("suite")
+
+TESTS = Path(__file__).resolve().parent
+#: What talks to Node.js, Chromium, Redis, nginx, or to servers in processes of their own.
+PEERS = tuple(
+    TESTS / name
+    for name in (
+        "adapters/redis",
+        "adapters/test_sentinel.py",
+        "benchmarks",
+        "browser",
+        "cluster",
+        "hosts",
+        "interop",
+        "test_docs.py",
+    )
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick", action="store_true", help="only what Python alone can run: about a minute"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("--quick") and collection_path in PEERS else None

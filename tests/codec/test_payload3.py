@@ -1,17 +1,12 @@
-"""Polling payloads of Engine.IO protocol 3, side by side with the reference server's parser."""
+"""Polling payloads of Engine.IO protocol 3: vectors, properties, and what is refused."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_realtime.codec.message import Message
@@ -22,11 +17,11 @@ from flask_realtime.codec.payload3 import (
     decode_text_packet,
 )
 from flask_realtime.errors import PacketError
-from tests.processes import Process, node, node_package
 
 Packet = str | bytes
 
-# The bodies are what the reference server's parser writes: see the test that asks it.
+# The bodies are what the reference server's parser writes; tests/interop/test_payload3_reference.py
+# asks it.
 VECTORS: list[tuple[list[Packet], bytes, bytes]] = [
     (["2"], b"1:2", b"1:2"),
     (["2probe", "6"], b"6:2probe1:6", b"6:2probe1:6"),
@@ -94,73 +89,12 @@ def test_a_message_is_written_with_its_attachments() -> None:
     assert codec.encode(codec.packets(message))[0] == '9:451-["é"]6:b4AA=='.encode()
 
 
-# --- the reference server's parser --------------------------------------------
-
-TYPES = ["open", "close", "ping", "pong", "message", "upgrade", "noop"]
-
-
-class Reference:
-    """The parser of the reference server, in a process of its own."""
-
-    def __init__(self) -> None:
-        script = str(Path(__file__).with_name("parser3.mjs"))
-        self.process = Process([node(), script, str(node_package("socket.io"))])
-        self._ids = itertools.count()
-
-    def ask(self, *question: Any) -> Any:
-        number = next(self._ids)
-        self.process.tell(json.dumps([number, *question]))
-        return json.loads(self.process.wait_for(rf"^result {number} (.*)$").group(1))
-
-    def encode(self, packets: list[Packet], takes_binary: bool) -> tuple[bytes, bool]:
-        described = [
-            [TYPES[int(packet[0])], packet[1:] or None, None]
-            if isinstance(packet, str)
-            else ["message", None, packet.hex()]
-            for packet in packets
-        ]
-        body, is_binary = self.ask("encode", described, takes_binary)
-        return bytes.fromhex(body), is_binary
-
-    def decode(self, body: bytes, is_binary: bool) -> list[Packet]:
-        found = self.ask("decode", body.hex(), is_binary)
-        return [
-            f"{TYPES.index(kind)}{text}" if data is None else bytes.fromhex(data)
-            for kind, text, data in found
-        ]
-
-
-@pytest.fixture(scope="module")
-def reference() -> Iterator[Reference]:
-    parser = Reference()
-    yield parser
-    parser.process.reap()
-
-
-@each_vector
-def test_the_vectors_are_those_of_the_reference(
-    reference: Reference, packets: list[Packet], text: bytes, binary: bytes
-) -> None:
-    assert reference.encode(packets, takes_binary=False) == (text, False)
-    assert reference.encode(packets, takes_binary=True) == (binary, binary[0] < 2)
-
-
 texts = st.builds(
     "{}{}".format,
     st.sampled_from("0123456"),
     st.text(st.characters(codec="utf-8"), max_size=30),
 )
 payloads = st.lists(st.one_of(texts, st.binary(max_size=300)), min_size=1, max_size=8)
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(packets=payloads, takes_binary=st.booleans())
-def test_both_parsers_write_and_read_the_same(
-    reference: Reference, packets: list[Packet], takes_binary: bool
-) -> None:
-    body, is_binary = encode(packets, takes_binary)
-    assert reference.encode(packets, takes_binary) == (body, is_binary)
-    assert reference.decode(body, is_binary) == packets
 
 
 @given(packets=payloads, takes_binary=st.booleans())
