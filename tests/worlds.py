@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
+from flask_realtime.loop.no_switch import enforce_no_switch
 from flask_realtime.loop.scheduler import Scheduler
 from flask_realtime.server.server import BaseServer
 from tests.clients import Network
@@ -41,7 +42,8 @@ def quiet_hub(caplog: pytest.LogCaptureFixture) -> Iterator[io.StringIO]:
     # The exception is raised where the test waits.
     limit = gevent.Timeout.start_new(TEST_LIMIT, Late(f"the test took over {TEST_LIMIT} s"))
     try:
-        yield stream
+        with enforce_no_switch():
+            yield stream
     finally:
         limit.close()
         hub.exception_stream = before
