@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from gevent import get_hub
@@ -20,6 +20,9 @@ from .hosts.finder import SocketFinder
 from .loop.scheduler import Scheduler
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
+
+if TYPE_CHECKING:
+    from .testing import TestClient
 
 __all__ = ["Server"]
 
@@ -62,6 +65,21 @@ class Server(BaseServer):
                 TLS, ``log="default"`` for an access log on stderr.
         """
         self.serve(Middleware(self, wsgi_app), host, port, **pywsgi_options)
+
+    def application(self) -> WSGIApp:
+        """Return a WSGI application that contains this server."""
+        return Middleware(self)
+
+    def test_client(self, namespace: str = "/", **options: Any) -> TestClient:
+        """Return a client inside this process, for tests: see ``flask_realtime.testing``.
+
+        Args:
+            namespace: The namespace that it joins.
+            options: The keywords of :class:`~flask_realtime.testing.TestClient`.
+        """
+        from .testing import TestClient
+
+        return TestClient(self, namespace, **options)
 
     def serve(self, application: Any, host: str, port: int, **pywsgi_options: Any) -> None:
         """Serve an application that contains this server; what :meth:`run` does."""

@@ -34,6 +34,7 @@ LAYERS = {
     "extension": SHELL,
     "hosts": SHELL,
     "serving": SHELL,
+    "testing": SHELL,
     "wsgi": SHELL,
     "__init__": FACADE,
 }

@@ -11,9 +11,9 @@ from flask_realtime.adapters.memory import MemoryAdapter, with_offset
 from flask_realtime.adapters.memory_log import SavedSession
 from flask_realtime.codec.message import Message
 from flask_realtime.options import RecoveryOptions
+from flask_realtime.testing import ManualTime
 from tests.adapters.contract import EVERYONE, AdapterContract, event, to
 from tests.adapters.fakes import FakeCollector, FakeNamespace, FakeSocket
-from tests.fakes import FakeTime
 
 
 class TestMemoryAdapter(AdapterContract):
@@ -37,7 +37,7 @@ class World:
     """A namespace whose adapter remembers."""
 
     def __init__(self, **options: Any) -> None:
-        self.time = FakeTime()
+        self.time = ManualTime()
         self.namespace = FakeNamespace()
         self.adapter = self.namespace.adapter = MemoryAdapter(self.namespace)
         assert self.adapter.enable_recovery(RecoveryOptions(**options), self.time)

@@ -12,8 +12,8 @@ from geventwebsocket.handler import WebSocketHandler
 
 from flask_realtime import Middleware, Server
 from flask_realtime.hosts.finder import SocketFinder, read_no_more
+from flask_realtime.testing.frames import text_frame
 from tests.fakes import Answer, request, wait_until
-from tests.frames import text_frame
 from tests.hosts.test_embedded import HELLO, Connection, Serve, serve
 
 __all__ = ["serve"]
