@@ -12,8 +12,8 @@ from flask_realtime.adapters.memory_log import SavedSession
 from flask_realtime.codec.message import Message
 from flask_realtime.options import RecoveryOptions
 from flask_realtime.testing import ManualTime
-from tests.adapters.contract import EVERYONE, AdapterContract, event, to
-from tests.adapters.fakes import FakeCollector, FakeNamespace, FakeSocket
+from flask_realtime.testing.fakes import FakeCollector, FakeNamespace, FakeSocket
+from flask_realtime.testing.pytest.adapter_contract import EVERYONE, AdapterContract, event, to
 
 
 class TestMemoryAdapter(AdapterContract):

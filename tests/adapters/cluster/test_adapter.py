@@ -35,8 +35,8 @@ from flask_realtime.codec.parser import DefaultParser
 from flask_realtime.codec.socket_packet import Packet
 from flask_realtime.errors import ClusterTimeout
 from flask_realtime.options import RecoveryOptions
-from tests.adapters.contract import EVERYONE, AdapterContract, event, to
-from tests.adapters.fakes import FakeBus, FakeCollector, FakeNamespace
+from flask_realtime.testing.fakes import FakeBus, FakeCollector, FakeNamespace
+from flask_realtime.testing.pytest.adapter_contract import EVERYONE, AdapterContract, event, to
 from tests.clients import Later
 from tests.fakes import settle, wait_until
 
