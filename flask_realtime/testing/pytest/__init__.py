@@ -2,6 +2,9 @@
 
 Beside the fixture there are contracts, suites that an adapter or a bus of your own passes:
 :class:`.adapter_contract.AdapterContract` and :class:`.bus_contract.BusContract`.
+
+PYTEST_DONT_REWRITE: nothing is asserted here. Without this word pytest warns when a suite was
+imported before ``pytest_plugins`` was read.
 """
 
 from __future__ import annotations
