@@ -16,6 +16,7 @@ background task may run for ever. :meth:`TestClient.wait_for` waits for what the
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -29,6 +30,8 @@ __all__ = ["Bench", "Busy"]
 
 #: Seconds between two looks at handlers that wait for something.
 _STEP = 0.001
+#: Exceptions that are kept until a client takes them.
+_MOST_ERRORS = 100
 
 
 class _Over(Exception):
@@ -53,7 +56,7 @@ class Bench:
     def __init__(self, server: BaseServer) -> None:
         self.server = server
         self._connections: list[Busy] = []
-        self._errors: list[BaseException] = []
+        self._errors: deque[BaseException] = deque(maxlen=_MOST_ERRORS)
         self._changed = Event()
 
     @classmethod
@@ -78,11 +81,14 @@ class Bench:
 
     def take_errors(self) -> list[BaseException]:
         """Return what handlers have raised, and forget it."""
-        errors, self._errors = self._errors, []
+        errors = list(self._errors)
+        self._errors.clear()
         return errors
 
     def enter(self, connection: Busy) -> None:
-        """A client opens a connection."""
+        """A client opens a connection; the first one forgets what tests before have left."""
+        if not self._open_connections():
+            self._errors.clear()
         self._connections.append(connection)
 
     def notify(self) -> None:
@@ -119,8 +125,11 @@ class Bench:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way, once what was sent has arrived."""
+        busy = any(connection.is_busy for connection in self._open_connections())
+        return not busy and self.server.engine.is_idle
+
+    def _open_connections(self) -> list[Busy]:
         self._connections = [
             item for item in self._connections if item.is_busy or not item.is_closed
         ]
-        busy = any(connection.is_busy for connection in self._connections)
-        return not busy and self.server.engine.is_idle
+        return self._connections

@@ -10,6 +10,7 @@ from ..codec.socket_packet import Packet
 from .bench import Bench
 from .browser import Browser
 from .transports import TRANSPORTS
+from .waiting import Late
 
 if TYPE_CHECKING:
     from .member import Member
@@ -53,12 +54,15 @@ class Connection:
 
         Raises:
             ConnectError: The server refuses it; ``data`` is the body of its answer.
+            Late: There is no answer in time.
         """
         if self._is_settled:
             return
         self._bench.enter(self)
         self._line.open()
-        self._bench.wait_until(lambda: self._is_settled, seconds)
+        if not self._bench.wait_until(lambda: self._is_settled, seconds):
+            self._line.drop()
+            raise Late(f"the handshake has not been answered within {seconds:g} s")
         if self._line.refusal is not None:
             raise self._line.refusal
 

@@ -7,19 +7,25 @@ passes on what comes. A packet is text with its type digit, or the bytes of a bi
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
+import zlib
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import gevent
 from gevent import socket
 from werkzeug.test import EnvironBuilder
+from werkzeug.wrappers import Response
 
 from ..codec.message import Message
 from ..codec.payload import decode_payload, encode_payload
+from ..engine.requests.host import StartResponse
 from ..errors import ConnectError
+from ..hosts.finder import HOST_SOCKET_KEY
 from .browser import Browser, Exchange
 from .frames import BINARY, CLOSE, PING, PONG, TEXT, FrameReader, frame, text_frame
 
@@ -27,10 +33,14 @@ __all__ = ["TRANSPORTS", "Line", "LineOwner", "PollingLine", "WebSocketLine", "p
 
 Packet = str | bytes
 
-#: Where gunicorn's gevent worker gives the socket of a request, and this client does as well.
-_SOCKET_KEY = "gunicorn.socket"
 _READ = 65536
 _GONE = "transport close"
+#: What clients that send Accept-Encoding may get.
+_DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.decompress,
+    "deflate": zlib.decompress,
+}
 _UPGRADE = {
     "Upgrade": "websocket",
     "Connection": "Upgrade",
@@ -53,6 +63,35 @@ class LineOwner(Protocol):
 
     def failed(self, error: Exception) -> None:
         """The application has raised, outside of handlers."""
+
+
+class PairSocket:
+    """The server's end of a pair of sockets, as a WSGI server gives it to the engine.
+
+    Args:
+        sock: The socket.
+        start_response: Of the request.
+    """
+
+    is_upgraded = False
+
+    def __init__(self, sock: Any, start_response: StartResponse) -> None:
+        self.socket = sock
+        self._start_response = start_response
+
+    def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
+        """Answer 101 and let the frames have the socket."""
+        self._start_response("101 Switching Protocols", list(headers))
+        if first:
+            self.socket.sendall(first)
+        return b""
+
+    def writer_of(self, write: Any) -> Any:
+        """Return this: the answer goes to the test client, whichever middleware hands it on."""
+        return self
+
+    def give_back(self) -> None:
+        """Do nothing: the greenlet of the request closes the socket."""
 
 
 class Line(ABC):
@@ -91,6 +130,9 @@ class Line(ABC):
         self._server, self._client = socket.socketpair()
         self._begin()
 
+    def _host(self) -> dict[str, Any]:
+        return {HOST_SOCKET_KEY: partial(PairSocket, self._server)}
+
     @abstractmethod
     def _begin(self) -> None:
         """Make the first request, and read on after it; does not block."""
@@ -124,6 +166,8 @@ class Line(ABC):
                 self._transmit(packets)
         except OSError:
             self._end(_GONE)
+        except Exception as error:  # noqa: BLE001 - raised again where the test waits
+            self._fail(error)
         finally:
             self._is_sending = False
 
@@ -131,7 +175,7 @@ class Line(ABC):
         query = {"EIO": "4", "transport": self.name, **query}
         return self._browser.request(method, query, **more)
 
-    def _refuse(self, answer: Any) -> None:
+    def _refuse(self, answer: Response) -> None:
         body = answer.get_data(as_text=True)
         try:
             data = json.loads(body)
@@ -196,14 +240,14 @@ class PollingLine(Line):
 
     def _get(self) -> None:
         query = {"sid": self.handshake["sid"]} if self.handshake else {}
-        answer = self._browser.call(self._request("GET", query, wsgi={_SOCKET_KEY: self._server}))
+        answer = self._browser.call(self._request("GET", query, wsgi=self._host()))
         if answer.status_code != 200:
             if self.handshake:
                 self._end(_GONE)
             else:
                 self._refuse(answer)
             return
-        for packet in decode_payload(answer.get_data()):
+        for packet in decode_payload(_decompressed(answer)):
             self._take(packet)
         if self._is_closing:
             self._end(_GONE)
@@ -224,6 +268,11 @@ class PollingLine(Line):
     def drop(self) -> None:
         """Break the connection of the GET that waits."""
         self._end(_GONE)
+
+
+def _decompressed(answer: Response) -> bytes:
+    decompress = _DECOMPRESS[answer.headers.get("Content-Encoding", "")]
+    return decompress(answer.get_data())
 
 
 def payloads(packets: Sequence[Message | str], limit: int) -> list[bytes]:
@@ -258,7 +307,7 @@ class WebSocketLine(Line):
         return self._is_sending or hangs
 
     def _begin(self) -> None:
-        request = self._request("GET", {}, headers=_UPGRADE, wsgi={_SOCKET_KEY: self._server})
+        request = self._request("GET", {}, headers=_UPGRADE, wsgi=self._host())
         self._exchange = Exchange(self._browser, request, self._served)
         gevent.spawn(self._read)
 
@@ -275,6 +324,8 @@ class WebSocketLine(Line):
                     self._take_frame(*found)
         except OSError:
             pass  # dropped by the client itself, or reset by the server
+        except Exception as error:  # noqa: BLE001 - raised again where the test waits
+            self._fail(error)
         finally:
             self._end(_GONE)
         if not self.handshake and self._exchange is not None:

@@ -20,7 +20,7 @@ from flask_realtime import (
 )
 from flask_realtime.parsers import MsgpackParser
 from flask_realtime.server.server import BaseServer
-from flask_realtime.testing import Late, TestClient
+from flask_realtime.testing import Late, TestClient, settle
 from tests.testing.apps import App
 
 # --- connecting --------------------------------------------------------------
@@ -103,6 +103,25 @@ def test_a_transport_that_is_not_enabled_is_refused(transport: str) -> None:
     app = App(transports=[others[transport]])
     with pytest.raises(ConnectError, match="Transport unknown"):
         TestClient(app.flask, transport=transport)
+
+
+def test_a_handshake_that_is_not_answered_in_time_is_told(transport: str) -> None:
+    gate = Event()
+    app = App(allow_request=lambda environ: gate.wait() and False)
+    with pytest.raises(Late, match=r"the handshake has not been answered within 0\.05 s"):
+        TestClient(app.flask, transport=transport, timeout=0.05)
+    gate.set()
+    settle()
+    assert app.io.engine.clients_count == 0
+
+
+def test_a_namespace_that_does_not_answer_in_time_is_told(world: App, transport: str) -> None:
+    gate = Event()
+    world.io.use(lambda socket: gate.wait())
+    with pytest.raises(Late, match=r"/ has not answered within 0\.05 s"):
+        TestClient(world.flask, transport=transport, timeout=0.05)
+    gate.set()
+    settle()
 
 
 def test_a_defect_of_a_middleware_comes_out(world: App, transport: str) -> None:
@@ -359,6 +378,15 @@ def test_exceptions_can_stay_where_they_are(world: App, transport: str) -> None:
         with pytest.raises(AckTimeout):
             client.call("boom", timeout=0.05)
         assert world.io.runner.errors == 2
+    with TestClient(world.flask, transport=transport) as client:
+        assert client.call("add", 1, 2) == 3
+
+
+def test_what_tests_before_have_left_is_forgotten(world: App, transport: str) -> None:
+    client = TestClient(world.flask, transport=transport)
+    world.sockets[0].on("disconnect", lambda reason: 1 / 0)
+    world.io.disconnect_sockets(True)
+    assert not client.connected
     with TestClient(world.flask, transport=transport) as client:
         assert client.call("add", 1, 2) == 3
 

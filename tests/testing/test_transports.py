@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flask_realtime.codec.message import Message
+from flask_realtime.errors import PacketError
 from flask_realtime.testing import ManualTime, TestClient, wait_until
 from flask_realtime.testing.transports import payloads
 from tests.testing.apps import App
@@ -67,3 +68,29 @@ def test_an_application_that_raises_is_heard(transport: str) -> None:
     app.flask.wsgi_app = defect  # type: ignore[method-assign]
     with pytest.raises(KeyError, match="a middleware"):
         TestClient(app.flask, transport=transport)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_compressed_responses_are_read(world: App, encoding: str) -> None:
+    with TestClient(world.flask, headers={"Accept-Encoding": encoding}) as client:
+        client.emit("echo", "x" * 10_000)
+        assert client.wait_for("echo") == ("x" * 10_000,)
+        assert world.io.engine.stats()["bytes_out"] < 5_000
+
+
+def test_what_the_client_cannot_read_fails_the_test(transport: str) -> None:
+    app = App(initial_packet="no packet of Socket.IO")
+    with pytest.raises(PacketError, match="unknown packet type"):
+        TestClient(app.flask, transport=transport)
+
+
+def test_an_application_that_raises_later_fails_the_step(world: App) -> None:
+    client = TestClient(world.flask)
+
+    def defect(environ: Any, start_response: Any) -> Any:
+        raise KeyError("a middleware")
+
+    world.flask.wsgi_app = defect  # type: ignore[method-assign]
+    with pytest.raises(KeyError, match="a middleware"):
+        client.emit("add", 1, 2)
+    assert not client.connected
