@@ -17,6 +17,7 @@ from .bench import Bench
 from .browser import Browser
 from .connection import Connection
 from .member import Member
+from .transports import TRANSPORTS
 from .waiting import DEADLINE, Late, settle
 
 __all__ = ["TestClient"]
@@ -41,7 +42,7 @@ class TestClient:
     Args:
         app: The Flask application, its :class:`~flask_realtime.Realtime`, a
             :class:`~flask_realtime.Server`, a :class:`~flask_realtime.Middleware`; or another
-            test client, whose connection this one shares, in another namespace.
+            test client, whose connection this one shares: see :meth:`of`.
         namespace: The namespace to join.
         transport: ``"polling"`` or ``"websocket"``.
         auth: The payload that ``socket.handshake.auth`` shows.
@@ -59,7 +60,7 @@ class TestClient:
 
     Raises:
         ConnectError: The server has refused the client; ``message`` and ``data`` say why.
-        TypeError: ``app`` is none of these.
+        TypeError: ``app`` is none of these, or ``auth`` is no dictionary.
         ValueError: There is no such transport, or cookies come from more than one place.
     """
 
@@ -81,6 +82,10 @@ class TestClient:
         wait: bool = True,
         auto_connect: bool = True,
     ) -> None:
+        if transport not in TRANSPORTS:
+            raise ValueError(f"transport is 'polling' or 'websocket', not {transport!r}")
+        if auth is not None and not isinstance(auth, Mapping):
+            raise TypeError(f"auth is a dictionary, not {auth!r}")
         self.auth = auth
         self.timeout = timeout
         self.raise_errors = raise_errors

@@ -28,14 +28,9 @@ class Connection:
         bench: Of the server.
         browser: Makes the requests.
         transport: ``"polling"`` or ``"websocket"``.
-
-    Raises:
-        ValueError: There is no such transport.
     """
 
     def __init__(self, bench: Bench, browser: Browser, transport: str) -> None:
-        if transport not in TRANSPORTS:
-            raise ValueError(f"transport is 'polling' or 'websocket', not {transport!r}")
         self._bench = bench
         self._members: dict[str, Member] = {}
         self._parser = parser_of(bench)

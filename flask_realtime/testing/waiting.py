@@ -13,7 +13,13 @@ __all__ = ["DEADLINE", "Late", "deadline", "settle", "wait_until"]
 #: Seconds after which something that was waited for counts as missing.
 DEADLINE = 5.0
 
+_ROUNDS = 4
+
 T = TypeVar("T")
+
+
+class _Restless(Exception):
+    """The hub always has something to do."""
 
 
 class Late(AssertionError):
@@ -51,8 +57,18 @@ def wait_until(probe: Callable[[], T], what: str = "the expected state") -> T:
         return found
 
 
-def settle() -> None:
-    """Let the hub run until it has nothing to do: what was sent has arrived then."""
-    for _ in range(4):
-        # A round of the loop; `sleep(0)` would run callbacks only and look at no socket.
-        gevent.idle()
+def settle(patience: float = 1.0) -> None:
+    """Let the hub run until it has nothing to do: what was sent has arrived then.
+
+    Args:
+        patience: Seconds after which it goes on although a greenlet of the application never
+            rests; what was sent has been read by then as well.
+    """
+    try:
+        with gevent.Timeout(patience, _Restless()):
+            for _ in range(_ROUNDS):
+                # Until no callback and no socket is ready; `sleep(0)` would run callbacks only.
+                gevent.idle()
+    except _Restless:
+        for _ in range(_ROUNDS):
+            gevent.sleep(0.001)

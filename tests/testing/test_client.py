@@ -226,6 +226,12 @@ def test_an_unknown_transport_is_a_value_error(world: App) -> None:
         TestClient(world.flask, transport="webtransport")
 
 
+def test_auth_is_a_dictionary(world: App) -> None:
+    wrong: Any = "secret"
+    with pytest.raises(TypeError, match="auth is a dictionary, not 'secret'"):
+        TestClient(world.flask, auth=wrong)
+
+
 # --- events ------------------------------------------------------------------
 
 

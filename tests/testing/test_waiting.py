@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gevent
 import pytest
+from gevent import socket
 
 from flask_realtime.testing import Late, deadline, settle, wait_until
 
@@ -33,3 +34,23 @@ def test_settling_runs_what_is_runnable() -> None:
     gevent.spawn(chain, 1)
     settle()
     assert seen == list(range(1, 51))
+
+
+def test_a_greenlet_that_never_rests_is_not_waited_for() -> None:
+    def spin() -> None:
+        while True:
+            gevent.sleep(0)
+
+    spinning, (one, two) = gevent.spawn(spin), socket.socketpair()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        seen.append(two.recv(10))
+
+    gevent.spawn(read)
+    one.send(b"hello")
+    settle(0.05)
+    spinning.kill()
+    assert seen == [b"hello"]
+    one.close()
+    two.close()
