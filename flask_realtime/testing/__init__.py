@@ -1,7 +1,7 @@
 """Tests of handlers and of adapters, without a port and without monkey patching.
 
-:class:`TestClient` is a client inside the process of the test. The rest is for those who
-write adapters and buses: time that a test moves, a bus inside one process, waiting for events.
+:class:`TestClient` is a client inside the process of the test. Beside it there are time that a
+test moves, a bus inside one process, and waiting for events instead of for clocks.
 What needs pytest is in :mod:`flask_realtime.testing.pytest`.
 """
 

@@ -49,8 +49,8 @@ class TestClient:
         query: Parameters of the URL; ``socket.handshake.query`` shows them.
         headers: Headers of all requests.
         cookies: Cookies by name; those that the server sets are kept.
-        flask_test_client: ``app.test_client()``, whose cookies are used instead: who has
-            logged in there is logged in here. Its ``environ_base`` is used as well.
+        flask_test_client: ``app.test_client()``, whose cookies are used instead: a user
+            who has logged in there is logged in here. Its ``environ_base`` is used as well.
         timeout: Seconds that each step may take.
         raise_errors: Whether what handlers raise is raised where the test waits. It is
             logged and reported to ``io.on_error`` either way.
@@ -60,11 +60,11 @@ class TestClient:
 
     Raises:
         ConnectError: The server has refused the client; ``message`` and ``data`` say why.
-        TypeError: ``app`` is none of these, or ``auth`` is no dictionary.
+        TypeError: ``app`` is none of these, or ``auth`` is not a dictionary.
         ValueError: There is no such transport, or cookies come from more than one place.
     """
 
-    __test__ = False  # pytest: this is no class of tests
+    __test__ = False  # pytest must not collect it
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ class FakeSocket:
     Attributes:
         delivered: The packets that the client got, with their messages.
         on_deliver: Called after each of them.
-        collectors: Who waits for the client's answers, by acknowledgement id.
+        collectors: The collectors of the client's answers, by acknowledgement id.
         closed: ``None`` while it is connected, then what ``disconnect`` was given.
     """
 
@@ -50,11 +50,11 @@ class FakeSocket:
         return RemoteState(self.id, {"url": "/"}, rooms, self.data)
 
     def expect_ack(self, ack_id: int, collector: AckCollector) -> None:
-        """Keep who waits for the client's answer."""
+        """Keep the collector of the client's answer."""
         self.collectors[ack_id] = collector
 
     def forget_ack(self, ack_id: int) -> None:
-        """Forget who waits for an answer."""
+        """Forget the collector of an answer."""
         self.collectors.pop(ack_id, None)
 
     def answer(self, *args: Any) -> None:
@@ -64,7 +64,7 @@ class FakeSocket:
         self.collectors.pop(ack_id).respond(*args)
 
     def vanish(self) -> None:
-        """Go, as a client does: whoever waits for its answers hears of it."""
+        """Leave as a client does: the collectors of its answers are told."""
         collectors, self.collectors = self.collectors, {}
         self.disconnect()
         for collector in collectors.values():
@@ -176,7 +176,7 @@ class FakeBus:
 
 
 class FakeCollector:
-    """Counts who was asked and keeps the answers."""
+    """Counts the clients that were asked and keeps their answers."""
 
     def __init__(self) -> None:
         self.expected = 0
@@ -186,7 +186,7 @@ class FakeCollector:
         self.held = 0
 
     def hold(self) -> None:
-        """Count one more who has not said yet whom it asked."""
+        """Count one more server that has not said how many clients it asked."""
         self.held += 1
 
     def release(self) -> None:
@@ -210,6 +210,6 @@ class FakeCollector:
         self.lost.append(reason)
 
     def end(self) -> None:
-        """Nobody waits any more."""
+        """End the wait for answers."""
         for forget in self._forget:
             forget()

@@ -286,9 +286,9 @@ def test_a_handler_of_the_client_that_raises_is_heard(world: App, transport: str
 def test_a_call_without_a_handler_times_out(world: App, transport: str) -> None:
     with (
         TestClient(world.flask, transport=transport) as client,
-        pytest.raises(AckTimeout, match=r"no handler has answered 'nobody' within 0\.05 s"),
+        pytest.raises(AckTimeout, match=r"no handler has answered 'unheard' within 0\.05 s"),
     ):
-        client.call("nobody", timeout=0.05)
+        client.call("unheard", timeout=0.05)
 
 
 def test_events_are_waited_for_one_after_the_other(world: App, transport: str) -> None:

@@ -302,7 +302,7 @@ class AdapterContract:
     def test_sockets_forget_a_question_that_is_over(
         self, adapter: Adapter, four: list[FakeSocket]
     ) -> None:
-        """The reference server keeps what nobody waits for until the client leaves."""
+        """The reference server keeps such a question until the client leaves."""
         collector, other = FakeCollector(), FakeCollector()
         adapter.broadcast_with_ack(event("ready?"), EVERYONE, collector)
         adapter.broadcast_with_ack(event("sure?"), to("a"), other)

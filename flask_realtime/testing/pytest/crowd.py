@@ -79,7 +79,7 @@ class Crowd:
         return [socket.events[: socket.events.index("end")] for socket in self.sockets]
 
     def ids_in(self, room: str) -> str:
-        """Who is in a room, on any server."""
+        """Return the names of the sockets in a room, on all servers."""
         found: set[str] = set()
         for server in self.servers:
             found |= server.adapter.rooms.get(room, set())
