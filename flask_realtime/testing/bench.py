@@ -16,22 +16,57 @@ background task may run for ever. :meth:`TestClient.wait_for` waits for what the
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
 from collections import deque
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Protocol
 
 import gevent
+import greenlet
 from gevent.event import Event
 
+from ..server.admission import refusal_of
+from ..server.dispatch import dispatch
+from ..server.handlers import Runner
 from ..server.server import BaseServer
 from .waiting import Late, settle
 
-__all__ = ["Bench", "Busy"]
+__all__ = ["Bench", "Busy", "places_of_handlers"]
 
+#: What stands between a handler and its caller, and below a handler that waits.
+_INNER = (os.path.dirname(gevent.__file__), os.path.dirname(os.path.dirname(__file__)))
+#: What calls functions of applications.
+_CALLERS = {function.__code__ for function in (dispatch, Runner.call, refusal_of)}
 #: Seconds between two looks at handlers that wait for something.
 _STEP = 0.001
 #: Exceptions that are kept until a client takes them.
 _MOST_ERRORS = 100
+
+
+def places_of_handlers() -> list[str]:
+    """Return where the functions of the application wait that this package has called."""
+    found = []
+    for item in gc.get_objects():
+        if isinstance(item, greenlet.greenlet) and item.gr_frame is not None:
+            place = _place(item.gr_frame)
+            if place:
+                found.append(place)
+    return sorted(set(found))
+
+
+def _place(frame: FrameType | None) -> str:
+    """Return the line at which a handler stands, if one runs in these frames."""
+    place = ""
+    while frame is not None:
+        path = frame.f_code.co_filename
+        if frame.f_code in _CALLERS:
+            return place
+        if os.sep in path and not path.startswith(_INNER):
+            place = f"{os.path.basename(path)}:{frame.f_lineno} in {frame.f_code.co_name}()"
+        frame = frame.f_back
+    return ""
 
 
 class _Over(Exception):
@@ -113,14 +148,19 @@ class Bench:
         Raises:
             Late: It is not idle in time.
         """
-        error = Late(
-            f"{what}: handlers are still at work after {seconds:g} s; wait=False does not wait"
-        )
-        with gevent.Timeout(seconds, error):
-            settle()
-            while not self.is_idle:
-                gevent.sleep(_STEP)
+        __tracebackhide__ = True  # of pytest
+        try:
+            with gevent.Timeout(seconds, _Over()):
                 settle()
+                while not self.is_idle:
+                    gevent.sleep(_STEP)
+                    settle()
+        except _Over:
+            places = ", ".join(places_of_handlers()) or "a place that is not known"
+            raise Late(
+                f"{what}: handlers are still at work after {seconds:g} s, at {places}; "
+                "wait=False does not wait for them"
+            ) from None
 
     @property
     def is_idle(self) -> bool:

@@ -34,7 +34,8 @@ class Browser:
         flask_test_client: The test client of Flask whose cookies are used and kept.
 
     Raises:
-        ValueError: Cookies come from more than one of these.
+        ValueError: Cookies come from more than one of these, or the test client is of another
+            application.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class Browser:
                 "cookies come from cookies=, from flask_test_client= or from a Cookie header, "
                 "one of them"
             )
+        if flask_test_client is not None and flask_test_client.application is not application:
+            raise ValueError("flask_test_client belongs to another application")
         self._jar: werkzeug.test.Client = flask_test_client or werkzeug.test.Client(
             application, use_cookies=not has_header
         )

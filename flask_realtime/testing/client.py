@@ -343,6 +343,7 @@ class TestClient:
         return function
 
     def _finish(self, what: str, wait: bool) -> None:
+        __tracebackhide__ = True  # of pytest
         if wait:
             self._bench.settle(self.timeout, what)
         else:
@@ -353,6 +354,7 @@ class TestClient:
         return not self._member.is_connected or (self.raise_errors and self._bench.has_errors)
 
     def _raise_errors(self) -> None:
+        __tracebackhide__ = True
         errors = self._bench.take_errors()
         if errors and self.raise_errors:
             raise errors[0]

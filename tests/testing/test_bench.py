@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gevent
 import pytest
+from gevent.event import Event
 
 from flask_realtime.server.server import BaseServer
 from flask_realtime.testing import Late, TestClient
-from flask_realtime.testing.bench import Bench
+from flask_realtime.testing.bench import Bench, places_of_handlers
 from tests.testing.apps import App
 
 
@@ -51,7 +54,7 @@ def test_a_busy_connection_is_waited_for_until_it_is_over() -> None:
     bench.settle(1, "a step")
     connection.is_busy = connection.is_closed = True
     assert not bench.is_idle
-    with pytest.raises(Late, match=r"a step: handlers are still at work after 0\.01 s"):
+    with pytest.raises(Late, match=r"a step: handlers are still at work after 0\.01 s, at a place"):
         bench.settle(0.01, "a step")
     connection.is_busy = False
     assert bench.is_idle
@@ -74,3 +77,19 @@ def test_a_server_without_clients_is_idle(world: App) -> None:
         client.emit("slow", 0.02, wait=False)
         assert not world.io.engine.is_idle
         client.wait_for("slept")
+
+
+def test_handlers_that_hang_are_named(world: App, transport: str) -> None:
+    @world.io.event
+    def hang(socket: Any) -> None:
+        wait_long()
+
+    def wait_long() -> None:
+        gate.wait()
+
+    gate = Event()
+    with TestClient(world.flask, transport=transport, timeout=0.05) as client:
+        with pytest.raises(Late, match=r"at test_bench\.py:\d+ in hang\(\); wait=False"):
+            client.emit("hang")
+        gate.set()
+    assert places_of_handlers() == []

@@ -98,6 +98,11 @@ def test_cookies_come_from_one_place(given: dict[str, Any]) -> None:
         browser(**given)
 
 
+def test_a_flask_client_of_another_application_is_refused() -> None:
+    with pytest.raises(ValueError, match="belongs to another application"):
+        browser(flask_test_client=application().test_client())
+
+
 @pytest.mark.parametrize("path", ["/socket.io/", "/defect/"])
 def test_an_exchange_tells_of_its_end(path: str) -> None:
     client = browser(path=path)
