@@ -64,7 +64,7 @@ class FakeSocket:
         self.collectors.pop(ack_id).respond(*args)
 
     def vanish(self) -> None:
-        """Leave as a client does: the collectors of its answers are told."""
+        """Go, as a client does: the collectors of its answers are told."""
         collectors, self.collectors = self.collectors, {}
         self.disconnect()
         for collector in collectors.values():
@@ -210,6 +210,6 @@ class FakeCollector:
         self.lost.append(reason)
 
     def end(self) -> None:
-        """End the wait for answers."""
+        """Call what was to be called at the end."""
         for forget in self._forget:
             forget()

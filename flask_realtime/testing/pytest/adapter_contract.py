@@ -81,7 +81,7 @@ class AdapterContract:
 
     # --- rooms ---------------------------------------------------------------
 
-    def test_a_new_adapter_knows_nobody(self, adapter: Adapter) -> None:
+    def test_a_new_adapter_knows_no_socket(self, adapter: Adapter) -> None:
         assert (adapter.rooms, adapter.sids) == ({}, {})
         assert adapter.sockets() == set()
         assert adapter.fetch_sockets(EVERYONE) == []
@@ -226,7 +226,7 @@ class AdapterContract:
         ((_, message, was_volatile),) = four[3].delivered
         assert (was_volatile, message.compress) == (volatile, compress)
 
-    def test_what_cannot_be_encoded_reaches_nobody(
+    def test_what_cannot_be_encoded_reaches_no_client(
         self, adapter: Adapter, four: list[FakeSocket]
     ) -> None:
         with pytest.raises(TypeError):
@@ -286,7 +286,7 @@ class AdapterContract:
         adapter.broadcast_with_ack(event("ready?"), EVERYONE, collector)
         assert collector.expected == len(collector.answers) == 4
 
-    def test_nobody_is_expected_to_answer_when_nobody_was_asked(self, adapter: Adapter) -> None:
+    def test_no_answer_is_expected_when_no_client_was_asked(self, adapter: Adapter) -> None:
         collector = FakeCollector()
         adapter.broadcast_with_ack(event("ready?"), EVERYONE, collector)
         assert collector.expected == 0
@@ -302,7 +302,7 @@ class AdapterContract:
     def test_sockets_forget_a_question_that_is_over(
         self, adapter: Adapter, four: list[FakeSocket]
     ) -> None:
-        """The reference server keeps such a question until the client leaves."""
+        """The reference server keeps expired acknowledgements until the client leaves."""
         collector, other = FakeCollector(), FakeCollector()
         adapter.broadcast_with_ack(event("ready?"), EVERYONE, collector)
         adapter.broadcast_with_ack(event("sure?"), to("a"), other)

@@ -128,7 +128,7 @@ class BusContract(BusQuestions):
             assert sorted(socket.events) == ["0", "1", "2"]
 
     @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), [float("inf")]], ids=str)
-    def test_what_cannot_be_carried_raises_and_reaches_nobody(
+    def test_what_cannot_be_carried_raises_and_reaches_no_server(
         self, crowd: Crowd, value: Any
     ) -> None:
         with pytest.raises((TypeError, ValueError)):

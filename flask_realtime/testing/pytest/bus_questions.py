@@ -72,7 +72,7 @@ class BusQuestions:
         assert question.wait() == ["yes"]
 
     @pytest.mark.parametrize("count", [1, 3])
-    def test_nobody_is_asked_and_that_is_the_answer(
+    def test_without_other_servers_the_answer_is_empty(
         self, make_cluster: MakeCluster, count: int
     ) -> None:
         assert Question(make_cluster(count)[0]).wait() == []
@@ -84,7 +84,7 @@ class BusQuestions:
         crowd.sockets[2].answer("there")
         assert question.partial() == ["here", "there"]
 
-    def test_answers_after_the_deadline_disturb_nobody(self, crowd: Crowd) -> None:
+    def test_answers_after_the_deadline_are_ignored(self, crowd: Crowd) -> None:
         late = crowd.sockets[1]
         question = Question(crowd.servers[0], to("b"), timeout=SHORT)
         asked(late)

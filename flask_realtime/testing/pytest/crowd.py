@@ -115,16 +115,16 @@ def hear_each_other(servers: list[FakeNamespace]) -> None:
     A bus may listen a little later than its adapter starts or a room appears: what is sent
     until then is lost, so it is sent again.
     """
-    everybody = [socket for server in servers for socket in server.sockets.values()]
+    sockets = [socket for server in servers for socket in server.sockets.values()]
     rooms = {room for server in servers for room in server.adapter.rooms}
     for server in servers:
         for room in (None, *sorted(rooms)):
             members = [
-                socket for socket in everybody
+                socket for socket in sockets
                 if room is None or room in socket.namespace.adapter.socket_rooms(socket.id)
             ]  # fmt: skip
             _reach(server, EVERYONE if room is None else to(room), members)
-    for socket in everybody:
+    for socket in sockets:
         socket.delivered.clear()
 
 
