@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from .adapters.base import Flags, Target
+from .adapters.redis.client import redis_client
+from .adapters.values import Flags, Target
 from .adapters.wire.classic import Channels, encode_broadcast, encode_request
 from .adapters.wire.messages import (
     Broadcast,
@@ -224,7 +225,6 @@ class Emitter(EmitterOperator):
     ) -> None:
         if adapter not in _FAMILIES:
             raise ValueError(f"adapter must be one of {', '.join(_FAMILIES)}, not {adapter!r}")
-        optional("msgpack", "redis")
         redis = _client(client)
         family: _Family
         if adapter == "redis":
@@ -241,17 +241,9 @@ class Emitter(EmitterOperator):
 
 
 def _client(given: Any) -> Any:
-    redis = optional("redis", "redis")
-    if isinstance(given, bytes):
-        given = given.decode()
-    if isinstance(given, str):
-        # What failed may have been done: it is the caller who decides about a second time.
-        retry = optional("redis.retry", "redis").Retry(
-            optional("redis.backoff", "redis").NoBackoff(), 0
-        )
-        return redis.Redis.from_url(
-            given, socket_connect_timeout=5, socket_timeout=15, retry=retry, protocol=2
-        )
-    if not hasattr(given, "execute_command"):
-        raise TypeError(f"a Redis URL or client is needed, not {type(given).__name__}")
-    return given
+    if not isinstance(given, (str, bytes)):
+        return redis_client(given)
+    # No retries: what failed may have been done, and the caller decides about a second time.
+    no_backoff = optional("redis.backoff", "redis").NoBackoff()
+    retry = optional("redis.retry", "redis").Retry(no_backoff, 0)
+    return redis_client(given, socket_connect_timeout=5, socket_timeout=15, retry=retry, protocol=2)

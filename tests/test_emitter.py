@@ -14,7 +14,7 @@ import pytest
 from redis import Redis, RedisError
 
 from flask_realtime import Emitter
-from flask_realtime.adapters.base import Flags, Target
+from flask_realtime.adapters.values import Flags, Target
 from flask_realtime.adapters.wire.classic import decode_broadcast
 from flask_realtime.adapters.wire.messages import (
     Broadcast,

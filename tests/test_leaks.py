@@ -172,7 +172,7 @@ def objects_of_the_package() -> int:
     gc.collect()
     names = {"Session", "Client", "Socket", "Inbox", "WebSocketTransport", "PollingTransport"}
     names |= {"DeflateTransport", "WebSocketTransport3", "WaitingAck", "CallbackAck"}
-    names |= {"BroadcastAcks", "Probe", "SavedSession", "_Entry"}
+    names |= {"BroadcastAcks", "Probe", "SavedSocket", "_Entry"}
     return sum(
         type(item).__name__ in names and type(item).__module__.startswith("flask_realtime")
         for item in gc.get_objects()

@@ -1,107 +1,58 @@
-"""What an adapter is asked for, and what it sees of a namespace.
+"""The interface of adapters, and what an adapter sees of its namespace.
 
 An adapter knows which sockets are in which room and carries broadcasts to them. It sees a
-namespace only as :class:`LocalSockets`; the engine is out of its sight.
+namespace only as :class:`LocalSockets`, and nothing of the engine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet
 from ..events import EventEmitter
 from ..options import RecoveryOptions
-
-if TYPE_CHECKING:
-    from .memory_log import SavedSession
+from .values import RemoteState, SavedSocket, Target
 
 __all__ = [
     "AckCollector",
     "Adapter",
-    "Flags",
+    "AdapterFactory",
     "LocalSocket",
     "LocalSockets",
-    "RemoteState",
     "ServerAck",
-    "Target",
 ]
 
-Rooms = frozenset[str]
 ServerAck = Callable[[Exception | None, list[Any]], Any]
 
 
-class Flags(NamedTuple):
-    """The modifiers of an emit.
-
-    Attributes:
-        volatile: Drop the packet for clients that cannot take it now.
-        compress: Whether it may be compressed.
-        local: Stay on this server.
-        timeout: Seconds that clients have to acknowledge.
-    """
-
-    volatile: bool = False
-    compress: bool = True
-    local: bool = False
-    timeout: float | None = None
-
-
-class Target(NamedTuple):
-    """Whom an operation is for: the union of ``rooms`` without those in ``except_``.
-
-    No rooms at all means every socket of the namespace.
-    """
-
-    rooms: Rooms = frozenset()
-    except_: Rooms = frozenset()
-    flags: Flags = Flags()
-
-    def includes(self, rooms: Rooms) -> bool:
-        """Whether a socket in these rooms is meant."""
-        if not self.except_.isdisjoint(rooms):
-            return False
-        return not self.rooms or not self.rooms.isdisjoint(rooms)
-
-
-class RemoteState(NamedTuple):
-    """What another server tells about one of its sockets.
-
-    Attributes:
-        id: The public id.
-        handshake: Its handshake, as JSON carries it.
-        rooms: Its rooms when it was asked for.
-        data: What the application keeps for it.
-    """
-
-    id: str
-    handshake: dict[str, Any]
-    rooms: list[str]
-    data: dict[str, Any]
-
-
 class AckCollector(Protocol):
-    """Gathers the acknowledgements of a broadcast."""
+    """Collects the acknowledgements of a broadcast.
+
+    The caller of :meth:`Adapter.broadcast_with_ack` passes one in. An adapter says how many
+    clients it has asked and passes on what they answer; the collector ends with the last answer
+    or at its deadline, and then calls what :meth:`on_end` was given.
+    """
 
     def hold(self) -> None:
-        """Do not end before :meth:`release`: others have not said yet whom they asked."""
+        """Do not end before :meth:`release`: more clients may still be expected."""
 
     def release(self) -> None:
         """Undo one :meth:`hold`."""
 
     def on_end(self, forget: Callable[[], None]) -> None:
-        """Call ``forget`` when nobody waits any more."""
+        """Call ``forget`` at the end: answers that come later are not expected."""
 
     def expect(self, count: int) -> None:
-        """So many more clients have been asked."""
+        """Expect answers from ``count`` more clients."""
 
     def respond(self, *args: Any) -> None:
-        """A client has answered."""
+        """Take the answer of a client: the arguments of its acknowledgement."""
 
-    def lose(self, reason: str) -> None:
-        """A client that was asked has left."""
+    def disconnected(self, reason: str) -> None:
+        """Expect no answer from a client that was asked and has disconnected."""
 
 
 class LocalSocket(Protocol):
@@ -112,25 +63,35 @@ class LocalSocket(Protocol):
         """The public id."""
 
     def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
-        """Send a broadcast to the client."""
+        """Send a broadcast to the client; never blocks.
+
+        Args:
+            packet: What is sent.
+            message: The same, encoded.
+            volatile: Drop it when the client cannot take it now.
+        """
 
     def expect_ack(self, ack_id: int, collector: AckCollector) -> None:
-        """Pass the client's answer to ``ack_id`` on to ``collector``."""
+        """Pass the client's acknowledgement with the id ``ack_id`` to ``collector``."""
 
     def forget_ack(self, ack_id: int) -> None:
-        """Expect the answer to ``ack_id`` no longer."""
+        """Stop expecting the acknowledgement with the id ``ack_id``."""
 
     def join(self, rooms: str | Iterable[str]) -> None:
-        """Join rooms."""
+        """Put the socket into rooms."""
 
     def leave(self, room: str) -> None:
-        """Leave a room."""
+        """Take the socket out of a room."""
 
     def disconnect(self, close: bool = False) -> Any:
-        """Disconnect the client."""
+        """Disconnect the client.
+
+        Args:
+            close: Whether its connection, with all its namespaces, is closed.
+        """
 
     def describe(self) -> RemoteState:
-        """Return what other servers are told."""
+        """Return the state that other servers are told."""
 
 
 class LocalSockets(Protocol):
@@ -146,7 +107,7 @@ class LocalSockets(Protocol):
 
     @property
     def parser(self) -> Parser:
-        """Encodes packets."""
+        """The parser that encodes packets."""
 
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
@@ -154,22 +115,26 @@ class LocalSockets(Protocol):
     def on_server_side_emit(
         self, args: list[Any], answer: Callable[[Any], None] | None = None
     ) -> None:
-        """Another server has sent an event; never blocks.
+        """Call the listeners of an event that another server has sent; never blocks.
 
         Args:
             args: The name of the event and its arguments.
-            answer: Takes what a listener returns, when the other server wants to know.
+            answer: Called with what a listener returns, when the other server waits for it.
         """
 
 
 class Adapter(EventEmitter):
     """The interface of every adapter (Socket.IO documentation, "Adapter").
 
+    A namespace makes its adapter when it is created, calls :meth:`start` in the process that
+    serves clients and :meth:`close` at the end. The methods about rooms are called on any
+    greenlet, in the hub too, and must not block; those that ask other servers may.
+
     Events: ``create-room(room)``, ``delete-room(room)``, ``join-room(room, id)`` and
     ``leave-room(room, id)``.
 
     Args:
-        namespace: Whose sockets it looks after.
+        namespace: The namespace whose sockets it manages.
 
     Attributes:
         rooms: The ids of the sockets in each room.
@@ -183,10 +148,13 @@ class Adapter(EventEmitter):
         self.sids: dict[str, set[str]] = {}
 
     def start(self) -> None:
-        """Begin to listen to other servers; called in the process that serves clients."""
+        """Begin to listen to other servers; called in the process that serves clients.
+
+        It may be called again, in a process that was forked.
+        """
 
     def close(self) -> None:
-        """Give back what the adapter holds outside of the process."""
+        """Release what the adapter holds outside of the process; harmless when called again."""
 
     def stats(self) -> dict[str, int]:
         """Return counters of the traffic with other servers."""
@@ -201,7 +169,7 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def remove(self, sid: str, room: str) -> None:
-        """Take a socket out of a room; silent when it is not in it."""
+        """Take a socket out of a room; no effect when it is not in it."""
         raise NotImplementedError
 
     def remove_all(self, sid: str) -> None:
@@ -213,11 +181,15 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def broadcast_with_ack(self, packet: Packet, target: Target, collector: AckCollector) -> None:
-        """Send a packet to every socket of the target and collect their answers."""
+        """Send a packet to every socket of the target and collect their acknowledgements."""
         raise NotImplementedError
 
     def sockets(self, rooms: Iterable[str] = ()) -> set[str]:
-        """Return the ids of the sockets in any of the rooms; of all without rooms."""
+        """Return the ids of the sockets of this server in any of the rooms.
+
+        Args:
+            rooms: Without any, all sockets of the namespace.
+        """
         raise NotImplementedError
 
     def socket_rooms(self, sid: str) -> set[str]:
@@ -225,7 +197,14 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def fetch_sockets(self, target: Target) -> list[Any]:
-        """Return the sockets of the target, on all servers."""
+        """Return the sockets of the target, on all servers; may block.
+
+        Returns:
+            Sockets of this server, and a :class:`RemoteState` for each one elsewhere.
+
+        Raises:
+            ClusterTimeout: Another server did not answer.
+        """
         raise NotImplementedError
 
     def add_sockets(self, target: Target, rooms: Iterable[str]) -> None:
@@ -237,7 +216,12 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def disconnect_sockets(self, target: Target, close: bool) -> None:
-        """Disconnect the sockets of the target."""
+        """Disconnect the sockets of the target.
+
+        Args:
+            target: The sockets.
+            close: Whether their connections, with all their namespaces, are closed.
+        """
         raise NotImplementedError
 
     def server_side_emit(
@@ -247,72 +231,77 @@ class Adapter(EventEmitter):
 
         Args:
             args: The name of the event and its arguments.
-            ack: ``ack(error, responses)`` is called with the answers.
-            timeout: Seconds that the others have.
+            ack: ``fn(error, responses)``, called with the answers of the other servers.
+            timeout: Seconds that they have to answer.
         """
         raise NotImplementedError
 
     # Connection state recovery; an adapter without it leaves these as they are.
 
     def enable_recovery(self, options: RecoveryOptions, clock: Callable[[], float]) -> bool:
-        """Remember from now on what clients need that come back.
+        """Keep from now on what clients need to be recovered.
 
         Args:
             options: For how long, and how much.
-            clock: Monotonic seconds.
+            clock: Returns monotonic seconds.
 
         Returns:
-            Whether the adapter can do it.
+            Whether the adapter supports recovery.
         """
         return False
 
     def disable_recovery(self) -> None:
-        """Remember nothing any more."""
+        """Keep nothing any more."""
 
     def current_offset(self) -> str:
-        """Return the offset of the newest packet: a client that joins now misses nothing yet."""
+        """Return the offset of the newest packet: from there a client that joins now goes on."""
         raise NotImplementedError
 
-    def persist_session(self, session: SavedSession) -> None:
-        """Keep the state of a socket whose client may come back; its rooms are still known.
+    def persist_session(self, saved: SavedSocket) -> None:
+        """Keep the state of a socket whose client may come back.
 
-        It may be called in the hub and must not block.
+        Called before the socket leaves its rooms, in the hub too; must not block.
         """
         raise NotImplementedError
 
-    def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore_session(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it; may block.
 
         Args:
             pid: The private id.
-            offset: The position that the client says it has reached, if any. The offset of
-                the session that is returned is the one to go on from.
+            offset: The offset that the client says it has reached, if any.
 
         Returns:
-            ``None`` when there is none, or when packets after the offset are lost.
+            The state, with the offset to go on from; ``None`` when there is none, or when
+            packets after the offset are lost.
 
         Raises:
-            OSError: Whatever keeps them is out of reach.
+            OSError: The storage is out of reach.
         """
         raise NotImplementedError
 
-    def missed_packets(self, session: SavedSession) -> list[Message] | None:
+    def missed_packets(self, saved: SavedSocket) -> list[Message] | None:
         """Return what the client has missed; may block.
 
-        Nothing is lost when the socket is readmitted as soon as this returns.
+        Nothing is lost when :meth:`readmit` follows before another greenlet runs.
 
         Returns:
-            ``None`` when packets after the offset are lost.
+            The messages in order; ``None`` when packets after the offset are lost.
 
         Raises:
-            OSError: Whatever keeps them is out of reach.
+            OSError: The storage is out of reach.
         """
         raise NotImplementedError
 
-    def readmit(self, session: SavedSession) -> None:
-        """Put a socket back into the rooms of its session."""
-        self.add_all(session.sid, session.rooms)
+    def readmit(self, saved: SavedSocket) -> None:
+        """Put a socket back into its rooms."""
+        self.add_all(saved.sid, saved.rooms)
 
     def prune(self) -> bool:
-        """Forget what is too old; return whether something is left."""
+        """Drop what is too old; return whether anything is left."""
         return False
+
+
+#: What makes the adapter of a namespace: a class of adapters is one, and so is any function
+#: ``fn(namespace)``. The option ``adapter`` of a server takes it.
+AdapterFactory = Callable[[LocalSockets], Adapter]

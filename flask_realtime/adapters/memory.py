@@ -9,23 +9,19 @@ from ..codec.message import Message
 from ..codec.socket_packet import Packet, PacketType
 from ..events import EventEmitter
 from ..options import RecoveryOptions
-from .base import AckCollector, Adapter, LocalSocket, LocalSockets, ServerAck, Target
-from .memory_log import PacketLog, SavedSession, SessionStore
+from .base import AckCollector, Adapter, LocalSocket, LocalSockets, ServerAck
+from .memory_log import PacketLog, SocketStore
+from .values import SavedSocket, Target, with_offset
 
-__all__ = ["MemoryAdapter", "with_offset"]
-
-
-def with_offset(packet: Packet, offset: str) -> Packet:
-    """Return the packet with an offset as its last argument, as clients expect it."""
-    return packet._replace(data=[*packet.data, offset])
+__all__ = ["MemoryAdapter"]
 
 
 class MemoryAdapter(Adapter):
     """Keeps rooms in two dictionaries and fans out to the sockets of this process.
 
     Args:
-        namespace: Whose sockets it looks after.
-        events: Where the events of rooms are triggered; the adapter itself by default.
+        namespace: The namespace whose sockets it manages.
+        events: The emitter of the events of rooms; the adapter itself by default.
     """
 
     def __init__(self, namespace: LocalSockets, events: EventEmitter | None = None) -> None:
@@ -57,11 +53,11 @@ class MemoryAdapter(Adapter):
                 if self.sids.get(sid) is own:
                     self._events.trigger("join-room", room, sid)
                 if self.sids.get(sid) is not own:
-                    # A listener has thrown the socket out.
+                    # A listener has disconnected the socket.
                     return
 
     def remove(self, sid: str, room: str) -> None:
-        """Take a socket out of a room; silent when it is not in it."""
+        """Take a socket out of a room; no effect when it is not in it."""
         own = self.sids.get(sid)
         if own is not None and room in own:
             own.discard(room)
@@ -98,7 +94,7 @@ class MemoryAdapter(Adapter):
         self.deliver(packet, message, target)
 
     def has_any(self, target: Target) -> bool:
-        """Say whether a socket may be meant; cheap, and not exact."""
+        """Return whether the target may have sockets here; cheap, and not exact."""
         if not target.rooms:
             return bool(self.namespace.sockets)
         return not self.rooms.keys().isdisjoint(target.rooms)
@@ -110,7 +106,7 @@ class MemoryAdapter(Adapter):
             socket.deliver(packet, message, volatile)
 
     def broadcast_with_ack(self, packet: Packet, target: Target, collector: AckCollector) -> None:
-        """Encode once, send to every socket of the target and collect their answers."""
+        """Encode once, send to every socket of the target and collect their acknowledgements."""
         ack_id = self.namespace.next_ack_id()
         packet = packet._replace(id=ack_id)
         message = self.namespace.parser.encode(packet, target.flags.compress)
@@ -162,14 +158,14 @@ class MemoryAdapter(Adapter):
     def server_side_emit(
         self, args: list[Any], ack: ServerAck | None = None, timeout: float = 5
     ) -> None:
-        """There is no other server: nobody answers, and that is the answer."""
+        """Call ``ack`` at once with no answers: there is no other server."""
         if ack is not None:
             ack(None, [])
 
     # Connection state recovery
 
     def enable_recovery(self, options: RecoveryOptions, clock: Callable[[], float]) -> bool:
-        """Keep sessions and packets in memory."""
+        """Keep sockets and packets in memory."""
         self._memory = _Memory(options, clock)
         return True
 
@@ -181,31 +177,31 @@ class MemoryAdapter(Adapter):
         """Return the offset of the newest packet."""
         return self._remembered.log.end
 
-    def persist_session(self, session: SavedSession) -> None:
+    def persist_session(self, saved: SavedSocket) -> None:
         """Keep the state of a socket."""
         memory = self._remembered
-        memory.sessions.save(memory.clock(), memory.with_joined(session))
+        memory.sockets.save(memory.clock(), memory.with_joined(saved))
 
-    def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore_session(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it."""
         memory = self._remembered
-        session = memory.sessions.take(memory.clock(), pid)
-        position = None if session is None else memory.log.position(session.offset, offset)
-        if session is None or position is None or not memory.log.has(position, session.joined):
+        saved = memory.sockets.take(memory.clock(), pid)
+        position = None if saved is None else memory.log.position(saved.offset, offset)
+        if saved is None or position is None or not memory.log.has(position, saved.joined):
             return None
-        return session._replace(offset=position)
+        return saved._replace(offset=position)
 
-    def missed_packets(self, session: SavedSession) -> list[Message] | None:
+    def missed_packets(self, saved: SavedSocket) -> list[Message] | None:
         """Return what the client has missed."""
-        return self._remembered.log.since(session.offset, session.joined)
+        return self._remembered.log.since(saved.offset, saved.joined)
 
-    def readmit(self, session: SavedSession) -> None:
-        """Put a socket back into the rooms of its session."""
-        self._remembered.rejoin(session)
-        self.add_all(session.sid, session.rooms)
+    def readmit(self, saved: SavedSocket) -> None:
+        """Put a socket back into its rooms."""
+        self._remembered.rejoin(saved)
+        self.add_all(saved.sid, saved.rooms)
 
     def prune(self) -> bool:
-        """Forget what is too old; return whether something is left."""
+        """Drop what is too old; return whether anything is left."""
         return self._remembered.prune()
 
     @property
@@ -215,7 +211,7 @@ class MemoryAdapter(Adapter):
         return self._memory
 
     def _select(self, target: Target) -> list[LocalSocket]:
-        """Return each socket of the target once; a copy, for whoever joins and leaves meanwhile."""
+        """Return each socket of the target once; a copy, since rooms may change meanwhile."""
         sockets = self.namespace.sockets
         rooms, except_, _ = target
         if not rooms:
@@ -234,51 +230,51 @@ class MemoryAdapter(Adapter):
 
 
 class _Memory:
-    """What recovery keeps: the sessions that may come back, and the packets.
+    """What recovery keeps: the sockets whose clients may come back, and the packets.
 
-    Since when a socket is in a room is kept as well: what was sent there before is not for it.
+    It keeps since when a socket is in a room as well: what was sent there before is not for it.
     """
 
     def __init__(self, options: RecoveryOptions, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.sessions = SessionStore(options.max_disconnection_duration)
+        self.sockets = SocketStore(options.max_disconnection_duration)
         self.log = PacketLog(options.max_disconnection_duration, options.max_log_bytes)
         self._joined: dict[str, dict[str, int]] = {}
 
     def prune(self) -> bool:
-        """Forget what is too old; return whether something is left."""
+        """Drop what is too old; return whether anything is left."""
         now = self.clock()
         self.log.prune(now)
-        self.sessions.prune(now)
-        if self.log or self.sessions:
+        self.sockets.prune(now)
+        if self.log or self.sockets:
             return True
         if not self._joined:
             self.log.forget()
         return False
 
     def join(self, sid: str, room: str) -> None:
-        """A socket has joined a room."""
+        """Note that a socket joins a room."""
         self._joined.setdefault(sid, {}).setdefault(room, self.log.last)
 
     def leave(self, sid: str, room: str) -> None:
-        """A socket has left a room."""
+        """Note that a socket leaves a room."""
         self._joined.get(sid, {}).pop(room, None)
 
     def leave_all(self, sid: str) -> None:
-        """A socket has left all its rooms."""
+        """Note that a socket leaves all its rooms."""
         self._joined.pop(sid, None)
 
-    def with_joined(self, session: SavedSession) -> SavedSession:
-        """Return the session of a socket with what is known of its rooms."""
-        joined = self._joined.get(session.sid)
-        return session if joined is None else session._replace(joined=dict(joined))
+    def with_joined(self, saved: SavedSocket) -> SavedSocket:
+        """Return a saved socket with the times at which it joined its rooms."""
+        joined = self._joined.get(saved.sid)
+        return saved if joined is None else saved._replace(joined=dict(joined))
 
-    def rejoin(self, session: SavedSession) -> None:
-        """A socket is about to join its rooms again, as if it had never left them."""
-        self._joined.setdefault(session.sid, {}).update(session.joined)
+    def rejoin(self, saved: SavedSocket) -> None:
+        """Note that a socket joins its rooms again, as if it had never left them."""
+        self._joined.setdefault(saved.sid, {}).update(saved.joined)
 
     def encode(self, namespace: LocalSockets, packet: Packet, target: Target) -> Message:
-        """Return the packet with its offset as a message that the log holds as well."""
+        """Append the packet to the log; return it, with its offset, as a message."""
         packet = with_offset(packet, self.log.next)
         message = namespace.parser.encode(packet, target.flags.compress)
         self.log.append(self.clock(), target, message)

@@ -1,6 +1,6 @@
-"""What a server remembers for clients that come back: their state, and what they missed.
+"""What a server keeps for clients that come back: their state, and what they missed.
 
-Values and bookkeeping only; time is an argument. The packets of a namespace are one log: an
+Bookkeeping only; time is an argument. The packets of a namespace are one log: an
 offset is a position in it, so a client misses what lies between its offset and the end
 (Socket.IO documentation, "Connection state recovery").
 """
@@ -10,48 +10,23 @@ from __future__ import annotations
 import re
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import NamedTuple
 
 from ..codec.message import Message
-from .base import Target
+from .values import JoinedRooms, SavedSocket, Target
 
-__all__ = ["PacketLog", "Rooms", "SavedSession", "SessionStore", "is_for"]
+__all__ = ["PacketLog", "SocketStore", "is_for"]
 
 #: Bytes that an entry of the log costs beside its text and attachments, and for each room of
 #: its target (measured with CPython 3.11).
 _OVERHEAD, _ROOM = 350, 250
-_NO_ROOMS: Final[Mapping[str, int]] = MappingProxyType({})
 _OFFSET = re.compile(r"([\w-]{6})\.(\d{1,18})", re.ASCII)
-
-#: The rooms of a socket, with the number of the newest packet when it joined each of them.
-Rooms = Mapping[str, int]
-
-
-class SavedSession(NamedTuple):
-    """The state of a socket between two connections.
-
-    Attributes:
-        pid: The private id by which its client asks for it.
-        sid: The public id.
-        rooms: Its rooms, its own id among them.
-        data: What the application kept in ``socket.data``.
-        offset: The last position in the log that the client is known to have reached.
-        joined: Since when it is in its rooms; an adapter's own.
-    """
-
-    pid: str
-    sid: str
-    rooms: frozenset[str]
-    data: dict[str, Any]
-    offset: str
-    joined: Rooms = _NO_ROOMS
 
 
 class _Entry(NamedTuple):
-    # Not the message: it keeps the forms of both transports, and the log shall hold one.
+    # Not the message: that caches the forms of both transports, and the log holds one.
     time: float
     target: Target
     text: bytes | None
@@ -61,7 +36,7 @@ class _Entry(NamedTuple):
 
 
 class PacketLog:
-    """The packets that were sent lately, oldest first.
+    """The packets that were sent most recently, oldest first.
 
     What is older than ``max_age`` or beyond ``max_bytes`` is dropped from the front. The log
     remembers for which rooms that was: a client can be recovered as long as nothing was dropped
@@ -79,12 +54,12 @@ class PacketLog:
         self._max_rooms = max_rooms
         self._entries: deque[_Entry] = deque()
         self._size = 0
-        # The number of the first entry. Numbers alone could be guessed, or be meant for the
-        # log of another server: a tag belongs to an offset.
+        # The number of the first entry. A number alone could be guessed, or come from the log
+        # of another server: an offset has a tag as well.
         self._first = 1
         self._tag = secrets.token_urlsafe(4)
-        # The number of the newest packet that was dropped, for each room and for everyone; the
-        # room that was dropped from longest ago is first.
+        # The number of the newest packet that was dropped, for each room and for all sockets;
+        # the room with the oldest such packet is first.
         self._dropped: OrderedDict[str, int] = OrderedDict()
         self._dropped_for_all = 0
 
@@ -136,12 +111,12 @@ class PacketLog:
             self._dropped.pop(room, None)
             self._dropped[room] = number
         while len(self._dropped) > self._max_rooms:
-            # Which room it was is forgotten: it may be anyone's.
+            # The room is forgotten, so the packet counts as one for all sockets.
             _, number = self._dropped.popitem(last=False)
             self._dropped_for_all = max(self._dropped_for_all, number)
 
     def forget(self) -> None:
-        """Nobody is left who could ask for what was dropped: forget for whom that was."""
+        """Forget what was dropped; called when no client is left that could ask for it."""
         self._dropped.clear()
         self._dropped_for_all = self._first - 1
 
@@ -149,12 +124,12 @@ class PacketLog:
         """Return the offset that a client has reached.
 
         Args:
-            known: Where the log ended when the client joined, or what it said before.
-            told: What it says now. An offset of before, or of another server's log, says that
+            known: The end of the log when the client joined, or what it said before.
+            told: What it says now. An older offset, or one of another server's log, means that
                 it has received nothing since it joined.
 
         Returns:
-            ``None`` when what it says is no offset.
+            ``None`` when what it says is not an offset.
         """
         if told is None:
             return known
@@ -168,15 +143,15 @@ class PacketLog:
             return None
         return known if least is not None and number < least else told
 
-    def has(self, offset: str, rooms: Rooms) -> bool:
-        """Whether everything that was sent to ``rooms`` after ``offset`` is still here."""
+    def has(self, offset: str, rooms: JoinedRooms) -> bool:
+        """Return whether everything that was sent to ``rooms`` after ``offset`` is kept."""
         number = self._number(offset)
         if number is None or self._dropped_for_all > number:
             return False
         dropped = self._dropped
         return all(dropped.get(room, 0) <= max(number, since) for room, since in rooms.items())
 
-    def since(self, offset: str, rooms: Rooms) -> list[Message] | None:
+    def since(self, offset: str, rooms: JoinedRooms) -> list[Message] | None:
         """Return what was sent to ``rooms`` after ``offset``.
 
         Returns:
@@ -206,13 +181,13 @@ class PacketLog:
         return number if number <= self.last else None
 
 
-def is_for(target: Target, rooms: Rooms, number: int) -> bool:
-    """Whether a socket in ``rooms`` was meant by ``target`` when the packet was sent.
+def is_for(target: Target, rooms: JoinedRooms, number: int) -> bool:
+    """Return whether a packet was for a socket when it was sent.
 
     Args:
-        target: Of the packet.
-        rooms: What the socket has joined: it was not meant before it did.
-        number: The packet's.
+        target: The target of the packet.
+        rooms: The rooms of the socket; what was sent to one before it joined is not for it.
+        number: The number of the packet.
     """
     _, except_, _ = target
     if except_ and _is_in(rooms, except_, number):
@@ -220,12 +195,12 @@ def is_for(target: Target, rooms: Rooms, number: int) -> bool:
     return not target.rooms or _is_in(rooms, target.rooms, number)
 
 
-def _is_in(rooms: Rooms, names: Iterable[str], number: int) -> bool:
+def _is_in(rooms: JoinedRooms, names: Iterable[str], number: int) -> bool:
     return any(rooms.get(name, number) < number for name in names)
 
 
-class SessionStore:
-    """The sessions of clients that may come back; each is handed out once.
+class SocketStore:
+    """The sockets whose clients may come back; each is handed out once.
 
     Args:
         max_age: Seconds.
@@ -235,28 +210,28 @@ class SessionStore:
     def __init__(self, max_age: float, max_count: int = 100_000) -> None:
         self._max_age = max_age
         self._max_count = max_count
-        self._sessions: OrderedDict[str, tuple[float, SavedSession]] = OrderedDict()
+        self._sockets: OrderedDict[str, tuple[float, SavedSocket]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._sockets)
 
-    def save(self, now: float, session: SavedSession) -> None:
-        """Keep a session."""
-        self._sessions[session.pid] = (now, session)
-        self._sessions.move_to_end(session.pid)
+    def save(self, now: float, saved: SavedSocket) -> None:
+        """Keep a socket."""
+        self._sockets[saved.pid] = (now, saved)
+        self._sockets.move_to_end(saved.pid)
         self.prune(now)
 
-    def take(self, now: float, pid: str) -> SavedSession | None:
-        """Return a session and forget it."""
+    def take(self, now: float, pid: str) -> SavedSocket | None:
+        """Return the socket with a private id and forget it; ``None`` when there is none."""
         self.prune(now)
-        _, session = self._sessions.pop(pid, (0.0, None))
-        return session
+        _, saved = self._sockets.pop(pid, (0.0, None))
+        return saved
 
     def prune(self, now: float) -> None:
         """Drop what is too old, or too much."""
-        sessions, oldest = self._sessions, now - self._max_age
-        while sessions:
-            time, _ = next(iter(sessions.values()))
-            if time >= oldest and len(sessions) <= self._max_count:
+        sockets, oldest = self._sockets, now - self._max_age
+        while sockets:
+            time, _ = next(iter(sockets.values()))
+            if time >= oldest and len(sockets) <= self._max_count:
                 return
-            sessions.popitem(last=False)
+            sockets.popitem(last=False)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from typing import Any
-
+from .. import adapters
+from .base import AdapterFactory
 from .memory import MemoryAdapter
 
 __all__ = ["adapter_factory"]
 
 _SCHEMES = ("redis", "rediss", "unix")
 _VARIANTS = {
-    "": ("redis.classic", "RedisAdapter"),
-    "sharded": ("redis.sharded", "ShardedRedisAdapter"),
-    "streams": ("redis.streams", "RedisStreamsAdapter"),
+    "": "RedisAdapter",
+    "sharded": "ShardedRedisAdapter",
+    "streams": "RedisStreamsAdapter",
 }
 
 
-def adapter_factory(given: Any) -> Callable[[Any], Any]:
-    """Return what makes the adapter of a namespace.
+def adapter_factory(given: AdapterFactory | str | None) -> AdapterFactory:
+    """Return the factory that the option ``adapter`` of a server stands for.
 
     Args:
         given: ``None`` for rooms in memory, ``fn(namespace)``, or a URL: ``redis://``,
@@ -27,14 +25,14 @@ def adapter_factory(given: Any) -> Callable[[Any], Any]:
             ``redis+streams://`` (``rediss+…``, ``unix+…``) the other two.
 
     Raises:
+        ImportError: The extra ``redis`` is not installed.
         ValueError: The URL names no adapter.
     """
     if given is None:
         return MemoryAdapter
     if not isinstance(given, str):
-        factory: Callable[[Any], Any] = given
-        return factory
-    # Never the whole of it in a message: there may be a password in it.
+        return given
+    # An error never quotes the whole URL: it may hold a password.
     scheme, found, rest = given.partition("://")
     base, _, variant = scheme.partition("+")
     if not found or base not in _SCHEMES or variant not in _VARIANTS:
@@ -42,7 +40,6 @@ def adapter_factory(given: Any) -> Callable[[Any], Any]:
         raise ValueError(
             f"no adapter for {what}: use redis://, redis+sharded:// or redis+streams://"
         )
-    module, name = _VARIANTS[variant]
-    kind = getattr(importlib.import_module(f".{module}", __package__), name)
-    made: Callable[[Any], Any] = kind(f"{base}://{rest}")
-    return made
+    kind = getattr(adapters, _VARIANTS[variant])
+    factory: AdapterFactory = kind(f"{base}://{rest}")
+    return factory

@@ -34,7 +34,7 @@ class Pending(Protocol):
     def respond(self, *args: Any) -> None:
         """The client has answered with these arguments."""
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """The client is gone."""
 
 
@@ -64,11 +64,11 @@ class AckTable:
             if pending is not None:
                 pending.respond(*args)
 
-    def lose_all(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """The client is gone: whoever waits hears of it now."""
         pending, self._pending = self._pending, None
         for entry in (pending or {}).values():
-            entry.lose(reason)
+            entry.disconnected(reason)
 
 
 class WaitingAck:
@@ -81,7 +81,7 @@ class WaitingAck:
         """Wake the greenlet with the answer: one value, or a tuple of several."""
         self._result.set(args[0] if len(args) == 1 else (args or None))
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """Wake the greenlet with :exc:`SocketDisconnected`."""
         self._result.set_exception(SocketDisconnected(reason))
 
@@ -145,7 +145,7 @@ class CallbackAck:
         self._stop()
         self._callback(*((None, *args) if self._timed else args))
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """Call the function with the error, when it takes one."""
         self._stop()
         if self._timed:
@@ -213,7 +213,7 @@ class BroadcastAcks:
         self._missing -= 1
         self._check()
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """A client that was asked has left."""
         self._missing -= 1
         self._check()

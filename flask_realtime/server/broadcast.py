@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..adapters.base import Adapter, RemoteState, Target
+from ..adapters.base import Adapter
+from ..adapters.values import RemoteState, Target
 from ..codec.parser import Parser
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..errors import AckTimeout, ClusterTimeout

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ..adapters.base import Flags, Target
+from ..adapters.values import Flags, Target
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
@@ -138,7 +138,7 @@ class SocketEmitter(RoomWords):
             forget = lambda: socket.acks.discard(ack_id)  # noqa: E731
             pending = CallbackAck(self._nsp.callback(ack, socket), self._flags.timeout, forget)
             if socket.end_reason:
-                pending.lose(socket.end_reason)
+                pending.disconnected(socket.end_reason)
             else:
                 socket.acks.add(ack_id, pending)
         socket.deliver(packet, message, self._flags.volatile)

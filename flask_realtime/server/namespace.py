@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import gevent
 
-from ..adapters.base import Adapter, RemoteState, ServerAck
-from ..adapters.memory_log import SavedSession
+from ..adapters.base import Adapter, ServerAck
+from ..adapters.values import RemoteState, SavedSocket
 from ..codec.message import Message
 from ..codec.parser import Parser
 from ..events import EventEmitter
@@ -312,7 +312,7 @@ class Namespace(EventEmitter, Broadcaster):
         self._let_in(socket, client)
 
     def _admit_again(
-        self, client: Client, auth: Any, recovery: Recovery, session: SavedSession
+        self, client: Client, auth: Any, recovery: Recovery, session: SavedSocket
     ) -> None:
         socket = Socket(session.sid, self, client, auth)
         socket.restore(session)
@@ -334,7 +334,7 @@ class Namespace(EventEmitter, Broadcaster):
         self,
         socket: Socket,
         client: Client,
-        session: SavedSession | None = None,
+        session: SavedSocket | None = None,
         missed: Iterable[Message] = (),
     ) -> None:
         self.sockets[socket.id] = socket

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.base import AckCollector, Adapter, ServerAck, Target
+from ..adapters.base import AckCollector, Adapter, ServerAck
+from ..adapters.values import Target
 from ..codec.socket_packet import Packet
 from ..functions import require_function
 from .namespace import Namespace, NamespaceServer

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from gevent.event import Event
 
 from ..adapters.base import Adapter
-from ..adapters.memory_log import SavedSession
+from ..adapters.values import SavedSocket
 from ..codec.message import Message
 from ..engine.session import Session
 from ..options import RecoveryOptions
@@ -106,12 +106,12 @@ class Recovery:
         self._present.pop(socket.pid, None)
         if reason in RECOVERABLE:
             rooms = frozenset(socket.rooms)
-            self.keep(SavedSession(socket.pid, socket.id, rooms, socket.data, socket.known_offset))
+            self.keep(SavedSocket(socket.pid, socket.id, rooms, socket.data, socket.known_offset))
         awaited = self._awaited.pop(socket.pid, None)
         if awaited is not None:
             awaited.set()
 
-    def keep(self, session: SavedSession) -> None:
+    def keep(self, session: SavedSocket) -> None:
         """Keep the state of a socket; what cannot be kept is lost, with a word in the log."""
         try:
             self._adapter.persist_session(session)
@@ -119,7 +119,7 @@ class Recovery:
             logger.exception("! the state of %s could not be kept", session.sid)
         self._keep_clean(self)
 
-    def find(self, auth: Any, conn: Session) -> SavedSession | None:
+    def find(self, auth: Any, conn: Session) -> SavedSocket | None:
         """Return the state that a CONNECT asks for, if there is such a state; may block.
 
         Args:
@@ -152,7 +152,7 @@ class Recovery:
             awaited.wait(_TAKE_OVER)
             self._awaited.pop(pid, None)
 
-    def missed(self, session: SavedSession) -> list[Message] | None:
+    def missed(self, session: SavedSocket) -> list[Message] | None:
         """Return what the client has missed; may block.
 
         Returns:

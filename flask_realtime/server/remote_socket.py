@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..adapters.base import Flags, RemoteState, Target
+from ..adapters.values import Flags, RemoteState, Target
 from ..errors import AckTimeout, SocketDisconnected
 from ..rooms import check_room, rooms_to_join
 from .broadcast import BroadcastNamespace, BroadcastOperator, check_timeout

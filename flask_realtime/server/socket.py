@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.base import AckCollector, Flags, RemoteState, Target
-from ..adapters.memory_log import SavedSession
+from ..adapters.base import AckCollector
+from ..adapters.values import Flags, RemoteState, SavedSocket, Target
 from ..codec.message import Message
 from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from ..engine.session import Session
@@ -214,13 +214,13 @@ class Socket(Listening, RoomWords):
 
     # What the namespace and the client call
 
-    def restore(self, session: SavedSession) -> None:
+    def restore(self, session: SavedSocket) -> None:
         """Become the socket that the client had before; it is not connected yet."""
         self.recovered = True
         self.pid, self.known_offset = session.pid, session.offset
         self.data = session.data
 
-    def welcome(self, session: SavedSession | None = None, missed: Iterable[Message] = ()) -> None:
+    def welcome(self, session: SavedSocket | None = None, missed: Iterable[Message] = ()) -> None:
         """The namespace has let the client in: tell it.
 
         Args:
@@ -332,7 +332,7 @@ class Socket(Listening, RoomWords):
             return
         self._enter(SocketState.DISCONNECTING)
         self._end = (reason, description)
-        self.acks.lose_all(reason)
+        self.acks.disconnected(reason)
         last = (*self.handlers.get("disconnecting"), *self._nsp.handlers.get("disconnecting"))
         if not last:
             self._leave(reason)
@@ -383,7 +383,7 @@ class Socket(Listening, RoomWords):
         self._nsp.adapter.remove_all(self.id)
         self._nsp.forget(self)
         self.client.remove(self)
-        self.acks.lose_all(reason)
+        self.acks.disconnected(reason)
 
     def _enter(self, state: SocketState) -> None:
         check_move(self.state, state)

@@ -7,7 +7,7 @@ What needs pytest is in :mod:`flask_realtime.testing.pytest`.
 
 from __future__ import annotations
 
-from ..adapters.cluster.bus import LoopbackBus, LoopbackHub
+from ..adapters.cluster.loopback import LoopbackBus, LoopbackHub
 from .client import TestClient
 from .manual_time import ManualTime
 from .waiting import Late, deadline, settle, wait_until

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
-from ..adapters.base import AckCollector, Adapter, RemoteState
+from ..adapters.base import AckCollector, Adapter
 from ..adapters.cluster.bus import BusRecovery, Receiver, RoomWatcher
+from ..adapters.values import RemoteState
 from ..adapters.wire.messages import Request, Response
 from ..codec.message import Message
 from ..codec.parser import DefaultParser, Parser
@@ -68,7 +69,7 @@ class FakeSocket:
         collectors, self.collectors = self.collectors, {}
         self.disconnect()
         for collector in collectors.values():
-            collector.lose("transport close")
+            collector.disconnected("transport close")
 
     def join(self, rooms: str | Iterable[str]) -> None:
         """Join rooms."""
@@ -175,6 +176,26 @@ class FakeBus:
         self.closes += 1
 
 
+class FakeReceiver:
+    """Keeps what other servers send, in place of the adapter of a namespace."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[Request, str, str | None]] = []
+        self.responses: list[tuple[Response, str]] = []
+
+    def has_room(self, room: str) -> bool:
+        """Return that there is no socket in any room."""
+        return False
+
+    def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
+        """Keep a request."""
+        self.requests.append((request, origin, offset))
+
+    def on_response(self, response: Response, origin: str) -> None:
+        """Keep a response."""
+        self.responses.append((response, origin))
+
+
 class FakeCollector:
     """Counts the clients that were asked and keeps their answers."""
 
@@ -205,7 +226,7 @@ class FakeCollector:
         """Keep an answer."""
         self.answers.append(args)
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """Keep why a client has left."""
         self.lost.append(reason)
 

@@ -18,7 +18,7 @@ import gevent
 import pytest
 from gevent.os import fork
 
-from flask_realtime.adapters.base import Target
+from flask_realtime.adapters.values import Target
 from flask_realtime.errors import ClusterTimeout
 from flask_realtime.testing.fakes import FakeNamespace, FakeSocket
 from flask_realtime.testing.pytest.crowd import A, B, C, Crowd, D, MakeCluster, Question, ask, asked

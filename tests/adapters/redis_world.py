@@ -10,8 +10,8 @@ from typing import Any
 
 import gevent
 
-from flask_realtime.adapters.base import Flags, Target
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
+from flask_realtime.adapters.values import Flags, Target
 from flask_realtime.codec.socket_packet import Packet, PacketType
 from flask_realtime.testing.fakes import FakeNamespace, FakeSocket
 from tests.processes import Late
@@ -72,7 +72,7 @@ class Cluster:
         self.servers: list[Server] = []
 
     def add(self, count: int = 1) -> list[Server]:
-        """Start servers and wait until everybody knows them."""
+        """Start servers and wait until they all know each other."""
         for _ in range(count):
             self.start()
         self.wait_complete()
@@ -110,7 +110,7 @@ class Cluster:
             server.emit("probe")
             return reaches_all("probe")
 
-        wait_for(seen, what="a broadcast that reaches everybody")
+        wait_for(seen, what="a broadcast that reaches all servers")
         # Those that are still under way come before the last.
         server.emit("last probe")
         wait_for(lambda: reaches_all("last probe"))

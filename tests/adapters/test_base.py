@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from flask_realtime.adapters.base import Adapter, Flags, Target
+from flask_realtime.adapters.base import Adapter
 from flask_realtime.adapters.memory import MemoryAdapter
 from flask_realtime.options import RecoveryOptions
 from flask_realtime.testing.fakes import FakeNamespace
@@ -20,12 +20,6 @@ METHODS = [
 
 #: What an adapter may do without.
 OPTIONAL = {"enable_recovery", "prune", "start", "stats"}
-
-
-def test_an_emit_is_for_everyone_everywhere_and_must_arrive_unless_it_says_otherwise() -> None:
-    target = Target()
-    assert (target.rooms, target.except_) == (frozenset(), frozenset())
-    assert target.flags == Flags(volatile=False, compress=True, local=False, timeout=None)
 
 
 def test_the_interface_is_not_empty() -> None:

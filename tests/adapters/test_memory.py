@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.adapters.base import Adapter, Flags, LocalSockets, Target
-from flask_realtime.adapters.memory import MemoryAdapter, with_offset
-from flask_realtime.adapters.memory_log import SavedSession
+from flask_realtime.adapters.base import Adapter, LocalSockets
+from flask_realtime.adapters.memory import MemoryAdapter
+from flask_realtime.adapters.values import Flags, SavedSocket, Target
 from flask_realtime.codec.message import Message
 from flask_realtime.options import RecoveryOptions
 from flask_realtime.testing import ManualTime
@@ -48,7 +48,7 @@ class World:
     def lose(self, sid: str, offset: str, **data: Any) -> None:
         """The client is gone; its private id is that of the socket in capitals."""
         rooms = frozenset(self.adapter.socket_rooms(sid))
-        self.adapter.persist_session(SavedSession(sid.upper(), sid, rooms, data, offset))
+        self.adapter.persist_session(SavedSocket(sid.upper(), sid, rooms, data, offset))
         self.namespace.sockets[sid].disconnect()
 
     def missed(self, pid: str, offset: str | None = None) -> list[bytes | None] | None:
@@ -71,12 +71,6 @@ def offset_of(message: Message) -> str:
     return message.text.decode().rpartition(',"')[2].removesuffix('"]')
 
 
-def test_an_offset_is_the_last_argument() -> None:
-    packet = event("news", 1)
-    assert with_offset(packet, "x").data == ["news", 1, "x"]
-    assert packet.data == ["news", 1]
-
-
 def test_events_carry_their_offset_and_listeners_do_not_see_it(world: World) -> None:
     socket = world.connect("a")
     world.adapter.broadcast(event("news", 1), EVERYONE)
@@ -85,7 +79,7 @@ def test_events_carry_their_offset_and_listeners_do_not_see_it(world: World) -> 
     assert packet.data == ["news", 1]
 
 
-def test_what_nobody_sends_again_carries_no_offset(world: World) -> None:
+def test_what_is_never_sent_again_carries_no_offset(world: World) -> None:
     socket = world.connect("a")
     before = world.adapter.current_offset()
     world.adapter.broadcast(event("tick"), to(flags=Flags(volatile=True)))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_realtime.adapters.base import Target
-from flask_realtime.adapters.memory_log import PacketLog, SavedSession, SessionStore, is_for
+from flask_realtime.adapters.memory_log import PacketLog, SocketStore, is_for
+from flask_realtime.adapters.values import SavedSocket, Target
 from flask_realtime.codec.message import Message
 
 EVERYONE = Target()
@@ -29,8 +29,8 @@ def rooms(*names: str, since: int = 0) -> dict[str, int]:
     return dict.fromkeys(names, since)
 
 
-def session(pid: str) -> SavedSession:
-    return SavedSession(pid, "sid", frozenset(), {}, "")
+def session(pid: str) -> SavedSocket:
+    return SavedSocket(pid, "sid", frozenset(), {}, "")
 
 
 def texts(found: list[Message] | None) -> list[bytes | None] | None:
@@ -172,14 +172,14 @@ def test_beyond_many_rooms_the_log_forgets_which_they_were() -> None:
         log.append(0, to(room), message())
         offsets.append(log.end)
     log.prune(11)
-    # "b" had to make room: nobody knows any more that it was not for "quiet".
+    # "b" had to make room: that it was not for "quiet" is forgotten.
     assert not log.has(start, rooms("quiet"))
     assert log.has(offsets[1], rooms("quiet"))
     assert not log.has(offsets[1], rooms("a"))
     assert log.has(offsets[2], rooms("a"))
 
 
-def test_when_nobody_is_left_it_is_forgotten_for_whom_something_was_dropped() -> None:
+def test_when_no_client_is_left_it_is_forgotten_for_which_rooms_packets_were_dropped() -> None:
     log = PacketLog(max_age=10, max_bytes=MUCH)
     start = log.end
     log.append(0, to("busy"), message())
@@ -283,7 +283,7 @@ steps = st.lists(st.one_of(sends, sends, joins, waits), max_size=40)
 
 
 @given(steps=steps, reached=st.integers(0, 40), room=st.integers(1, 12))
-def test_whoever_comes_back_gets_what_was_meant_for_it_and_has_not_arrived_or_nothing(
+def test_a_client_that_comes_back_gets_what_was_for_it_and_has_not_arrived_or_nothing(
     steps: list[Any], reached: int, room: int
 ) -> None:
     """In order, each once; a model that keeps everything knows what that is."""
@@ -312,7 +312,7 @@ def test_whoever_comes_back_gets_what_was_meant_for_it_and_has_not_arrived_or_no
     if found is not None:
         assert texts(found) == [text for text, _, _ in missed]
     elif not missed:
-        # Refused without need only because somebody in one of its rooms was left out.
+        # Refused without need only because a socket in one of its rooms was left out.
         assert any(kind == "send" and args[1] for kind, *args in steps)
     assert log.size <= room * 1000
 
@@ -338,14 +338,14 @@ def test_the_log_stays_within_both_bounds(packets: list[tuple[int, int]]) -> Non
 
 
 def test_a_session_is_handed_out_once() -> None:
-    store = SessionStore(max_age=10)
+    store = SocketStore(max_age=10)
     store.save(0, session("a"))
     assert store.take(1, "a") == session("a")
     assert store.take(1, "a") is None
 
 
 def test_a_session_is_kept_as_long_as_was_said() -> None:
-    store = SessionStore(max_age=10)
+    store = SocketStore(max_age=10)
     store.save(0, session("a"))
     assert store.take(10, "a") == session("a")
     store.save(20, session("a"))
@@ -354,7 +354,7 @@ def test_a_session_is_kept_as_long_as_was_said() -> None:
 
 
 def test_sessions_that_expired_are_forgotten_oldest_first() -> None:
-    store = SessionStore(max_age=10)
+    store = SocketStore(max_age=10)
     for now, pid in enumerate("abc"):
         store.save(now, session(pid))
     store.save(5, session("a"))  # it was lost once more
@@ -365,7 +365,7 @@ def test_sessions_that_expired_are_forgotten_oldest_first() -> None:
 
 
 def test_beyond_the_bound_the_oldest_session_goes() -> None:
-    store = SessionStore(max_age=10, max_count=2)
+    store = SocketStore(max_age=10, max_count=2)
     for pid in "abc":
         store.save(0, session(pid))
     assert len(store) == 2

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from flask_realtime.adapters.base import Adapter, AdapterFactory
+from flask_realtime.adapters.cluster.adapter import ClusterAdapter
 from flask_realtime.adapters.memory import MemoryAdapter
+from flask_realtime.adapters.redis.classic import RedisAdapter
+from flask_realtime.adapters.redis.sharded import ShardedRedisAdapter
+from flask_realtime.adapters.redis.streams import RedisStreamsAdapter
 from flask_realtime.adapters.urls import adapter_factory
+from flask_realtime.testing.fakes import FakeNamespace
 
 
 def test_nothing_means_memory() -> None:
@@ -21,6 +28,20 @@ def test_a_factory_is_what_it_is() -> None:
         return MemoryAdapter(namespace)
 
     assert adapter_factory(factory) is factory
+
+
+@pytest.mark.parametrize("kind", [RedisAdapter, ShardedRedisAdapter, RedisStreamsAdapter])
+def test_what_is_named_after_redis_is_a_factory_of_adapters(
+    kind: Callable[[str], AdapterFactory],
+) -> None:
+    factory = kind("redis://localhost:1")
+    assert not isinstance(factory, Adapter)
+    assert adapter_factory(factory) is factory
+    one, other = (factory(FakeNamespace(name)) for name in ("/", "/chat"))
+    assert isinstance(one, ClusterAdapter)
+    assert one is not other
+    for adapter in (one, other):
+        adapter.close()
 
 
 def test_an_address_names_its_adapter() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_realtime import AckTimeout, RemoteSocket, Socket, SocketDisconnected
-from flask_realtime.adapters.base import RemoteState
+from flask_realtime.adapters.values import RemoteState
 from flask_realtime.server.remote_socket import RemoteHandshake
 from tests.clients import Later, drain
 from tests.fakes import settle, wait_until
@@ -101,7 +101,8 @@ def test_an_answer_counts_though_another_server_is_silent(make_server: MakeServe
     together = Together(make_server, 3)
     client, _ = together.join(1)
     (remote,) = together.servers[0].fetch_sockets()
-    hanging: Any = together.servers[2].of("/").adapter
+    adapter: Any = together.servers[2].of("/").adapter
+    hanging = adapter.receiver
     hanging.on_request = lambda *args: None
     asking = Later(remote.timeout(0.3).emit_with_ack, "question")
     client.answer(client.question()[0], "yes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
-from flask_realtime.adapters.cluster.bus import LoopbackHub
+from flask_realtime.adapters.cluster.loopback import LoopbackHub
 from flask_realtime.server.server import BaseServer
 from tests.clients import SocketClient
 from tests.fakes import wait_until

@@ -1,9 +1,4 @@
-"""An adapter for many servers: a local adapter, and a bus to the others.
-
-What an operation means here is done at once, by the local adapter; what it means elsewhere
-goes out on the bus. Remote requests are served in order, where the bus delivers them: not
-where it reads. Server-side listeners get greenlets of their own.
-"""
+"""An adapter for many servers: a local adapter, and a bus to the others."""
 
 from __future__ import annotations
 
@@ -15,43 +10,62 @@ from typing import Any
 import gevent
 
 from ...codec.message import Message
-from ...codec.socket_packet import Packet, PacketType
+from ...codec.socket_packet import Packet
 from ...errors import ClusterTimeout
 from ...options import RecoveryOptions
-from ..base import AckCollector, Adapter, LocalSockets, ServerAck, Target
-from ..memory import MemoryAdapter, with_offset
-from ..memory_log import SavedSession
+from ..base import AckCollector, Adapter, LocalSockets, ServerAck
+from ..memory import MemoryAdapter
+from ..values import SavedSocket, Target
 from ..wire.messages import (
-    AllRooms,
-    AllSockets,
     Broadcast,
     DisconnectSockets,
     FetchSockets,
-    IdsFound,
     JoinRooms,
     LeaveRooms,
     Request,
-    Response,
-    RoomsFound,
-    ServerAnswer,
     ServerSideEmit,
-    SocketsFound,
 )
-from ..wire.values import plain
 from .bus import Bus, BusRecovery
-from .pending import BroadcastRequest, Gathering, Peers, RequestTable
-from .remote_acks import RemoteAcks
+from .pending import BroadcastRequest, Peers, PendingResponses, RequestTable
+from .receiver import ClusterReceiver, is_kept
 
 __all__ = ["ClusterAdapter"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that clients of other servers have to acknowledge when the request does not say.
-_ACK_TIMEOUT = 10.0
+# How the servers of a cluster work together
+#
+# Each operation has two halves. What it means on this server is done at once, on the greenlet
+# that calls, by a MemoryAdapter; what it means elsewhere is published as a request. There is no
+# directory of rooms: every server carries a request out for the sockets that it has.
+#
+# Order. A server publishes its requests in the order of the calls, and the bus keeps the order
+# of each sender. Other servers serve them one after the other, on the greenlet of the bus's
+# RequestQueue: on_request() may run listeners of the application (join-room) and may block,
+# even on a question to the cluster. So responses must not wait in that queue: on_response() is
+# called where the bus reads, never blocks and never runs code of the application. Between two
+# servers that publish at the same time there is no order, unless the bus keeps packets: with
+# recovery an emit waits until its packet has its place among those of all servers, and is
+# delivered here only then (_broadcast_kept). Listeners of server_side_emit() have greenlets of
+# their own, which the namespace spawns.
+#
+# Questions. A question carries an id; the responses carry it too, and RequestTable finds what
+# waits for them. How many responses are expected is asked first (server_count), so a server
+# that dies in between costs the timeout. fetch_sockets() and server_side_emit_with_ack() block
+# the caller. broadcast_with_ack() does not: a greenlet counts the servers, and the collector is
+# held until each has said how many clients it has asked; it ends at its own deadline anyway.
+#
+# When the bus is down, the local half works as before. publish() never blocks and never raises
+# for a broken connection: what is lost is counted by the bus. Questions raise ClusterTimeout
+# with what this server knows itself.
+#
+# A process that was forked calls start() again: the bus takes a new id, and the adapter is
+# another server from then on. Before start() a server may publish but not ask: no response
+# would find it.
 
 
 class _Life(Enum):
-    """An adapter is made, listens, possibly again in a fork, and is closed for good."""
+    """An adapter listens from start() on, again in a fork, and is closed for good."""
 
     NEW = "new"
     LISTENING = "listening"
@@ -62,9 +76,13 @@ class ClusterAdapter(Adapter):
     """The sockets of a namespace on all servers of a cluster.
 
     Args:
-        namespace: Whose sockets it looks after.
+        namespace: The namespace whose sockets it manages.
         bus: Reaches the other servers.
         timeout: Seconds that other servers have to answer.
+
+    Attributes:
+        local: The rooms of this server.
+        receiver: Takes what other servers send.
     """
 
     def __init__(self, namespace: LocalSockets, bus: Bus, timeout: float = 5) -> None:
@@ -77,6 +95,7 @@ class ClusterAdapter(Adapter):
         self._peers = Peers()
         self._life = _Life.NEW
         self._recovery: BusRecovery | None = None
+        self.receiver = ClusterReceiver(namespace, self.local, bus, self._requests, self._peers)
         watcher = bus.room_watcher
         if watcher is not None:
             self.on("create-room", watcher.created)
@@ -86,7 +105,7 @@ class ClusterAdapter(Adapter):
         """Begin to listen to other servers."""
         if self._life is not _Life.CLOSED:
             self._life = _Life.LISTENING
-            self._bus.start(self)
+            self._bus.start(self.receiver)
             logger.info("+ %s joined the cluster", self.namespace.name)
 
     def close(self) -> None:
@@ -112,8 +131,8 @@ class ClusterAdapter(Adapter):
     def _must_listen(self) -> None:
         if self._life is not _Life.LISTENING:
             raise RuntimeError(
-                "no other server can answer: this one does not listen to them;"
-                " the first request or start() makes it do so"
+                "no other server can answer, since this one does not listen yet:"
+                " it does from start() or the first request of a client on"
             )
 
     # Rooms
@@ -141,10 +160,16 @@ class ClusterAdapter(Adapter):
     # Broadcasting
 
     def broadcast(self, packet: Packet, target: Target) -> None:
-        """Send a packet to every socket of the target, on all servers."""
+        """Send a packet to every socket of the target, on all servers.
+
+        With recovery it blocks until the packet has its place, for a second at most.
+
+        Raises:
+            TypeError, ValueError: The packet cannot be encoded.
+        """
         message = self.namespace.parser.encode(packet, target.flags.compress)
         if not target.flags.local:
-            if self._recovery is not None and _is_kept(packet, target):
+            if self._recovery is not None and is_kept(packet, target):
                 self._broadcast_kept(self._recovery, packet, target)
                 return
             self._bus.publish(Broadcast(packet, target))
@@ -156,19 +181,15 @@ class ClusterAdapter(Adapter):
             return
         offset = recovery.publish(Broadcast(packet, target))
         if offset is not None:
-            target = recovery.applying(offset, packet, target)
-        self._deliver(packet, target, offset)
-
-    def _deliver(self, packet: Packet, target: Target, offset: str | None) -> None:
-        sent = packet if offset is None else with_offset(packet, offset)
-        message = self.namespace.parser.encode(sent, target.flags.compress)
-        self.local.deliver(packet, message, target)
+            target = recovery.delivering(offset, packet, target)
+        self.receiver.deliver(packet, target, offset)
 
     def broadcast_with_ack(self, packet: Packet, target: Target, collector: AckCollector) -> None:
-        """Send a packet to every socket of the target and collect their answers.
+        """Send a packet to every socket of the target and collect their acknowledgements.
 
         Raises:
             RuntimeError: This server does not listen to the others yet.
+            TypeError, ValueError: The packet cannot be encoded.
         """
         self.namespace.parser.encode(packet)
         if not target.flags.local:
@@ -184,7 +205,7 @@ class ClusterAdapter(Adapter):
         try:
             request.expect(self.server_count() - 1)
         except OSError as error:
-            # Nobody knows how many clients were asked: the timeout tells.
+            # How many clients were asked stays unknown: the collector ends at its deadline.
             logger.warning("! the servers could not be counted: %s", error)
 
     # Acting
@@ -193,7 +214,7 @@ class ClusterAdapter(Adapter):
         """Return the sockets of the target: those of this server first.
 
         Raises:
-            ClusterTimeout: Another server did not answer; ``responses`` holds what there is.
+            ClusterTimeout: Another server did not answer; ``responses`` has the sockets found.
             RuntimeError: This server does not listen to the others yet.
         """
         found = self.local.fetch_sockets(target)
@@ -210,11 +231,11 @@ class ClusterAdapter(Adapter):
             raise ClusterTimeout(f"the other servers are out of reach: {error}", found) from None
         if others <= 0:
             return found
-        gathering = Gathering(others, self._peers)
-        request_id = self._requests.add(gathering)
+        pending = PendingResponses(others, self._peers)
+        request_id = self._requests.add(pending)
         try:
             self._bus.publish(make(request_id))
-            return gathering.wait(timeout, found)
+            return pending.wait(timeout, found)
         finally:
             self._requests.discard(request_id)
 
@@ -262,132 +283,32 @@ class ClusterAdapter(Adapter):
         else:
             ack(None, answers)
 
-    # What the bus delivers
-
-    def has_room(self, room: str) -> bool:
-        """Whether a socket of this server is in a room."""
-        return room in self.rooms
-
-    def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
-        """Another server asks for something."""
-        self._peers.heard(origin)
-        if isinstance(request, Broadcast):
-            self._on_broadcast(request, origin, offset)
-        else:
-            _ON_REQUEST[type(request)](self, request, origin)
-
-    def on_response(self, response: Response, origin: str) -> None:
-        """Another server has answered."""
-        self._peers.heard(origin)
-        self._requests.take(response, origin)
-
-    def _on_broadcast(self, request: Broadcast, origin: str, offset: str | None) -> None:
-        packet, target, request_id = request
-        if request_id is not None:
-            acks = RemoteAcks(self._bus, origin, request_id)
-            self.local.broadcast_with_ack(self._encodable(packet), target, acks)
-            acks.start(_ACK_TIMEOUT if target.flags.timeout is None else target.flags.timeout)
-            return
-        if self._recovery is None or not _is_kept(packet, target):
-            offset = None
-        if not self.local.has_any(target):
-            return
-        try:
-            self._deliver(packet, target, offset)
-        except (TypeError, ValueError):
-            self._deliver(self._encodable(packet), target, offset)
-
-    def _encodable(self, packet: Packet) -> Packet:
-        """Return a packet from elsewhere as clients can have it.
-
-        MessagePack knows what packets to clients do not: NaN, which is null to JavaScript.
-
-        Raises:
-            ValueError: There is no such packet.
-        """
-        try:
-            self.namespace.parser.encode(packet)
-            return packet
-        except (TypeError, ValueError):
-            pass
-        try:
-            packet = packet._replace(data=plain(packet.data))
-            self.namespace.parser.encode(packet)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"no packet to clients can carry it: {error}") from None
-        return packet
-
-    def _on_join(self, request: JoinRooms, origin: str) -> None:
-        self.local.add_sockets(request.target, request.rooms)
-
-    def _on_leave(self, request: LeaveRooms, origin: str) -> None:
-        self.local.del_sockets(request.target, request.rooms)
-
-    def _on_disconnect(self, request: DisconnectSockets, origin: str) -> None:
-        self.local.disconnect_sockets(request.target, request.close)
-
-    def _on_fetch(self, request: FetchSockets, origin: str) -> None:
-        found = [socket.describe() for socket in self.local.fetch_sockets(request.target)]
-        self._bus.respond(origin, SocketsFound(request.request_id, found))
-
-    def _on_server_side_emit(self, request: ServerSideEmit, origin: str) -> None:
-        request_id = request.request_id
-        if request_id is None:
-            self.namespace.on_server_side_emit(request.args)
-            return
-
-        def reply(value: Any) -> None:
-            self._bus.respond(origin, ServerAnswer(request_id, value))
-
-        self.namespace.on_server_side_emit(request.args, reply)
-
-    def _on_all_sockets(self, request: AllSockets, origin: str) -> None:
-        ids = sorted(self.local.sockets(request.rooms))
-        self._bus.respond(origin, IdsFound(request.request_id, ids))
-
-    def _on_all_rooms(self, request: AllRooms, origin: str) -> None:
-        self._bus.respond(origin, RoomsFound(request.request_id, list(self.rooms)))
-
     # Connection state recovery
 
     def enable_recovery(self, options: RecoveryOptions, clock: Callable[[], float]) -> bool:
-        """Use the bus's, if it keeps packets."""
+        """Use the recovery of the bus; return whether it has one."""
         self._recovery = self._bus.recover(options)
-        return self._recovery is not None
+        self.receiver.keeps_offsets = self._recovery is not None
+        return self.receiver.keeps_offsets
 
     def current_offset(self) -> str:
         """Return the offset of the newest packet."""
         return self._kept.current_offset()
 
-    def persist_session(self, session: SavedSession) -> None:
+    def persist_session(self, saved: SavedSocket) -> None:
         """Keep the state of a socket."""
-        self._kept.persist(session)
+        self._kept.persist(saved)
 
-    def restore_session(self, pid: str, offset: str | None) -> SavedSession | None:
+    def restore_session(self, pid: str, offset: str | None) -> SavedSocket | None:
         """Return the state that was kept under ``pid`` and forget it; may block."""
         return self._kept.restore(pid, offset)
 
-    def missed_packets(self, session: SavedSession) -> list[Message] | None:
+    def missed_packets(self, saved: SavedSocket) -> list[Message] | None:
         """Return what the client has missed; may block."""
-        return self._kept.missed(session, self.namespace.parser.encode)
+        return self._kept.missed(saved, self.namespace.parser.encode)
 
     @property
     def _kept(self) -> BusRecovery:
         if self._recovery is None:
             raise RuntimeError("connection state recovery is off")
         return self._recovery
-
-
-_ON_REQUEST: dict[type, Callable[[ClusterAdapter, Any, str], None]] = {
-    JoinRooms: ClusterAdapter._on_join,
-    LeaveRooms: ClusterAdapter._on_leave,
-    DisconnectSockets: ClusterAdapter._on_disconnect,
-    FetchSockets: ClusterAdapter._on_fetch,
-    ServerSideEmit: ClusterAdapter._on_server_side_emit,
-    AllSockets: ClusterAdapter._on_all_sockets,
-    AllRooms: ClusterAdapter._on_all_rooms,
-}
-
-
-def _is_kept(packet: Packet, target: Target) -> bool:
-    return packet.type is PacketType.EVENT and not target.flags.volatile

@@ -1,7 +1,7 @@
-"""Questions to other servers that are not answered yet.
+"""Requests of this server that wait for responses of other servers.
 
-A request leaves the table exactly once: with the last answer, at its deadline, or when
-nobody waits for it any more.
+A request leaves the table exactly once: with the last response, at its deadline, or when the
+caller gives up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import ClusterTimeout
 from ..base import AckCollector
 from ..wire.messages import ClientAnswer, ClientCount, Response, ServerAnswer, SocketsFound
 
-__all__ = ["BroadcastRequest", "Gathering", "Peers", "Pending", "RequestTable"]
+__all__ = ["BroadcastRequest", "PendingResponses", "Peers", "Pending", "RequestTable"]
 
 #: Ids of servers that are remembered.
 _MAX_PEERS = 1000
@@ -29,7 +29,12 @@ class Pending(Protocol):
     """A request that waits for responses."""
 
     def take(self, response: Response, origin: str) -> None:
-        """A server has answered."""
+        """Take a response; never blocks.
+
+        Args:
+            response: The response.
+            origin: The id of the server that has sent it; empty where the format has none.
+        """
 
 
 class RequestTable:
@@ -42,34 +47,34 @@ class RequestTable:
         return len(self._pending)
 
     def add(self, pending: Pending) -> str:
-        """Expect responses; return the id of the request."""
+        """Add a request and return its id."""
         request_id = secrets.token_hex(8)
         self._pending[request_id] = pending
         return request_id
 
     def discard(self, request_id: str) -> None:
-        """Expect responses no longer."""
+        """Drop a request; later responses to it are ignored."""
         self._pending.pop(request_id, None)
 
     def take(self, response: Response, origin: str) -> None:
-        """Pass a response to its request; one that nobody waits for is ignored."""
+        """Pass a response to its request; ignore it when there is none."""
         pending = self._pending.get(response.request_id)
         if pending is not None:
             pending.take(response, origin)
 
 
 class Peers:
-    """The other servers that have been heard of, to name those that do not answer.
+    """The ids of the other servers that have sent anything, to name those that do not answer.
 
-    It remembers a bounded number of ids; those of servers that are gone leave it when all
-    that are left have answered.
+    Their number is bounded. Ids of servers that are gone are dropped when a request has been
+    answered by all that are left.
     """
 
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
     def heard(self, uid: str) -> None:
-        """A server has said something."""
+        """Note that a server has sent something."""
         if not uid or uid in _NO_SERVERS:
             return
         self._ids.pop(uid, None)
@@ -78,22 +83,27 @@ class Peers:
             del self._ids[next(iter(self._ids))]
 
     def only(self, uids: Iterable[str]) -> None:
-        """These are all that there are."""
+        """Keep these ids and drop the others."""
         wanted = set(uids)
         self._ids = {uid: None for uid in self._ids if uid in wanted}
 
     def silent(self, answered: Iterable[str], missing: int) -> list[str]:
-        """Return the ids of the servers that are missing: those last heard of, at most so many."""
+        """Return the ids of the servers that have not answered, as far as they are known.
+
+        Args:
+            answered: The servers that have.
+            missing: How many have not: the ones heard of last are returned, at most this many.
+        """
         left = [uid for uid in self._ids if uid not in set(answered)]
         return sorted(left[-missing:])
 
 
-class Gathering:
-    """One answer from each of the other servers, for a greenlet that waits.
+class PendingResponses:
+    """The responses of the other servers to one request, for a greenlet that waits for them.
 
     Args:
-        expected: How many other servers there are.
-        peers: Those that have been heard of.
+        expected: How many servers have to respond.
+        peers: The ids of the other servers.
     """
 
     def __init__(self, expected: int, peers: Peers) -> None:
@@ -105,7 +115,7 @@ class Gathering:
         self._done = Event()
 
     def take(self, response: Response, origin: str) -> None:
-        """A server has answered; a second answer of one that gives its id does not count."""
+        """Take a response; a second one of the same server does not count."""
         if origin and origin in self._heard:
             return
         if isinstance(response, SocketsFound):
@@ -124,10 +134,13 @@ class Gathering:
 
         Args:
             timeout: Seconds.
-            found: What this server contributes; the answers of the others are added.
+            found: What this server contributes itself.
+
+        Returns:
+            ``found`` and the answers of the other servers.
 
         Raises:
-            ClusterTimeout: Some did not answer; it carries what there is.
+            ClusterTimeout: Some did not answer; it holds the answers of those that did.
         """
         self._done.wait(timeout)
         answers = [*found, *self._answers]
@@ -155,12 +168,12 @@ class BroadcastRequest:
         collector.hold()
 
     def expect(self, servers: int) -> None:
-        """So many other servers will say how many clients they have asked."""
+        """Expect the counts of this many other servers."""
         self._expected = servers
         self._check()
 
     def take(self, response: Response, origin: str) -> None:
-        """A server has counted its clients, once, or one of them has answered."""
+        """Take the count of a server, once, or the answer of one of its clients."""
         if isinstance(response, ClientAnswer):
             self._collector.respond(response.value)
         elif isinstance(response, ClientCount) and origin not in self._counted:
@@ -173,5 +186,5 @@ class BroadcastRequest:
     def _check(self) -> None:
         if self._expected is not None and self._counts >= self._expected:
             self._expected = None
-            # Not on the stack of whoever delivers responses: the end calls the application.
+            # Not on this greenlet, which delivers responses: the end calls the application.
             gevent.spawn(self._collector.release)

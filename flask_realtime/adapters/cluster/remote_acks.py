@@ -1,4 +1,4 @@
-"""Acknowledgements of this server's clients that another server has asked for."""
+"""Acknowledgements of clients of this server that another server waits for."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ class RemoteAcks:
         self._timer: gevent.Greenlet[..., Any] | None = None
 
     def on_end(self, forget: Callable[[], None]) -> None:
-        """Call ``forget`` when answers are not passed on any more."""
+        """Call ``forget`` at the end: answers that come later are not passed on."""
         self._forget.append(forget)
 
     def expect(self, count: int) -> None:
-        """So many clients are asked: the other server waits for that many answers."""
+        """Tell the other server how many clients are asked: it waits for as many answers."""
         self._missing += count
         self._bus.respond(self._origin, ClientCount(self._request_id, count))
 
     def start(self, timeout: float) -> None:
-        """Everybody has been asked; they have ``timeout`` seconds."""
+        """Begin the deadline of ``timeout`` seconds: all clients have been asked."""
         if self._missing > 0:
             self._timer = gevent.spawn_later(timeout, self._end)
         else:
             self._end()
 
     def hold(self) -> None:
-        """It is the other server that waits."""
+        """Do nothing: the other server does the waiting."""
 
     def release(self) -> None:
-        """It is the other server that waits."""
+        """Do nothing: the other server does the waiting."""
 
     def respond(self, *args: Any) -> None:
-        """A client has answered; its first argument counts."""
+        """Pass the first argument of a client's acknowledgement on."""
         answer = ClientAnswer(self._request_id, args[0] if args else None)
         self._bus.respond(self._origin, answer)
         self._settle()
 
-    def lose(self, reason: str) -> None:
-        """A client has left.
+    def disconnected(self, reason: str) -> None:
+        """Expect no answer from a client that has disconnected.
 
-        The formats have no word for it: the server that asked waits until its deadline, as
-        Node's does, and gets the answers of the others.
+        The formats have no message for it: the server that asked waits until its deadline, as
+        a server of Node does, and gets the answers of the others.
         """
         self._settle()
 

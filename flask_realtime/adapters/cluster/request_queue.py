@@ -1,7 +1,7 @@
-"""What other servers ask for waits here and is served in order, on a greenlet of its own.
+"""Requests of other servers wait here and are served in order, on a greenlet of their own.
 
-Whoever reads from Redis goes on reading meanwhile: what is called here may be the
-application's, and may wait for an answer that is still to be read.
+The greenlet that reads from the bus goes on reading meanwhile: a request may call listeners of
+the application, which may wait for a response that is still to be read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Call = tuple[Callable[..., object], tuple[Any, ...]]
 _CAUGHT = (Exception, gevent.Timeout)
 #: Bytes that may wait, and what a call costs beside its payload.
 _LIMIT, _OVERHEAD = 16_000_000, 500
-#: Seconds after which it is said that nothing can be read any more.
+#: Seconds after which the log says that a listener holds up reading.
 _PATIENCE = 10.0
 
 
@@ -34,7 +34,7 @@ class RequestQueue:
     back on Redis.
 
     Args:
-        on_malformed: Told of a ``ValueError``: what was asked for cannot be done.
+        on_malformed: Called with the ``ValueError`` of a request that is malformed.
         limit: Bytes that may wait.
     """
 
@@ -80,7 +80,7 @@ class RequestQueue:
                 logger.warning("! a listener holds up what other servers ask for")
 
     def close(self) -> None:
-        """Forget what waits, and take no more; what is being served goes on."""
+        """Drop what waits, and take no more; what is being served goes on."""
         self._is_closed = True
         self._waiting.clear()
         self._size = 0
@@ -109,7 +109,7 @@ class RequestQueue:
         finally:
             self._greenlet = self._parked = None
             if self._waiting:
-                # Killed by somebody: what waits is not lost.
+                # The greenlet was killed: what waits is served by another one.
                 self._wake()
 
     def _call_next(self) -> None:

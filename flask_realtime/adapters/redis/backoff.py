@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: longer each time, and never all at once."""
+"""How long to wait before the next attempt: longer each time, and not all servers together."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["Backoff"]
 
 
 class Backoff:
-    """Seconds between attempts.
+    """Delays between attempts, which double up to a limit and are partly random.
 
     Args:
         first: Seconds before the second attempt.
-        most: Seconds that are never exceeded.
+        most: Seconds at most.
         chance: Returns a number between 0 and 1.
     """
 
@@ -26,10 +26,10 @@ class Backoff:
         self._next = first
 
     def reset(self) -> None:
-        """It worked."""
+        """Begin with the first delay again; called when an attempt has succeeded."""
         self._next = self._first
 
-    def wait(self) -> float:
-        """Return how long to wait now: between half and all of it, so that nobody is in step."""
+    def next_delay(self) -> float:
+        """Return the seconds to wait now: half to all of the delay, so that servers spread."""
         seconds, self._next = self._next, min(self._next * 2, self._most)
         return seconds * (0.5 + 0.5 * self._chance())

@@ -18,16 +18,16 @@ __all__ = ["Handler", "RedisChannels"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a server which has just begun has for its subscriptions.
-_READY = 5.0
+#: Seconds that a count of servers waits for subscriptions that are not confirmed yet.
+_READY_TIMEOUT = 5.0
 #: Seconds that Redis has to say how many servers listen.
-_COUNT = 2.0
+_COUNT_TIMEOUT = 2.0
 
 Handler = Callable[[str, bytes], None]
 
 
 class RedisChannels:
-    """Publishes, and passes what arrives to the handler of its channel.
+    """Publishes, and passes what arrives to the handlers of its channel.
 
     Args:
         link: The way to Redis.
@@ -39,7 +39,7 @@ class RedisChannels:
         self._sharded = sharded
         self._publisher = Publisher(link)
         self._subscribers: dict[Any, Subscriber] = {}
-        # One for each namespace: "/a#b" has the channel that the room "b" of "/a" has.
+        # Several: the namespace "/a#b" has the same channel as the room "b" of "/a".
         self._handlers: dict[str, tuple[Handler, ...]] = {}
         # The node of each sharded channel.
         self._nodes: dict[str, Any] = {}
@@ -52,27 +52,30 @@ class RedisChannels:
         self._publisher.send(Command((word, channel, payload)))
 
     def listen(self, handler: Handler, *channels: str, awaited: bool = True) -> None:
-        """Pass the messages of channels to ``handler(channel, payload)``.
+        """Pass the messages of channels to ``handler(channel, payload)``; never blocks.
 
-        What it raises as ``ValueError`` is a malformed message: it is counted. :meth:`count`
-        waits for subscriptions that are ``awaited``.
+        Args:
+            handler: Called in the greenlet that reads, which it holds up if it blocks. A
+                ``ValueError`` that it raises means that the message is malformed: it is counted.
+            channels: Their names.
+            awaited: Whether :meth:`count` waits for the subscription.
         """
         for channel in channels:
             self._handlers[channel] = (*self._others(channel, handler), handler)
         if self._sharded:
             for channel in channels:
-                self._place(channel, awaited)
+                self._subscribe_at_node(channel, awaited)
         else:
             self._subscriber(None).subscribe("SUBSCRIBE", *channels, awaited=awaited)
 
     def listen_below(self, handler: Handler, prefix: str) -> None:
-        """Pass the messages of all channels whose names begin with ``prefix``."""
+        """Pass the messages of all channels that begin with ``prefix``; see :meth:`listen`."""
         pattern = _escape(prefix) + "*"
         self._patterns[pattern] = handler
         self._subscriber(None).subscribe("PSUBSCRIBE", pattern)
 
     def ignore(self, handler: Handler, *channels: str) -> None:
-        """Pass the messages of channels to ``handler`` no longer."""
+        """Stop passing the messages of channels to ``handler``; never blocks."""
         word = "SSUBSCRIBE" if self._sharded else "SUBSCRIBE"
         for channel in channels:
             others = self._others(channel, handler)
@@ -86,7 +89,7 @@ class RedisChannels:
         return tuple(item for item in self._handlers.get(channel, ()) if item != handler)
 
     def ignore_below(self, prefix: str) -> None:
-        """Listen to the channels below a prefix no longer."""
+        """Stop listening to the channels below a prefix; never blocks."""
         pattern = _escape(prefix) + "*"
         if self._patterns.pop(pattern, None) is not None:
             self._subscriber(None).unsubscribe("PSUBSCRIBE", pattern)
@@ -98,15 +101,15 @@ class RedisChannels:
             OSError: Redis is out of reach.
         """
         for subscriber in list(self._subscribers.values()):
-            if not subscriber.wait_ready(_READY):
+            if not subscriber.wait_ready(_READY_TIMEOUT):
                 raise OSError("this server is not connected to Redis")
         try:
-            return self._link.count_subscribers(channel, self._sharded, _COUNT)
+            return self._link.count_subscribers(channel, self._sharded, _COUNT_TIMEOUT)
         except redis_errors() as error:
             raise OSError(str(error)) from error
 
     def stats(self) -> dict[str, int]:
-        """Return counters."""
+        """Return counters of both directions."""
         subscribers = self._subscribers.values()
         return {
             "published": self._publisher.published,
@@ -118,7 +121,7 @@ class RedisChannels:
         }
 
     def close(self) -> None:
-        """Send what is queued, for a bounded time, and hang up."""
+        """Send what is queued, for a bounded time, and close the connections."""
         self._publisher.close()
         for subscriber in self._subscribers.values():
             subscriber.close()
@@ -126,22 +129,22 @@ class RedisChannels:
         self._handlers.clear()
         self._patterns.clear()
 
-    def _place(self, channel: str, awaited: bool = False) -> None:
+    def _subscribe_at_node(self, channel: str, awaited: bool = False) -> None:
         node = self._nodes[channel] = self._link.node_of(channel)
         self._subscriber(node).subscribe("SSUBSCRIBE", channel, awaited=awaited)
 
-    def _replace(self) -> None:
+    def _follow_slots(self) -> None:
         # Slots may have moved to another node of a Redis Cluster, or to a new one.
         self._link.refresh()
         for channel, node in list(self._nodes.items()):
             if self._link.node_of(channel) != node:
                 self._subscriber(node).unsubscribe("SSUBSCRIBE", channel)
-                self._place(channel)
+                self._subscribe_at_node(channel)
 
     def _subscriber(self, node: Any) -> Subscriber:
         found = self._subscribers.get(node)
         if found is None:
-            found = Subscriber(self._link, self._on_message, node, self._replace)
+            found = Subscriber(self._link, self._on_message, node, self._follow_slots)
             self._subscribers[node] = found
             found.start()
         return found

@@ -22,15 +22,16 @@ from ..wire.classic import (
     own_beginnings,
 )
 from ..wire.messages import Broadcast, Request, Response
-from .channels import RedisChannels
-from .link import RedisLink
-from .participant import Participants
+from .participant import Decoded, Dialect, SharedConnections
 
 __all__ = ["RedisAdapter"]
 
 
 class RedisAdapter:
-    """Makes adapters that speak through Redis pub/sub: ``Server(adapter=RedisAdapter(url))``.
+    """Factory of adapters that speak through Redis pub/sub.
+
+    ``Server(adapter=RedisAdapter(url))`` calls it for each namespace, and gets a
+    :class:`ClusterAdapter`; the adapters of one factory share its connections.
 
     Args:
         client: A URL, or a client of redis-py: plain, of a Sentinel or of a Redis Cluster.
@@ -42,6 +43,7 @@ class RedisAdapter:
     Raises:
         ImportError: The extra ``redis`` is not installed.
         RuntimeError: Sockets are not gevent's.
+        TypeError: ``client`` is neither a URL nor a client.
     """
 
     def __init__(
@@ -52,42 +54,46 @@ class RedisAdapter:
         requests_timeout: float = 5,
         publish_on_specific_response_channel: bool = False,
     ) -> None:
-        self._link = RedisLink(client)
-        self._channels = RedisChannels(self._link)
+        self._shared = SharedConnections(client)
         self._key = key
         self._timeout = requests_timeout
         self._specific = publish_on_specific_response_channel
-        self._participants = Participants(self._channels, self._close)
 
     def __call__(self, namespace: LocalSockets) -> ClusterAdapter:
         """Return the adapter of a namespace."""
         names = Channels.of(self._key, namespace.name)
-        bus = ClassicBus(self._participants, self._channels, names, namespace, self._specific)
+        bus = ClassicBus(self._shared, names, namespace.name, self._specific)
         return ClusterAdapter(namespace, bus, self._timeout)
-
-    def _close(self) -> None:
-        self._channels.close()
-        self._link.close()
 
 
 class ClassicBus:
-    """One namespace on the channels of :class:`RedisAdapter`."""
+    """One namespace on the channels of a :class:`RedisAdapter`.
+
+    Args:
+        shared: The connections of the server.
+        names: The channels of the namespace.
+        namespace: Its name.
+        specific: Whether to answer on the channel of the server that asks.
+    """
 
     room_watcher = None
 
     def __init__(
-        self,
-        participants: Participants,
-        channels: RedisChannels,
-        names: Channels,
-        namespace: LocalSockets,
-        specific: bool,
+        self, shared: SharedConnections, names: Channels, namespace: str, specific: bool
     ) -> None:
-        self._channels = channels
+        self._channels = shared.channels
         self._names = names
         self._namespace = namespace
         self._specific = specific
-        self._participant = participants.add(names.request, names.response, own_beginnings)
+        self._participant = shared.participant(
+            Dialect(
+                common=names.request,
+                answers=names.response,
+                beginnings=own_beginnings,
+                encode=lambda uid, response: encode_response(response),
+                decode=self._decode,
+            )
+        )
 
     @property
     def uid(self) -> str:
@@ -96,10 +102,9 @@ class ClassicBus:
 
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
-        self._participant.join(receiver, self._on_response)
-        self._channels.listen_below(self._on_broadcast, self._names.broadcast)
-        self._participant.listen(self._on_request, self._names.request)
-        self._participant.listen(self._on_response, self._names.response)
+        self._participant.join(receiver)
+        self._participant.listen(self._participant.hear, self._names.response)
+        self._participant.listen_below(self._on_broadcast, self._names.broadcast)
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""
@@ -114,14 +119,14 @@ class ClassicBus:
         channel = self._names.response
         if self._specific and origin:
             channel = self._participant.channel_of(origin)
-        self._participant.answer(channel, encode_response, response)
+        self._participant.respond(channel, response)
 
     def server_count(self) -> int:
         """Return how many servers listen, this one included."""
         return self._participant.server_count()
 
     def recover(self, options: RecoveryOptions) -> None:
-        """Pub/sub keeps nothing."""
+        """Return ``None``: pub/sub keeps no packets."""
 
     def stats(self) -> dict[str, int]:
         """Return the counters of all namespaces."""
@@ -129,16 +134,23 @@ class ClassicBus:
 
     def close(self) -> None:
         """Stop listening; harmless when called again."""
-        self._participant.leave(below=self._names.broadcast)
+        self._participant.leave()
+
+    def _decode(self, channel: str, payload: bytes) -> Decoded | None:
+        if channel == self._names.request:
+            return decode_request(payload, self._namespace)
+        response = decode_response(payload)
+        # The format does not say who responds.
+        return None if response is None else ("", response)
 
     def _on_broadcast(self, channel: str, payload: bytes) -> None:
         receiver = self._participant.receiver_of(payload)
-        room = channel[len(self._names.broadcast) : -1]
         if receiver is None:
             return
+        room = channel[len(self._names.broadcast) : -1]
         requests = self._participant.requests
-        # Before it is decoded: what is for a room that has no member here costs nothing. But
-        # what waits may make somebody join it.
+        # Before it is decoded: what is for a room without members here costs nothing. But a
+        # request that waits may make a socket join the room.
         if not room or receiver.has_room(room) or not requests.is_empty:
             requests.put(self._take_broadcast, room, payload, size=len(payload))
 
@@ -146,16 +158,6 @@ class ClassicBus:
         receiver = self._participant.receiver
         if receiver is None or (room and not receiver.has_room(room)):
             return
-        found = decode_broadcast(payload, self._namespace.name)
+        found = decode_broadcast(payload, self._namespace)
         if found is not None:
             receiver.on_request(found[1], found[0])
-
-    def _on_request(self, channel: str, payload: bytes) -> None:
-        if self._participant.receiver_of(payload) is not None:
-            origin, request = decode_request(payload, self._namespace.name)
-            self._participant.deliver(origin, request, len(payload))
-
-    def _on_response(self, channel: str, payload: bytes) -> None:
-        response = decode_response(payload)
-        if response is not None:
-            self._participant.deliver("", response, len(payload))

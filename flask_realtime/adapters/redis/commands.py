@@ -1,4 +1,4 @@
-"""A connection for one sender: commands go out in one go, their answers come back in order."""
+"""Connections for one sender: commands go out in one write, answers come back in order."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ __all__ = ["CommandConnection"]
 
 Words = tuple[Any, ...]
 
-# Refusals that say nothing about the command: another try, elsewhere or later, helps.
-_NOT_NOW = {"ASK", "CLUSTERDOWN", "MASTERDOWN", "MOVED", "READONLY", "TRYAGAIN"}
-_WHO = re.compile(rb"\bid=(\d+) addr=(\S+)")
+# Refusals that do not concern the command itself: it succeeds elsewhere or later.
+_TRY_LATER = {"ASK", "CLUSTERDOWN", "MASTERDOWN", "MOVED", "READONLY", "TRYAGAIN"}
+_CLIENT_INFO = re.compile(rb"\bid=(\d+) addr=(\S+)")
 
 
 class CommandConnection:
-    """Sends commands to Redis, each to the node that has its key, the second word.
+    """Sends commands to Redis, each to the node that has its key.
+
+    The key is the second word of a command. In a Redis Cluster there is a connection for each
+    node, and the order of commands is kept for each key.
 
     Args:
         link: The way to Redis.
@@ -30,44 +33,45 @@ class CommandConnection:
     def __init__(self, link: RedisLink, timeout: float = COMMAND_TIMEOUT) -> None:
         self._link = link
         self._timeout = timeout
-        self._lines: dict[Any, _Line] = {}
+        self._connections: dict[Any, _NodeConnection] = {}
 
     def execute(self, commands: Sequence[Words]) -> list[Any]:
         """Send commands and return their answers, errors of Redis among them; blocks.
 
         Raises:
             redis.RedisError, OSError: The connection failed, or Redis does not take commands
-                now: what was done is not known. What was not, never will be.
+                now. It is not known which ones were executed; the others never will be, once
+                another :meth:`execute` has succeeded.
         """
         try:
             if not self._link.is_cluster:
-                return self._line(None).execute(commands)
+                return self._connection_to(None).execute(commands)
             answers = []
             for node, group in groupby(commands, lambda words: self._link.node_of(words[1])):
-                answers += self._line(node).execute(list(group))
+                answers += self._connection_to(node).execute(list(group))
             return answers
         except redis_errors():
             self._link.refresh()
             raise
 
     def check(self) -> None:
-        """See whether connections are still open, and make new ones; may block.
+        """Replace connections that were closed while they were idle; may block.
 
         Raises:
             redis.RedisError, OSError: Redis is out of reach.
         """
-        for line in self._lines.values():
-            line.check()
+        for connection in self._connections.values():
+            connection.check()
 
     def close(self) -> None:
         """Close the connections."""
-        for line in self._lines.values():
-            line.close()
+        for connection in self._connections.values():
+            connection.close()
 
-    def _line(self, node: Any) -> _Line:
-        found = self._lines.get(node)
+    def _connection_to(self, node: Any) -> _NodeConnection:
+        found = self._connections.get(node)
         if found is None:
-            found = self._lines[node] = _Line(self._link, node, self._timeout)
+            found = self._connections[node] = _NodeConnection(self._link, node, self._timeout)
         return found
 
 
@@ -82,7 +86,7 @@ def _packed(commands: Sequence[Words]) -> bytes:
     return b"".join(parts)
 
 
-class _Line:
+class _NodeConnection:
     """The connection to one node."""
 
     def __init__(self, link: RedisLink, node: Any, timeout: float) -> None:
@@ -91,7 +95,7 @@ class _Line:
         self._timeout = timeout
         self._refused = optional("redis.exceptions", "redis").ResponseError
         self._connection: Any = None
-        #: How Redis names the connection, and that which failed.
+        #: Id and address by which Redis knows this connection, and the one that failed.
         self._name: tuple[bytes, bytes] | None = None
         self._failed: tuple[bytes, bytes] | None = None
 
@@ -101,7 +105,7 @@ class _Line:
             connection.send_packed_command([_packed(commands)], check_health=False)
             answers = [self._read(connection) for _ in commands]
             for answer in answers:
-                if isinstance(answer, Exception) and error_code(answer) in _NOT_NOW:
+                if isinstance(answer, Exception) and error_code(answer) in _TRY_LATER:
                     raise answer
         except BaseException:
             self._failed = self._name
@@ -110,7 +114,7 @@ class _Line:
         return answers
 
     def check(self) -> None:
-        """Nothing is asked, so nothing can be there to read but the end."""
+        # No answer is due, so all that can be there to read is the end.
         if self._connection is not None:
             try:
                 is_open = not self._connection.can_read(0)
@@ -138,9 +142,10 @@ class _Line:
         return self._connection
 
     def _fence(self, connection: Any) -> None:
-        # What the failed connection has sent may still lie unread in Redis, which was paused:
-        # it must not be executed once somebody has looked whether it was. Ids begin anew with
-        # each Redis, so the address has to be the same as well. Before Redis 6.2: no fence.
+        # What the failed connection has sent may still lie unread in Redis, if Redis was paused.
+        # It must not be executed after a History has looked whether it was: the old connection
+        # is killed first. Ids start from 1 in each Redis process, so the address has to match
+        # as well. Redis before 6.2 does not tell them: there is no fence then.
         if self._failed is not None:
             number, address = self._failed
             connection.send_command("CLIENT", "KILL", "ID", number, "ADDR", address)
@@ -148,7 +153,7 @@ class _Line:
             self._failed = None
         connection.send_command("CLIENT", "INFO")
         info = self._read(connection)
-        found = _WHO.search(info) if isinstance(info, bytes) else None
+        found = _CLIENT_INFO.search(info) if isinstance(info, bytes) else None
         self._name = None if found is None else (found[1], found[2])
 
     def _read(self, connection: Any) -> Any:

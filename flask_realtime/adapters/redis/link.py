@@ -1,9 +1,10 @@
 """The way to one Redis: plain, behind a Sentinel, or a Redis Cluster.
 
-The application gives a URL or a ready redis-py client. From a client the addresses and the
-credentials are taken; connections are our own, with our protocol, deadlines and, above all,
-without retries: what failed may have been done, and whoever sends decides about a second
-time. Nothing is opened before it is used, and a process that was forked opens its own.
+The application gives a URL or a ready redis-py client. The addresses and credentials are taken
+from the client. The connections are made here, with one protocol, with deadlines and, above
+all, without retries: a command that failed may have been executed, and the sender decides
+whether it is sent again. Nothing is opened before it is used, and a process that was forked
+opens connections of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +20,7 @@ import gevent
 from gevent.monkey import is_module_patched
 
 from ...extras import optional
+from .client import redis_client
 
 __all__ = ["RedisLink", "error_code", "redis_errors"]
 
@@ -56,7 +58,7 @@ def error_code(error: object) -> str:
 
 @contextmanager
 def _deadline(seconds: float) -> Iterator[None]:
-    # redis-py, which takes a TimeoutError for its own, closes the connection at this one.
+    # redis-py closes the connection at this error; it would take a TimeoutError for its own.
     timer = gevent.Timeout.start_new(seconds)
     try:
         yield
@@ -68,9 +70,9 @@ def _deadline(seconds: float) -> Iterator[None]:
         timer.close()
 
 
-def _closing(kind: Any) -> Any:
-    # A connection whose answer was not waited for must not be used again: it would answer the
-    # next question with it. Those of a Sentinel stay open then, unless they are told.
+def _closing_on_error(kind: Any) -> Any:
+    # A connection with an answer that was not read must not be used again: the next question
+    # would get that answer. Without this argument those of a Sentinel stay open.
     def read_response(self: Any, *args: Any, **options: Any) -> Any:
         return kind.read_response(self, *args, **{**options, "disconnect_on_error": True})
 
@@ -86,26 +88,21 @@ def _connect(connection: Any) -> Exception | None:
 
 
 class RedisLink:
-    """Makes connections, and says once that there is nobody at the other end.
+    """Opens connections; logs once when Redis goes away and once when it is back.
 
     Args:
         client: A URL (``redis://``, ``rediss://``, ``unix://``) or a client of redis-py.
 
     Raises:
-        ImportError: redis-py is not installed.
+        ImportError: The extra ``redis`` is not installed.
         TypeError: It is neither.
-        RuntimeError: Sockets are not gevent's: Redis would stop the whole server.
+        RuntimeError: Sockets are not gevent's: waiting for Redis would stop the whole server.
         ValueError: The URL is malformed.
     """
 
     def __init__(self, client: Any) -> None:
         self._redis = optional("redis", "redis")
-        optional("msgpack", "redis")
-        if isinstance(client, (str, bytes)):
-            url = str(client, "utf-8") if isinstance(client, bytes) else client
-            client = self._redis.Redis.from_url(url)
-        elif not hasattr(client, "execute_command"):
-            raise TypeError(f"a Redis URL or client is needed, not {type(client).__name__}")
+        client = redis_client(client)
         if not is_module_patched("socket"):
             raise RuntimeError(
                 "Redis needs gevent's sockets: begin the program with "
@@ -113,8 +110,8 @@ class RedisLink:
             )
         self._given = client
         self._clients: dict[Any, Any] = {}
-        # Asks a Redis Cluster who has what.
-        self._looking: gevent.Greenlet[..., Any] | None = None
+        # Asks a Redis Cluster which node has which slots.
+        self._refreshing: gevent.Greenlet[..., Any] | None = None
         self._pid = os.getpid()
         self._is_down = False
 
@@ -123,21 +120,21 @@ class RedisLink:
         """Whether it is a Redis Cluster."""
         return hasattr(self._given, "get_node_from_key")
 
-    # Where
+    # Nodes
 
     def node_of(self, key: str) -> Any:
-        """Return the name of the node that has a key or a sharded channel."""
+        """Return the name of the node that has a key or a sharded channel.
+
+        Returns:
+            ``None`` without a Redis Cluster.
+        """
         return self._given.get_node_from_key(key).name if self.is_cluster else None
 
-    def nodes_of(self, keys: Iterable[str]) -> dict[Any, list[str]]:
-        """Return keys by their nodes; without a cluster there is one, ``None``."""
-        found: dict[Any, list[str]] = {}
-        for key in keys:
-            found.setdefault(self.node_of(key), []).append(key)
-        return found
-
     def refresh(self) -> None:
-        """Something has moved, or has failed: ask a Redis Cluster who has what; may block."""
+        """Ask a Redis Cluster which node has which slots; may block.
+
+        Called when a slot has moved or a node has failed; an error is logged.
+        """
         if self.is_cluster:
             try:
                 with _deadline(COMMAND_TIMEOUT):
@@ -161,15 +158,15 @@ class RedisLink:
 
         Args:
             node: The name of a node of a cluster; any without it.
-            timeout: Seconds for each wait; without it a read waits for ever.
+            timeout: Seconds for each read; without it a read has no deadline.
 
         Raises:
             redis.RedisError, OSError: Redis is out of reach.
         """
         pool = self._pool(node)
         connection = pool.connection_class(**self._options(pool, timeout))
-        # redis-py loses the socket when its connecting is interrupted: whoever is killed
-        # meanwhile leaves a greenlet that comes to an end of its own.
+        # redis-py loses the socket when connecting is interrupted. So it runs on a greenlet of
+        # its own, which finishes and closes when the one that waits for it is killed.
         job = gevent.spawn(_connect, connection)
         try:
             error = job.get()
@@ -227,19 +224,19 @@ class RedisLink:
         except self._redis.ResponseError:
             raise
         except redis_errors():
-            # The node may have left the Redis Cluster: whoever asks next is to know.
-            if self.is_cluster and (self._looking is None or self._looking.ready()):
-                self._looking = gevent.spawn(self.refresh)
+            # The node may have left the Redis Cluster: the next question goes to the right one.
+            if self.is_cluster and (self._refreshing is None or self._refreshing.ready()):
+                self._refreshing = gevent.spawn(self.refresh)
             raise
 
     def _client(self, node: Any) -> Any:
         if self._pid != os.getpid():
-            self._pid, self._clients, self._looking = os.getpid(), {}, None
+            self._pid, self._clients, self._refreshing = os.getpid(), {}, None
         found = self._clients.get(node)
         if found is None:
             source = self._pool(node)
             options = self._options(source, COMMAND_TIMEOUT)
-            kind = _closing(source.connection_class)
+            kind = _closing_on_error(source.connection_class)
             pool = self._redis.ConnectionPool(connection_class=kind, **options)
             found = self._clients[node] = self._redis.Redis(connection_pool=pool)
             # Answers as they are, whatever the version of redis-py makes of them.
@@ -248,6 +245,11 @@ class RedisLink:
 
     def count_subscribers(self, channel: str, sharded: bool, timeout: float) -> int:
         """Return how many connections listen to a channel; blocks for ``timeout`` seconds.
+
+        Args:
+            channel: The name of the channel.
+            sharded: Whether it is one of sharded pub/sub.
+            timeout: Seconds.
 
         Raises:
             redis.RedisError, OSError: Redis is out of reach.
@@ -261,22 +263,22 @@ class RedisLink:
         return sum(int(answer[1]) for answer in answers)
 
     def close(self) -> None:
-        """Close the connections that questions have left open."""
+        """Close the connections of :meth:`ask` and :meth:`count_subscribers`."""
         if self._pid == os.getpid():
             for client in self._clients.values():
                 client.connection_pool.disconnect()
         self._clients.clear()
 
-    # What the operator is told: one line when Redis goes, one when it is back.
+    # The log: one line when Redis goes away, one when it is back
 
     def failed(self, error: object) -> None:
-        """Something did not reach Redis."""
+        """Log that Redis was not reached, if it is the first time since it was."""
         if not self._is_down:
             self._is_down = True
             logger.warning("! Redis is out of reach: %s", error)
 
     def works(self) -> None:
-        """A new connection has been made."""
+        """Log that Redis is back, if it was away; called for each new connection."""
         if self._is_down:
             self._is_down = False
             logger.warning("= Redis is back")

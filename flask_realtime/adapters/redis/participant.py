@@ -1,6 +1,13 @@
-"""A namespace's part in a cluster on Redis channels: by what name, and from when until when.
+"""A namespace's membership in a cluster on Redis channels: its server id and lifetime.
 
-What messages look like and which channels carry them is its bus's business.
+The buses of the three adapters differ in their messages and channels; a :class:`Dialect` says
+how. The rest is done here, in one order:
+
+1. join: choose a server id; listen to the channel of that id and to the common one;
+2. hear: drop what this server has sent itself, which Redis returns to it as well;
+3. decode;
+4. deliver: responses at once, requests when their turn comes;
+5. leave: stop listening; the last namespace of a server closes the connections.
 """
 
 from __future__ import annotations
@@ -8,132 +15,169 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from ..cluster.bus import Receiver
+from ..cluster.bus import Receiver, deliver
 from ..cluster.request_queue import RequestQueue
 from ..wire.messages import Request, Response
 from .channels import Handler, RedisChannels
+from .link import RedisLink
 
-__all__ = ["Participant", "Participants"]
+__all__ = ["Dialect", "Participant", "SharedConnections"]
 
 logger = logging.getLogger(__name__)
 
-#: Returns what the messages of the server with an id begin with.
-Beginnings = Callable[[str], tuple[bytes, ...]]
+Decoded = tuple[str, Request | Response]
 
 
-class Participants:
-    """Those of the namespaces of one server: with the last of them the connections are closed.
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What the messages of a namespace look like, and which channels carry them.
 
-    Args:
-        channels: What they share.
-        close: Closes the connections.
+    Attributes:
+        common: The channel that the servers of the namespace listen to, and nothing else does:
+            its subscribers are the servers.
+        answers: What the channels of single servers begin with; a server id and ``#`` follow.
+        beginnings: ``fn(uid)`` returns what the bytes sent by a server begin with.
+        encode: ``fn(uid, response)`` returns the bytes of a response.
+        decode: ``fn(channel, payload)`` returns the id of the sender and the message, ``None``
+            for what this server ignores, and raises ``ValueError`` for what is malformed.
     """
 
-    def __init__(self, channels: RedisChannels, close: Callable[[], None]) -> None:
-        self._channels = channels
-        self._close = close
+    common: str
+    answers: str
+    beginnings: Callable[[str], tuple[bytes, ...]]
+    encode: Callable[[str, Response], bytes]
+    decode: Callable[[str, bytes], Decoded | None]
+
+
+class SharedConnections:
+    """The connections to Redis that the namespaces of one server share.
+
+    Nothing is opened before it is used; with the last namespace that leaves all are closed.
+
+    Args:
+        client: A URL, or a client of redis-py.
+        sharded: Whether the channels are those of sharded pub/sub (Redis 7).
+        on_close: Called before the connections are closed, for those that are kept elsewhere.
+
+    Attributes:
+        link: The way to Redis.
+        channels: Publishes and listens.
+
+    Raises:
+        ImportError: The extra ``redis`` is not installed.
+        RuntimeError: Sockets are not gevent's.
+        TypeError, ValueError: It is neither, or the URL is malformed.
+    """
+
+    def __init__(
+        self, client: Any, sharded: bool = False, on_close: Callable[[], None] = lambda: None
+    ) -> None:
+        self.link = RedisLink(client)
+        self.channels = RedisChannels(self.link, sharded)
+        self._on_close = on_close
         self._count = 0
 
-    def add(self, common: str, answers: str, beginnings: Beginnings) -> Participant:
-        """Return that of one more namespace; see :class:`Participant`."""
+    def participant(self, dialect: Dialect) -> Participant:
+        """Return the membership of one more namespace."""
         self._count += 1
-        return Participant(self._channels, common, answers, beginnings, self._left)
+        return Participant(self.channels, dialect, self._left)
 
     def _left(self) -> None:
         self._count -= 1
         if self._count == 0:
-            self._close()
+            self._on_close()
+            self.channels.close()
+            self.link.close()
 
 
 class Participant:
-    """A namespace of this server on the channels.
+    """The membership of one namespace of this server.
 
     Args:
         channels: The channels of the server.
-        common: The channel to which every server of the namespace listens, and no one else.
-        answers: What the channels of single servers begin with; an id and ``#`` follow.
-        beginnings: Returns what the messages of a server begin with.
-        left: Called once, when it has left.
+        dialect: What is said on them.
+        left: Called once, when the namespace has left.
 
     Attributes:
-        uid: The id of this server; one of its own in each process that takes part.
-        receiver: Who takes what the others send; ``None`` while it does not take part.
-        requests: What the others ask for waits here for its turn.
+        uid: The id of this server; another one each time it joins.
+        receiver: Takes what other servers send; ``None`` before joining and after leaving.
+        requests: The requests of other servers that wait for their turn.
     """
 
-    def __init__(
-        self,
-        channels: RedisChannels,
-        common: str,
-        answers: str,
-        beginnings: Beginnings,
-        left: Callable[[], None],
-    ) -> None:
+    def __init__(self, channels: RedisChannels, dialect: Dialect, left: Callable[[], None]) -> None:
         self._channels = channels
-        self._common = common
-        self._answers = answers
-        self._beginnings = beginnings
+        self._dialect = dialect
         self._left = left
         self._has_left = False
-        self._heard: dict[str, Handler] = {}
+        self._handlers: dict[str, Handler] = {}
+        self._prefixes: set[str] = set()
         self.receiver: Receiver | None = None
         self.requests = RequestQueue(channels.on_malformed)
         self._identify()
 
     def _identify(self) -> None:
         self.uid = secrets.token_hex(8)
-        self._own = self._beginnings(self.uid)
+        self._own = self._dialect.beginnings(self.uid)
 
-    def join(self, receiver: Receiver, on_answer: Handler) -> None:
-        """Take part from now on, and listen to what is sent to this server alone."""
-        # The name is chosen here, after a fork: each process is a server of its own.
+    def join(self, receiver: Receiver) -> None:
+        """Take part from now on: other servers count this one and reach it.
+
+        Args:
+            receiver: Takes what they send.
+        """
+        # A server may be made before a fork: each process that joins is a server of its own.
         self._identify()
         self.receiver = receiver
-        self.listen(on_answer, self.channel_of(self.uid))
+        self.listen(self.hear, self.channel_of(self.uid), self._dialect.common)
 
     def listen(self, handler: Handler, *channels: str, awaited: bool = True) -> None:
-        """Listen to channels until it leaves; see :meth:`RedisChannels.listen`."""
-        self._heard.update(dict.fromkeys(channels, handler))
+        """Listen to channels until the namespace leaves; see :meth:`RedisChannels.listen`."""
+        self._handlers.update(dict.fromkeys(channels, handler))
         self._channels.listen(handler, *channels, awaited=awaited)
 
+    def listen_below(self, handler: Handler, prefix: str) -> None:
+        """Listen to all channels that begin with ``prefix`` until the namespace leaves."""
+        self._prefixes.add(prefix)
+        self._channels.listen_below(handler, prefix)
+
     def ignore(self, channel: str) -> None:
-        """Listen to a channel no longer; harmless when it does not."""
-        handler = self._heard.pop(channel, None)
+        """Stop listening to a channel; silent when it is not listened to."""
+        handler = self._handlers.pop(channel, None)
         if handler is not None:
             self._channels.ignore(handler, channel)
 
     def channel_of(self, uid: str) -> str:
-        """Return the channel of what is sent to one server alone."""
-        return f"{self._answers}{uid}#"
+        """Return the channel of one server."""
+        return f"{self._dialect.answers}{uid}#"
 
     def receiver_of(self, payload: bytes) -> Receiver | None:
-        """Return who takes a message: nobody what this server has sent, and Redis gives back."""
+        """Return the receiver, but ``None`` for what this server has sent itself."""
         return None if payload.startswith(self._own) else self.receiver
 
-    def deliver(self, origin: str, message: Request | Response, size: int) -> None:
-        """Pass a response on, and a request when it has its turn.
+    def hear(self, channel: str, payload: bytes) -> None:
+        """Decode and deliver what has arrived on a channel.
 
-        Args:
-            origin: The id of the server that has sent it.
-            message: What it has sent.
-            size: The bytes of it.
+        Raises:
+            ValueError: It is malformed.
         """
-        if self.receiver is None:
+        receiver = self.receiver_of(payload)
+        if receiver is None:
             return
-        if isinstance(message, Response):
-            self.receiver.on_response(message, origin)
-        else:
-            self.requests.put(self._on_request, message, origin, size=size)
+        found = self._dialect.decode(channel, payload)
+        if found is not None:
+            deliver(receiver, *found, requests=self.requests, size=len(payload))
 
-    def _on_request(self, request: Request, origin: str) -> None:
-        if self.receiver is not None:
-            self.receiver.on_request(request, origin)
+    def respond(self, channel: str, response: Response) -> None:
+        """Publish a response; one that cannot be carried is logged.
 
-    def answer(self, channel: str, encode: Callable[[Response], bytes], response: Response) -> None:
-        """Publish a response; one that cannot be carried is logged: nobody here waits for it."""
+        The server that waits for it is elsewhere and has a deadline: an error raised here
+        would not reach it.
+        """
         try:
-            payload = encode(response)
+            payload = self._dialect.encode(self.uid, response)
         except (TypeError, ValueError) as error:
             logger.error("! an answer to another server cannot be sent: %s", error)
         else:
@@ -145,22 +189,18 @@ class Participant:
         Raises:
             OSError: Redis is out of reach.
         """
-        return self._channels.count(self._common)
+        return self._channels.count(self._dialect.common)
 
-    def leave(self, below: str | None = None) -> None:
-        """Take part no longer; harmless when called again.
-
-        Args:
-            below: The prefix of more channels to which it has listened.
-        """
+    def leave(self) -> None:
+        """Stop taking part; drop the requests that wait. Harmless when called again."""
         if self._has_left:
             return
         self._has_left = True
         if self.receiver is not None:
             self.receiver = None
-            if below is not None:
-                self._channels.ignore_below(below)
-            for channel in list(self._heard):
+            for prefix in self._prefixes:
+                self._channels.ignore_below(prefix)
+            for channel in list(self._handlers):
                 self.ignore(channel)
             self.requests.close()
         self._left()

@@ -1,6 +1,6 @@
-"""The life of what reads from Redis: one greenlet, and one connection after another.
+"""The life of a reader of Redis: one greenlet, and one connection after another.
 
-Which commands are sent and what is made of the answers is not known here.
+It knows neither which commands are sent nor what the answers mean.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class ReadLoop:
     """Reads until the connection breaks, and after a pause again, until it is closed.
 
     Args:
-        link: The way to Redis, which is told of errors.
-        read: Connects, says so, and reads; it comes back only by what it raises.
-        on_loss: Called before each attempt but the first; it may block, and what it raises
-            is one more failure.
-        title: What is done, for the log.
+        link: The way to Redis, which logs errors.
+        read: Connects, calls :meth:`connected`, and reads until it raises.
+        on_loss: Called before each attempt but the first; it may block, and an error that it
+            raises counts as one more failed attempt.
+        title: What the reader does, for the log.
         backoff: How long the pauses are.
     """
 
@@ -58,11 +58,11 @@ class ReadLoop:
             self._greenlet = gevent.spawn(self._run)
 
     def connected(self) -> None:
-        """There is a connection."""
+        """Count a connection that was made."""
         self._connections += 1
 
     def works(self) -> None:
-        """The connection does what it is for: after a loss the first pause is short again."""
+        """Note that the connection works: after the next loss the first pause is short again."""
         self._backoff.reset()
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class ReadLoop:
     def _run(self) -> None:
         self._attempt(self._read)
         while True:
-            gevent.sleep(self._backoff.wait())
+            gevent.sleep(self._backoff.next_delay())
             self._attempt(self._on_loss, self._read)
 
     def _attempt(self, *steps: Callable[[], None]) -> None:

@@ -16,9 +16,7 @@ from ..wire.messages import Request, Response
 from ..wire.node import decode, encode, envelope, own_beginnings
 from ..wire.sharded import SubscriptionMode, channel_of, has_channel
 from ..wire.values import load
-from .channels import RedisChannels
-from .link import RedisLink
-from .participant import Participants
+from .participant import Decoded, Dialect, SharedConnections
 
 __all__ = ["ShardedRedisAdapter"]
 
@@ -26,7 +24,10 @@ _MODES = ("dynamic", "static", "dynamic-private")
 
 
 class ShardedRedisAdapter:
-    """Makes adapters that speak through sharded pub/sub.
+    """Factory of adapters that speak through sharded pub/sub.
+
+    ``Server(adapter=ShardedRedisAdapter(url))`` calls it for each namespace, and gets a
+    :class:`ClusterAdapter`; the adapters of one factory share its connections.
 
     Args:
         client: A URL, or a client of redis-py: plain, of a Sentinel or of a Redis Cluster.
@@ -39,6 +40,7 @@ class ShardedRedisAdapter:
     Raises:
         ImportError: The extra ``redis`` is not installed.
         RuntimeError: Sockets are not gevent's.
+        TypeError: ``client`` is neither a URL nor a client.
         ValueError: The mode is unknown.
     """
 
@@ -52,41 +54,43 @@ class ShardedRedisAdapter:
     ) -> None:
         if subscription_mode not in _MODES:
             raise ValueError(f"subscription_mode must be one of {', '.join(_MODES)}")
-        self._link = RedisLink(client)
-        self._channels = RedisChannels(self._link, sharded=True)
+        self._shared = SharedConnections(client, sharded=True)
         self._prefix = channel_prefix
         self._mode = subscription_mode
         self._timeout = requests_timeout
-        self._participants = Participants(self._channels, self._close)
 
     def __call__(self, namespace: LocalSockets) -> ClusterAdapter:
         """Return the adapter of a namespace."""
         main = f"{self._prefix}#{namespace.name}#"
-        bus = ShardedBus(self._participants, self._channels, main, namespace, self._mode)
+        bus = ShardedBus(self._shared, main, namespace.name, self._mode)
         return ClusterAdapter(namespace, bus, self._timeout)
-
-    def _close(self) -> None:
-        self._channels.close()
-        self._link.close()
 
 
 class ShardedBus:
-    """One namespace on the channels of :class:`ShardedRedisAdapter`."""
+    """One namespace on the channels of a :class:`ShardedRedisAdapter`.
 
-    def __init__(
-        self,
-        participants: Participants,
-        channels: RedisChannels,
-        main: str,
-        namespace: LocalSockets,
-        mode: str,
-    ) -> None:
-        self._channels = channels
+    Args:
+        shared: The connections of the server.
+        main: The channel of the namespace.
+        namespace: Its name.
+        mode: Which rooms have channels of their own.
+    """
+
+    def __init__(self, shared: SharedConnections, main: str, namespace: str, mode: str) -> None:
+        self._channels = shared.channels
         self._main = main
         self._namespace = namespace
         self._mode = mode
         self._rooms: set[str] = set()
-        self._participant = participants.add(main, main, own_beginnings)
+        self._participant = shared.participant(
+            Dialect(
+                common=main,
+                answers=main,
+                beginnings=own_beginnings,
+                encode=self._encode,
+                decode=self._decode,
+            )
+        )
 
     @property
     def uid(self) -> str:
@@ -106,41 +110,38 @@ class ShardedBus:
         if has_channel(room, self._mode):
             self._rooms.add(room)
             if self._participant.receiver is not None:
-                channel = f"{self._main}{room}#"
-                self._participant.listen(self._on_message, channel, awaited=False)
+                self._listen_to_rooms(room)
 
     def deleted(self, room: str) -> None:
-        """Listen to the channel of a room no longer."""
+        """Stop listening to the channel of a room."""
         if room in self._rooms:
             self._rooms.discard(room)
             self._participant.ignore(f"{self._main}{room}#")
 
+    def _listen_to_rooms(self, *rooms: str) -> None:
+        channels = [f"{self._main}{room}#" for room in rooms]
+        self._participant.listen(self._participant.hear, *channels, awaited=False)
+
     def start(self, receiver: Receiver) -> None:
         """Begin to listen."""
-        self._participant.join(receiver, self._on_message)
-        self._participant.listen(self._on_message, self._main)
-        rooms = [f"{self._main}{room}#" for room in self._rooms]
-        self._participant.listen(self._on_message, *rooms, awaited=False)
+        self._participant.join(receiver)
+        self._listen_to_rooms(*self._rooms)
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""
         channel = channel_of(self._main, request, self._mode)
-        self._channels.publish(channel, self._encode(request))
+        self._channels.publish(channel, self._encode(self.uid, request))
 
     def respond(self, origin: str, response: Response) -> None:
         """Send a response to the server that has asked."""
-        channel = self._participant.channel_of(origin)
-        self._participant.answer(channel, self._encode, response)
-
-    def _encode(self, message: Request | Response) -> bytes:
-        return encode(envelope(self.uid, self._namespace.name, message))
+        self._participant.respond(self._participant.channel_of(origin), response)
 
     def server_count(self) -> int:
         """Return how many servers listen, this one included."""
         return self._participant.server_count()
 
     def recover(self, options: RecoveryOptions) -> None:
-        """Pub/sub keeps nothing."""
+        """Return ``None``: pub/sub keeps no packets."""
 
     def stats(self) -> dict[str, int]:
         """Return the counters of all namespaces."""
@@ -150,8 +151,8 @@ class ShardedBus:
         """Stop listening; harmless when called again."""
         self._participant.leave()
 
-    def _on_message(self, channel: str, payload: bytes) -> None:
-        if self._participant.receiver_of(payload) is not None:
-            found = decode(load(payload), self._namespace.name)
-            if found is not None:
-                self._participant.deliver(*found, len(payload))
+    def _encode(self, uid: str, message: Request | Response) -> bytes:
+        return encode(envelope(uid, self._namespace, message))
+
+    def _decode(self, channel: str, payload: bytes) -> Decoded | None:
+        return decode(load(payload), self._namespace)

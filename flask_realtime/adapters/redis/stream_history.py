@@ -1,7 +1,7 @@
 """What became of entries whose connection broke before Redis had answered.
 
-Sent again they might be there twice, not sent again not at all: the stream itself tells.
-Commands of one connection are executed in order, so those that were are the first ones.
+Sent again they might be there twice; not sent again they might be missing. The stream itself
+tells. Commands of one connection are executed in order, so those executed are the first ones.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ class StreamHistory:
     def __init__(self, link: RedisLink, stream: str) -> None:
         self._link = link
         self._stream = stream
-        # Entries up to here are accounted for.
+        # Every entry of this server up to here has been answered.
         self._seen = "0-0"
 
     def answers_to(self, batch: list[Command]) -> list[Any]:
-        """Return what Redis would have answered to those commands that it has executed.
+        """Return what Redis would have answered to the commands that it has executed; blocks.
 
         Args:
-            batch: Commands in the order they were sent; those that add no entry can be
-                executed twice, and count as not executed.
+            batch: Commands in the order they were sent. Those that add no entry may be
+                executed twice, and count as not executed unless an entry follows them.
 
         Raises:
             redis.RedisError, OSError: Redis is out of reach.
@@ -54,7 +54,7 @@ class StreamHistory:
         return found
 
     def note(self, command: Command, answer: Any) -> None:
-        """Redis has answered: an entry is accounted for."""
+        """Note the answer of Redis: the search for later entries begins after this one."""
         if command.words[0] == "XADD":
             self._seen = answer.decode()
 

@@ -1,4 +1,4 @@
-"""Reads a Redis stream from its end on, and after a break from where it was.
+"""Reads a Redis stream from its end on, and after a loss from where it was.
 
 One greenlet and one connection for each stream.
 """
@@ -35,8 +35,16 @@ class StreamReader:
         link: The way to Redis.
         stream: Its name.
         options: How it is read.
-        on_entry: ``fn(id, fields)``, called in the reading greenlet; it must not block.
+        on_entry: ``fn(id, fields)``, called in the reading greenlet. It may block for as long
+            as reading is to be held up; what it raises is logged.
         patience: Seconds beyond its waiting time after which a read is given up.
+
+    Attributes:
+        position: The id of the last entry that was read, or of the last one before the reader
+            began; empty until the stream has been reached.
+        ready: Set while the stream is being read.
+        received: How many entries were read.
+        gaps: How many times entries were trimmed before they were read.
     """
 
     def __init__(
@@ -53,12 +61,9 @@ class StreamReader:
         self._on_entry = on_entry
         self._patience = patience
         self._loop = ReadLoop(link, self._read_on, link.refresh, f"reading the stream {stream}")
-        #: The id of the last entry that was read, or of the last before the reader began.
         self.position = ""
-        #: Set as long as the stream is being read.
         self.ready = Event()
         self.received = 0
-        #: How often entries were gone before they were read.
         self.gaps = 0
 
     @property
@@ -78,13 +83,15 @@ class StreamReader:
         patience = self._options.block_time + self._patience
         connection = self._link.connect(self._link.node_of(self._stream), patience)
         try:
-            # Asked for each time: a server that is still loading refuses here.
+            # Asked for on each connection: a server that is still loading refuses here.
             end = self._end_of(connection)
             self.position = self.position or end
             self._link.works()
             self._loop.connected()
             self.ready.set()
-            whole = 1  # entries from which on it may be far behind: any, on a new connection
+            # A reply of this many entries may mean that the reader is far behind, and that
+            # others were trimmed before them; on a new connection a single one may.
+            whole = 1
             while True:
                 before = self.position
                 if self._take(self._read(connection)) >= whole:
@@ -98,7 +105,7 @@ class StreamReader:
             connection.disconnect()
 
     def _end_of(self, connection: Any) -> str:
-        # "$" would mean another end at each read: what is added between two would be missed.
+        # XREAD's "$" means the end at the time of each read: entries in between would be missed.
         connection.send_command("XREVRANGE", self._stream, "+", "-", "COUNT", 1)
         last = connection.read_response(disable_decoding=True)
         return last[0][0].decode() if last else _BEGINNING
@@ -113,8 +120,8 @@ class StreamReader:
         return connection.read_response(disable_decoding=True)
 
     def _look_back(self, connection: Any, before: str) -> None:
-        # A stream keeps a number of entries. Those between what was read last and now are gone
-        # when it begins after the former; what goes from now on, the next read will tell.
+        # The stream is trimmed at its front. If it now begins between what was read before and
+        # what was read last, entries in between are missing; later losses show at later reads.
         connection.send_command("XRANGE", self._stream, "-", "+", "COUNT", 1)
         first = connection.read_response(disable_decoding=True)
         if not first or before == _BEGINNING:

@@ -1,7 +1,7 @@
 """Connection state recovery on a Redis stream: on another server, and after a restart.
 
-The stream is the log, the ids of its entries are the offsets. Sessions are keys that expire,
-in the form of the Node adapter; ours carry the offset at which the client joined as well.
+The stream is the log, the ids of its entries are the offsets. Saved sockets are keys that
+expire, in the form of the Node adapter, with the offset at which the client joined added.
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from gevent.event import AsyncResult, Event
 from ...codec.message import Message
 from ...codec.socket_packet import Packet
 from ...options import RecoveryOptions
-from ..base import Target
 from ..cluster.request_queue import RequestQueue
-from ..memory import with_offset
-from ..memory_log import SavedSession
+from ..values import SavedSocket, Target, with_offset
 from ..wire.messages import Broadcast
 from ..wire.streams import decode_entry, id_after, is_offset, order_of
 from ..wire.values import pack, strings, unpack
@@ -31,6 +29,36 @@ from .stream_reader import StreamReader, fields_of
 
 __all__ = ["StreamRecovery"]
 
+# How a client is recovered
+#
+# The log. A broadcast that is kept is an entry of the stream; its id is the offset that clients
+# receive as the last argument. All servers deliver in the order of the stream, the one that
+# emits as well. So a client that has received one entry has received every earlier one that was
+# for it, and its offset alone says what it misses.
+#
+# Emitting. publish() blocks the greenlet that emits until its own entry has been read back and
+# has its turn among the entries of other servers. The greenlet of the RequestQueue then calls
+# on_own_entry(), which hands over the id and yields once: the emitter runs, delivers, and only
+# then is the next entry served. An emit waits for a second at most. After that it delivers
+# without an offset, and further emits do not wait at all until an entry of this server has come
+# back. may_wait_here is false in the hub, and on the greenlet that serves entries, which would
+# wait for itself; the adapter spawns a greenlet there.
+#
+# Coming back takes three steps on the greenlet of the client's CONNECT packet. restore() takes
+# the saved state: of two servers that ask, the one whose DEL deletes the key has it. missed()
+# reads the stream from the offset to its end. Then the namespace puts the socket back into its
+# rooms. The first two block on Redis, and meanwhile this server goes on delivering. Hence:
+#
+# - Nothing is lost: what is delivered while pages are read reaches the rooms, but the socket is
+#   not in them yet. Each delivery is noted, and those beyond the last page are added at the
+#   end. From there until the socket is in its rooms nothing may switch greenlets.
+# - Nothing comes twice: the pages may hold entries that wait for their turn on this server, and
+#   would be delivered to the socket once it is in its rooms. The last entry that a recovered
+#   socket has is remembered for a minute, and delivering() leaves it out up to there.
+#
+# When Redis is away, saved sockets and entries wait in the Publisher and are written later,
+# restore() and missed() raise OSError, and the client is admitted as a new one.
+
 #: Seconds that an emit waits for the id of its entry before it goes on without one.
 _OFFSET_TIMEOUT = 1.0
 #: Seconds that Redis has for each question of a client that comes back.
@@ -38,17 +66,16 @@ _PATIENCE = 5.0
 #: Entries that are read at once, and how many times: a limit for a stream that grows faster.
 _PAGE = 1000
 _PAGES = 100
-#: Private ids are short; a longer one is nobody's.
+#: Private ids are short; no server gives out a longer one.
 _MAX_PID = 100
-#: Seconds for which a socket that was recovered may be met by what it has got already.
+#: Seconds for which entries that a recovered socket has received may still have their turn.
 _REMEMBERED = 60.0
-
 
 Order = tuple[int, int]
 
 
-class _Own(NamedTuple):
-    """A broadcast of this server, and whoever waits for its offset."""
+class _PendingEmit(NamedTuple):
+    """A broadcast of this server whose offset a greenlet waits for."""
 
     data: bytes
     offset: AsyncResult[Any]
@@ -59,8 +86,8 @@ class _Own(NamedTuple):
             self.offset.set(None)
 
 
-class _Applied(NamedTuple):
-    """A broadcast that was delivered while somebody's packets were being read."""
+class _Delivery(NamedTuple):
+    """A broadcast that was delivered while the packets of a client were being read."""
 
     order: Order
     offset: str
@@ -69,7 +96,7 @@ class _Applied(NamedTuple):
 
 
 class _Recovered(NamedTuple):
-    """When a socket was recovered, and the last entry that it has got then."""
+    """When a socket was recovered, and the last entry that it has received by then."""
 
     at: float
     last: Order
@@ -84,10 +111,10 @@ class StreamRecovery:
         reader: Reads the stream.
         stream: Its name.
         namespace: The name of the namespace.
-        key_prefix: What the keys of sessions begin with.
+        key_prefix: What the keys of saved sockets begin with.
         command_for: Returns the command that adds a broadcast.
         requests: Where entries wait for their turn.
-        options: How long a client may be away.
+        options: How long a client may be away; the expiry of the keys.
     """
 
     def __init__(
@@ -111,13 +138,14 @@ class StreamRecovery:
         self._command_for = command_for
         self._requests = requests
         self._expiry = round(options.max_disconnection_duration * 1000)
+        # Whether the last emit has got no offset in time: the next ones do not wait.
         self._is_late = False
         # Broadcasts of this server that have not had their turn.
-        self._waiting: list[_Own] = []
-        # Sessions on their way to Redis.
+        self._waiting: list[_PendingEmit] = []
+        # Sockets on their way to Redis, by private id.
         self._saving: dict[str, Event] = {}
-        # While packets are read for somebody, what is delivered meanwhile is noted for him.
-        self._noting: list[list[_Applied]] = []
+        # What is delivered while packets are read, for each client that is being recovered.
+        self._noted: list[list[_Delivery]] = []
         self._recovered: dict[str, _Recovered] = {}
         # The newest entry that one of these has: what comes later concerns none of them.
         self._newest: Order = (0, 0)
@@ -138,10 +166,10 @@ class StreamRecovery:
         """
         words = self._command_for(request)
         if self._is_late or not self._publisher.is_up or not self._reader.position:
-            # Whoever emits next does not wait as well.
+            # An emit after one that was late does not wait as well.
             self._publisher.send(Command(words))
             return None
-        own = _Own(words[-1], AsyncResult())
+        own = _PendingEmit(words[-1], AsyncResult())
         self._waiting.append(own)
         try:
             self._publisher.send(Command(words, own.answered))
@@ -152,26 +180,29 @@ class StreamRecovery:
         offset: str | None = own.offset.value
         return offset
 
-    def own_entry(self, entry_id: str, data: bytes) -> None:
-        """An entry of this server has its turn: whoever emitted it delivers it."""
+    def on_own_entry(self, entry_id: str, data: bytes) -> None:
+        """Hand an entry of this server that has its turn to the emit that waits for it."""
         self._is_late = False
         for own in self._waiting:
             if own.data == data and not own.offset.ready():
                 own.offset.set(entry_id)
-                # It runs now; what comes after the entry is not read before.
+                # The emit runs now: the entry is delivered before the next one is served.
                 gevent.sleep(0)
                 return
 
-    def applying(self, offset: str, packet: Packet, target: Target) -> Target:
-        """Note that a broadcast is delivered now; return whom it is for.
+    def delivering(self, offset: str, packet: Packet, target: Target) -> Target:
+        """Note that a broadcast is delivered now; return the sockets that it is still for.
 
-        Sockets that were recovered beyond it have it already.
+        Args:
+            offset: The id of its entry.
+            packet: What is sent.
+            target: The sockets it was sent to; those recovered beyond it have it already.
         """
-        if not self._noting and not self._recovered:
+        if not self._noted and not self._recovered:
             return target
         order = order_of(offset)
-        for noted in self._noting:
-            noted.append(_Applied(order, offset, packet, target))
+        for noted in self._noted:
+            noted.append(_Delivery(order, offset, packet, target))
         if order > self._newest:
             return target
         have_it = {sid for sid, state in self._recovered.items() if order <= state.last}
@@ -179,48 +210,64 @@ class StreamRecovery:
 
     def current_offset(self) -> str:
         """Return the id of the newest entry that this server knows of."""
-        # Before it is known, nothing can be promised to a client that receives nothing.
+        # Empty before it is known: a client that receives nothing cannot be recovered then.
         return self._reader.position
 
-    # Sessions
+    # Saved sockets
 
-    def persist(self, session: SavedSession) -> None:
-        """Keep the state of a socket."""
+    def persist(self, saved: SavedSocket) -> None:
+        """Keep the state of a socket for as long as its client may be away; never blocks.
+
+        Raises:
+            TypeError, ValueError: Its data cannot be carried.
+        """
         values = {
-            "sid": session.sid,
-            "pid": session.pid,
-            "rooms": list(session.rooms),
-            "data": session.data,
-            "offset": session.offset,
+            "sid": saved.sid,
+            "pid": saved.pid,
+            "rooms": list(saved.rooms),
+            "data": saved.data,
+            "offset": saved.offset,
         }
         text = base64.b64encode(pack(values))
-        key = self._key_prefix + session.pid
-        saved = self._saving[session.pid] = Event()
+        key = self._key_prefix + saved.pid
+        written = self._saving[saved.pid] = Event()
 
         def on_answer(answer: Any) -> None:
-            if self._saving.get(session.pid) is saved:
-                del self._saving[session.pid]
-            saved.set()
+            if self._saving.get(saved.pid) is written:
+                del self._saving[saved.pid]
+            written.set()
 
         words = ("SET", key, text, "PX", self._expiry, "NX")
         self._publisher.send(Command(words, on_answer))
 
-    def restore(self, pid: str, offset: str | None) -> SavedSession | None:
-        """Return the state that was kept under ``pid`` and forget it; blocks."""
+    def restore(self, pid: str, offset: str | None) -> SavedSocket | None:
+        """Return the state that was kept under ``pid`` and forget it; blocks.
+
+        Args:
+            pid: The private id.
+            offset: What the client says it has received last, if it says so.
+
+        Returns:
+            The state with the offset to go on from; ``None`` when there is none, or when
+            packets after the offset are lost.
+
+        Raises:
+            OSError: Redis is out of reach.
+        """
         if len(pid) > _MAX_PID or not (offset is None or is_offset(offset)):
             return None
         # The client may be back before what it had here is in Redis.
-        saved = self._saving.get(pid)
-        if saved is not None:
-            saved.wait(_OFFSET_TIMEOUT)
+        written = self._saving.get(pid)
+        if written is not None:
+            written.wait(_OFFSET_TIMEOUT)
         key = self._key_prefix + pid
         found = self._ask("GET", key)
-        session = None if found is None else _session_from(found)
-        # Whoever deletes it has it: another server may have been asked as well.
-        if session is None or session.pid != pid or not self._ask("DEL", key):
+        saved = None if found is None else _saved_socket(found)
+        # The server that deletes it has it: others may have been asked as well.
+        if saved is None or saved.pid != pid or not self._ask("DEL", key):
             return None
-        session = session._replace(offset=offset or session.offset)
-        return session if self._has(session.offset) else None
+        saved = saved._replace(offset=offset or saved.offset)
+        return saved if self._has(saved.offset) else None
 
     def _ask(self, *words: Any) -> Any:
         try:
@@ -248,13 +295,24 @@ class StreamRecovery:
     # What was missed
 
     def missed(
-        self, session: SavedSession, encode: Callable[[Packet], Message]
+        self, saved: SavedSocket, encode: Callable[[Packet], Message]
     ) -> list[Message] | None:
-        """Return what was sent to the session after its offset; blocks."""
-        noted: list[_Applied] = []
-        self._noting.append(noted)
+        """Return what was sent to a socket after its offset; blocks.
+
+        Args:
+            saved: The socket.
+            encode: Encodes a packet for its client.
+
+        Returns:
+            The messages in order; ``None`` when the stream grows faster than it is read.
+
+        Raises:
+            OSError: Redis is out of reach.
+        """
+        noted: list[_Delivery] = []
+        self._noted.append(noted)
         try:
-            found = self._read(session, encode)
+            found = self._read(saved, encode)
             if found is None:
                 return None
             messages, last = found
@@ -262,23 +320,23 @@ class StreamRecovery:
             messages += [
                 encode(with_offset(item.packet, item.offset))
                 for item in noted
-                if item.order > last and item.target.includes(session.rooms)
+                if item.order > last and item.target.includes(saved.rooms)
             ]
-            self._remember(session.sid, last)
+            self._remember(saved.sid, last)
             return messages
         finally:
-            self._noting = [item for item in self._noting if item is not noted]
+            self._noted = [item for item in self._noted if item is not noted]
 
     def _read(
-        self, session: SavedSession, encode: Callable[[Packet], Message]
+        self, saved: SavedSocket, encode: Callable[[Packet], Message]
     ) -> tuple[list[Message], Order] | None:
-        last, found = session.offset, []
+        last, found = saved.offset, []
         for _ in range(_PAGES):
             page = self._ask("XRANGE", self._stream, id_after(last), "+", "COUNT", _PAGE)
             for entry_id, values in page:
                 last = entry_id.decode()
                 broadcast = self._broadcast_of(fields_of(values))
-                if broadcast is not None and broadcast.target.includes(session.rooms):
+                if broadcast is not None and broadcast.target.includes(saved.rooms):
                     found.append(encode(with_offset(broadcast.packet, last)))
             if len(page) < _PAGE:
                 return found, order_of(last)
@@ -307,11 +365,11 @@ class StreamRecovery:
         return broadcast if kept else None
 
 
-def _session_from(text: bytes | str) -> SavedSession | None:
+def _saved_socket(text: bytes | str) -> SavedSocket | None:
     try:
         found = unpack(base64.b64decode(text, validate=True))
         data = found.get("data")
-        return SavedSession(
+        return SavedSocket(
             str(found["pid"]),
             str(found["sid"]),
             frozenset(strings(found["rooms"])),

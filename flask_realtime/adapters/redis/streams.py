@@ -25,12 +25,10 @@ from ..wire.streams import (
     stream_of,
 )
 from ..wire.values import pack, unpack
-from .channels import RedisChannels
-from .link import RedisLink
-from .participant import Participants
-from .publisher import Command, Publisher
-from .stream_history import StreamHistory
-from .stream_reader import Fields, StreamReader
+from .participant import Decoded, Dialect, SharedConnections
+from .publisher import Command
+from .shared_streams import SharedStreams
+from .stream_reader import Fields
 from .stream_recovery import StreamRecovery
 
 __all__ = ["RedisStreamsAdapter"]
@@ -39,7 +37,10 @@ logger = logging.getLogger(__name__)
 
 
 class RedisStreamsAdapter:
-    """Makes adapters that speak through a Redis stream.
+    """Factory of adapters that speak through a Redis stream.
+
+    ``Server(adapter=RedisStreamsAdapter(url))`` calls it for each namespace, and gets a
+    :class:`ClusterAdapter`; the adapters of one factory share its connections.
 
     Args:
         client: A URL, or a client of redis-py: plain, of a Sentinel or of a Redis Cluster.
@@ -57,6 +58,7 @@ class RedisStreamsAdapter:
     Raises:
         ImportError: The extra ``redis`` is not installed.
         RuntimeError: Sockets are not gevent's.
+        TypeError: ``client`` is neither a URL nor a client.
         ValueError: A number is out of range.
     """
 
@@ -78,100 +80,75 @@ class RedisStreamsAdapter:
         for name in ("stream_count", "max_len", "read_count", "block_time"):
             if not locals()[name] > 0:
                 raise ValueError(f"{name} must be above 0")
-        self.link = RedisLink(client)
-        self.options = StreamOptions(
+        options = StreamOptions(
             stream_name, stream_count, max_len, read_count, block_time, only_plaintext
         )
-        self.channels = RedisChannels(self.link, use_sharded_pubsub)
-        self.session_key_prefix = session_key_prefix
+        self._shared = SharedConnections(client, use_sharded_pubsub, on_close=self._close_streams)
+        self._streams = SharedStreams(self._shared.link, options)
         self._prefix = channel_prefix
+        self._session_key_prefix = session_key_prefix
         self._timeout = requests_timeout
-        self._participants = Participants(self.channels, self._close)
-        self._buses: dict[str, StreamsBus] = {}
-        self._readers: dict[str, StreamReader] = {}
-        self._publishers: dict[str, Publisher] = {}
 
     def __call__(self, namespace: LocalSockets) -> ClusterAdapter:
         """Return the adapter of a namespace."""
-        if self.options.count > 1 and hash_of(namespace.name) < 0:
+        count = self._streams.options.count
+        if count > 1 and hash_of(namespace.name) < 0:
             logger.warning(
                 "! Node servers cannot read what is sent to %s with %d streams: its hash is "
-                "negative, and theirs go to a stream that nobody reads",
+                "negative, and theirs go to a stream that no server reads",
                 namespace.name,
-                self.options.count,
+                count,
             )
         main = f"{self._prefix}#{namespace.name}#"
-        bus = StreamsBus(self, self._participants, namespace, main)
-        self._buses[namespace.name] = bus
+        bus = StreamsBus(
+            self._shared, self._streams, main, namespace.name, self._session_key_prefix
+        )
         return ClusterAdapter(namespace, bus, self._timeout)
 
-    def reader(self, stream: str) -> StreamReader:
-        """Return the reader of a stream."""
-        found = self._readers.get(stream)
-        if found is None:
-            found = StreamReader(self.link, stream, self.options, self._on_entry)
-            self._readers[stream] = found
-        return found
-
-    def publisher(self, stream: str) -> Publisher:
-        """Return what adds entries to a stream."""
-        found = self._publishers.get(stream)
-        if found is None:
-            found = Publisher(self.link, StreamHistory(self.link, stream))
-            self._publishers[stream] = found
-        return found
-
-    def stats(self) -> dict[str, int]:
-        """Return counters."""
-        found = {**self.channels.stats(), "gaps": 0}
-        for publisher in self._publishers.values():
-            found["published"] += publisher.published
-            found["unsent"] += publisher.unsent
-            found["queued_bytes"] += publisher.queued
-        for reader in self._readers.values():
-            found["received"] += reader.received
-            found["reconnects"] += reader.reconnects
-            found["gaps"] += reader.gaps
-        return found
-
-    def forget(self, name: str) -> None:
-        """The adapter of a namespace is closed: what is sent to it concerns nobody."""
-        self._buses.pop(name, None)
-
-    def _close(self) -> None:
-        for publisher in self._publishers.values():
-            publisher.close()
-        for reader in self._readers.values():
-            reader.close()
-        self._readers.clear()
-        self._publishers.clear()
-        self.channels.close()
-        self.link.close()
-
-    def _on_entry(self, entry_id: str, fields: Fields) -> None:
-        bus = self._buses.get(fields.get(b"nsp", b"").decode("utf-8", "replace"))
-        if bus is not None:
-            bus.on_entry(entry_id, fields)
+    def _close_streams(self) -> None:
+        self._streams.close()
 
 
 class StreamsBus:
-    """One namespace on the stream and the channels of :class:`RedisStreamsAdapter`."""
+    """One namespace on the stream and the channels of a :class:`RedisStreamsAdapter`.
+
+    Args:
+        shared: The connections of the server.
+        streams: Its streams.
+        main: The channel of the namespace.
+        namespace: Its name.
+        session_key_prefix: What the keys of saved sockets begin with.
+    """
 
     room_watcher = None
 
     def __init__(
         self,
-        owner: RedisStreamsAdapter,
-        participants: Participants,
-        namespace: LocalSockets,
+        shared: SharedConnections,
+        streams: SharedStreams,
         main: str,
+        namespace: str,
+        session_key_prefix: str,
     ) -> None:
-        self._owner = owner
-        self._namespace = namespace
+        self._link = shared.link
+        self._channels = shared.channels
+        self._streams = streams
         self._main = main
-        self._stream = stream_of(owner.options, namespace.name)
+        self._namespace = namespace
+        self._session_key_prefix = session_key_prefix
+        self._stream = stream_of(streams.options, namespace)
         self._recovery: StreamRecovery | None = None
-        self._participant = participants.add(main, main, own_beginnings)
+        self._participant = shared.participant(
+            Dialect(
+                common=main,
+                answers=main,
+                beginnings=own_beginnings,
+                encode=self._encode,
+                decode=self._decode,
+            )
+        )
+        # Before it starts already: its own entries tell an emit their offset.
+        streams.listen(namespace, self._on_entry)
 
     @property
     def uid(self) -> str:
@@ -179,30 +156,25 @@ class StreamsBus:
         return self._participant.uid
 
     def start(self, receiver: Receiver) -> None:
-        """Begin to listen."""
-        self._participant.join(receiver, self._on_message)
-        self._participant.listen(self._on_message, self._main)
-        self._owner.reader(self._stream).start()
+        """Begin to listen, and to read."""
+        self._participant.join(receiver)
+        self._streams.reader(self._stream).start()
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server."""
         if is_ephemeral(request):
-            self._owner.channels.publish(self._main, self._pack(request))
+            self._channels.publish(self._main, self._encode(self.uid, request))
         else:
-            self._owner.publisher(self._stream).send(Command(self._command(request)))
+            self._streams.publisher(self._stream).send(Command(self._command(request)))
 
     def _command(self, request: Request) -> tuple[Any, ...]:
-        options = self._owner.options
-        fields = entry_fields(self.uid, self._namespace.name, request, options.only_plaintext)
+        options = self._streams.options
+        fields = entry_fields(self.uid, self._namespace, request, options.only_plaintext)
         return entry_command(self._stream, options.max_len, fields)
 
     def respond(self, origin: str, response: Response) -> None:
         """Send a response to the server that has asked."""
-        channel = self._participant.channel_of(origin)
-        self._participant.answer(channel, self._pack, response)
-
-    def _pack(self, message: Request | Response) -> bytes:
-        return pack(envelope(self.uid, self._namespace.name, message))
+        self._participant.respond(self._participant.channel_of(origin), response)
 
     def server_count(self) -> int:
         """Return how many servers listen, this one included."""
@@ -211,12 +183,12 @@ class StreamsBus:
     def recover(self, options: RecoveryOptions) -> StreamRecovery:
         """Recover from the stream."""
         self._recovery = StreamRecovery(
-            self._owner.link,
-            self._owner.publisher(self._stream),
-            self._owner.reader(self._stream),
+            self._link,
+            self._streams.publisher(self._stream),
+            self._streams.reader(self._stream),
             self._stream,
-            self._namespace.name,
-            self._owner.session_key_prefix,
+            self._namespace,
+            self._session_key_prefix,
             self._command,
             self._participant.requests,
             options,
@@ -225,34 +197,37 @@ class StreamsBus:
 
     def stats(self) -> dict[str, int]:
         """Return the counters of all namespaces."""
-        return self._owner.stats()
+        found = self._channels.stats()
+        for name, count in self._streams.stats().items():
+            found[name] = found.get(name, 0) + count
+        return found
 
     def close(self) -> None:
-        """Stop listening."""
-        self._owner.forget(self._namespace.name)
+        """Stop listening; harmless when called again."""
+        self._streams.ignore(self._namespace)
         self._participant.leave()
 
-    def on_entry(self, entry_id: str, fields: Fields) -> None:
-        """Take an entry of the stream, when it has its turn."""
+    def _encode(self, uid: str, message: Request | Response) -> bytes:
+        return pack(envelope(uid, self._namespace, message))
+
+    def _decode(self, channel: str, payload: bytes) -> Decoded | None:
+        return decode(unpack(payload), self._namespace)
+
+    def _on_entry(self, entry_id: str, fields: Fields) -> None:
+        # In the greenlet that reads: entries are decoded when their turn comes.
         data = fields.get(b"data", b"")
         requests = self._participant.requests
         if fields.get(b"uid") != self.uid.encode():
             requests.put(self._take_entry, entry_id, fields, size=len(data))
         elif self._recovery is not None:
-            requests.put(self._recovery.own_entry, entry_id, data, size=len(data))
+            requests.put(self._recovery.on_own_entry, entry_id, data, size=len(data))
 
     def _take_entry(self, entry_id: str, fields: Fields) -> None:
-        receiver, found = self._participant.receiver, decode_entry(fields, self._namespace.name)
+        receiver, found = self._participant.receiver, decode_entry(fields, self._namespace)
         if receiver is None or found is None:
             return
         origin, message = found
         if self._recovery is not None and isinstance(message, Broadcast):
-            target = self._recovery.applying(entry_id, message.packet, message.target)
+            target = self._recovery.delivering(entry_id, message.packet, message.target)
             message = message._replace(target=target)
         deliver(receiver, origin, message, entry_id)
-
-    def _on_message(self, channel: str, payload: bytes) -> None:
-        if self._participant.receiver_of(payload) is not None:
-            found = decode(unpack(payload), self._namespace.name)
-            if found is not None:
-                self._participant.deliver(*found, len(payload))

@@ -1,14 +1,11 @@
-"""A connection to Redis that listens: subscribes again after every loss, and notices silence.
-
-What is wanted is remembered here, so a new connection begins where the old one ended. One
-greenlet reads, another writes: nobody who joins a room waits for Redis.
-"""
+"""A connection to Redis that listens: subscribes again after every loss, and notices silence."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Final
 
 import gevent
 from gevent.event import Event
@@ -16,28 +13,75 @@ from gevent.event import Event
 from ...extras import optional
 from .link import RedisLink, redis_errors
 from .read_loop import ReadLoop
+from .subscriptions import Subscriptions
 
-__all__ = ["Subscriber"]
+__all__ = ["Subscriber", "SubscriberState"]
 
 logger = logging.getLogger(__name__)
 
+# How it listens
+#
+# Two greenlets share one connection. The reader, which ReadLoop runs, connects, reads and calls
+# the handler. The writer lives as long as the connection and sends SUBSCRIBE, UNSUBSCRIBE and
+# PING. They are apart because a write blocks while Redis does not read: a socket that joins a
+# room while Redis is paused must not wait, and messages that arrive meanwhile must be read, or
+# Redis and this process would wait for each other.
+#
+# subscribe() and unsubscribe() may be called on any greenlet, in the hub too. They change what
+# is wanted and wake the writer; nothing blocks. The writer sends the difference between what is
+# wanted and what this connection was asked for, so a channel that was left and joined again in
+# one turn costs no command, and the order of many changes does not matter.
+#
+# The handler runs in the reader. What may block, the requests of other servers, it hands to a
+# RequestQueue; at the bound of that queue it blocks on purpose, so that Redis keeps the rest.
+#
+# Messages arrive in the order in which Redis received them, per channel and publisher. What is
+# published between a loss and the confirmation of the new subscription is lost: pub/sub keeps
+# nothing, and the adapters say so.
+#
+# When the connection breaks, the reader leaves LOST behind, ends the writer, waits (ReadLoop,
+# with growing pauses), calls on_loss and connects anew. Everything that is wanted is asked for
+# again. Two losses are not errors of the socket and are detected here: silence (after `pulse`
+# seconds a PING is sent; without any answer to _MISSED of them the connection is given up, so a
+# pause of Redis shorter than that costs nothing) and a slot of a Redis Cluster that has moved
+# (Redis unsubscribes a sharded channel without being asked).
+#
+# Callers that count servers wait until the state is known: READY, or a failure. Only the topics
+# that are awaited count: a room whose subscription is late holds up no count.
+
+
+class SubscriberState(Enum):
+    """What the connection is worth."""
+
+    CONNECTING = auto()  # the first attempt is under way
+    SUBSCRIBING = auto()  # connected; something that is awaited has not been confirmed
+    READY = auto()  # connected; all that is awaited has been confirmed
+    LOST = auto()  # the last attempt has failed; the next one follows
+    RESUBSCRIBING = auto()  # connected after a loss, and not READY yet
+
+
+_CONNECTING, _SUBSCRIBING, _READY, _LOST, _RESUBSCRIBING = SubscriberState
+_NEXT: Final[dict[SubscriberState, tuple[SubscriberState, ...]]] = {
+    _CONNECTING: (_SUBSCRIBING, _LOST),
+    _SUBSCRIBING: (_READY, _LOST),
+    _READY: (_SUBSCRIBING, _LOST),
+    _LOST: (_RESUBSCRIBING,),
+    _RESUBSCRIBING: (_READY, _LOST),
+}
+#: Where it is known whether messages arrive: after a loss they do not until it is READY again.
+_KNOWN = (_READY, _LOST, _RESUBSCRIBING)
+
 #: Seconds of silence after which Redis is asked for a sign of life.
 PULSE = 10.0
-#: How many times, before the connection is given up: a pause of Redis is no loss.
+#: How many times before the connection is given up: Redis may pause for that long.
 _MISSED = 3
-#: Messages after which others get a chance to run.
+#: Messages after which other greenlets get a chance to run.
 _TURN = 100
-_UNDO = {
-    "SUBSCRIBE": "UNSUBSCRIBE",
-    "PSUBSCRIBE": "PUNSUBSCRIBE",
-    "SSUBSCRIBE": "SUNSUBSCRIBE",
-}
 _MESSAGES = {b"message", b"smessage"}
 _CONFIRMATIONS = {b"subscribe": "SUBSCRIBE", b"psubscribe": "PSUBSCRIBE"}
 _CONFIRMATIONS |= {b"ssubscribe": "SSUBSCRIBE"}
 
 Handler = Callable[[bytes, bytes, "bytes | None"], None]
-Topic = tuple[str, bytes]
 
 
 class Subscriber:
@@ -45,17 +89,18 @@ class Subscriber:
 
     Args:
         link: The way to Redis.
-        on_message: ``fn(channel, payload, pattern)``, called in the reading greenlet; it must
-            not block. What it raises is logged. Without ``PSUBSCRIBE`` there is no pattern.
+        on_message: ``fn(channel, payload, pattern)``, called in the reading greenlet, which it
+            holds up if it blocks. What it raises is logged. The pattern is ``None`` for a
+            channel that was subscribed by its name.
         node: The node of a Redis Cluster to listen to.
         on_loss: Called when the connection is lost or refused, before the next one is made;
             it may block.
         pulse: Seconds of silence after which Redis is asked for a sign of life.
 
     Attributes:
+        state: What the connection is worth.
         ready: Set while everything that is awaited is subscribed.
-        is_lost: Whether the last attempt to listen has failed.
-        received: Messages.
+        received: How many messages have arrived.
     """
 
     def __init__(
@@ -70,19 +115,13 @@ class Subscriber:
         self._on_message = on_message
         self._node = node
         self._pulse = pulse
-        # What is wanted, and whether it is awaited; what was asked for on this connection; what
-        # is awaited and not confirmed yet; and where the first two may differ.
-        self._wanted: dict[Topic, bool] = {}
-        self._asked: set[Topic] = set()
-        self._unconfirmed: set[Topic] = set()
-        self._changed: dict[Topic, None] = {}
+        self._subscriptions = Subscriptions()
         self._ping = False
         self._wake = Event()
         self._loop = ReadLoop(link, self._listen, on_loss, "listening to Redis")
-        self._is_connected = False
+        self.state = _CONNECTING
         self._known = Event()
         self.ready = Event()
-        self.is_lost = False
         self.received = 0
 
     @property
@@ -107,67 +146,73 @@ class Subscriber:
             awaited: Whether :attr:`ready` waits for them.
         """
         for channel in channels:
-            topic = (word, channel.encode())
-            if topic not in self._wanted:
-                self._wanted[topic] = awaited
-                self._changed[topic] = None
-                if awaited:
-                    self._await(topic)
+            self._subscriptions.want((word, channel.encode()), awaited)
+        self._settle()
         self._wake.set()
 
-    def _await(self, topic: Topic) -> None:
-        self._unconfirmed.add(topic)
-        self.ready.clear()
-        if not self.is_lost:
-            self._known.clear()
+    def unsubscribe(self, word: str, *channels: str) -> None:
+        """Stop listening to channels; never blocks."""
+        for channel in channels:
+            self._subscriptions.unwant((word, channel.encode()))
+        self._settle()
+        self._wake.set()
 
     def wait_ready(self, timeout: float) -> bool:
-        """Block until everything that is awaited is subscribed, or cannot be now, and say which.
+        """Block until it is known whether everything that is awaited is subscribed.
 
         Args:
             timeout: Seconds.
+
+        Returns:
+            Whether it is; ``False`` as well when it is not known in time.
         """
         self._known.wait(timeout)
         return self.ready.is_set()
 
-    def unsubscribe(self, word: str, *channels: str) -> None:
-        """Listen to channels no longer; never blocks."""
-        for channel in channels:
-            topic = (word, channel.encode())
-            if topic in self._wanted:
-                del self._wanted[topic]
-                self._changed[topic] = None
-                self._confirmed(topic)
-        self._wake.set()
+    # State
+
+    def _enter(self, state: SubscriberState) -> None:
+        if state is self.state:
+            return
+        if state not in _NEXT[self.state]:
+            raise RuntimeError(f"{self.state.name} -> {state.name}")
+        self.state = state
+        for event, is_set in ((self.ready, state is _READY), (self._known, state in _KNOWN)):
+            if is_set:
+                event.set()
+            else:
+                event.clear()
+
+    def _settle(self) -> None:
+        # What is awaited has changed, or was confirmed.
+        is_complete = self._subscriptions.is_complete
+        if self.state is _READY and not is_complete:
+            self._enter(_SUBSCRIBING)
+        elif self.state in (_SUBSCRIBING, _RESUBSCRIBING) and is_complete:
+            self._link.works()
+            self._loop.works()
+            self._enter(_READY)
+
+    # Reading
 
     def _listen(self) -> None:
+        connection = writer = None
         try:
-            self._read_on(self._link.connect(self._node, self._pulse))
-        finally:
-            self.ready.clear()
-            self.is_lost = True
-            self._known.set()
-
-    def _read_on(self, connection: Any) -> None:
-        writer = None
-        try:
+            connection = self._link.connect(self._node, self._pulse)
             self._loop.connected()
-            self._is_connected = True
-            self._asked.clear()
-            self._unconfirmed = {topic for topic, awaited in self._wanted.items() if awaited}
-            self._changed = dict.fromkeys(self._wanted)
+            self._subscriptions.restart()
+            self._enter(_RESUBSCRIBING if self.state is _LOST else _SUBSCRIBING)
             self._ping = False
             self._wake.set()
             writer = gevent.spawn(self._write, connection)
             self._settle()
             self._read(connection)
         finally:
-            self._is_connected = False
+            self._enter(_LOST)
             if writer is not None:
                 writer.kill()
-            connection.disconnect()
-
-    # Reading
+            if connection is not None:
+                connection.disconnect()
 
     def _read(self, connection: Any) -> None:
         late, silent, turn = optional("redis", "redis").TimeoutError, 0, 0
@@ -199,22 +244,11 @@ class Subscriber:
         if not isinstance(reply, list):
             return
         if reply[0] in _CONFIRMATIONS:
-            self._confirmed((_CONFIRMATIONS[reply[0]], reply[1]))
-        elif reply[0] == b"sunsubscribe" and ("SSUBSCRIBE", reply[1]) in self._asked:
-            # Nobody has asked for that: the slot has moved.
+            self._subscriptions.confirm((_CONFIRMATIONS[reply[0]], reply[1]))
+            self._settle()
+        elif reply[0] == b"sunsubscribe" and self._subscriptions.is_asked(("SSUBSCRIBE", reply[1])):
+            # Redis was not asked for that: the slot has moved.
             raise ConnectionError("the slot of a channel has moved")
-
-    def _confirmed(self, topic: Topic) -> None:
-        self._unconfirmed.discard(topic)
-        self._settle()
-
-    def _settle(self) -> None:
-        if self._is_connected and not self._unconfirmed:
-            self._link.works()
-            self._loop.works()
-            self.is_lost = False
-            self.ready.set()
-            self._known.set()
 
     def _take(self, channel: bytes, payload: bytes, pattern: bytes | None) -> None:
         self.received += 1
@@ -229,7 +263,11 @@ class Subscriber:
         while True:
             self._wake.wait()
             self._wake.clear()
-            commands = self._commands()
+            commands = self._subscriptions.commands()
+            self._settle()
+            if self._ping:
+                self._ping = False
+                commands.append(("PING",))
             try:
                 if commands:
                     packed = connection.pack_commands(commands)
@@ -237,28 +275,3 @@ class Subscriber:
             except redis_errors():
                 # The connection is closed then, and the reader learns it.
                 return
-
-    def _commands(self) -> list[tuple[Any, ...]]:
-        changed, self._changed = self._changed, {}
-        groups: dict[str, list[bytes]] = {}
-        for topic in changed:
-            word, channel = topic
-            is_wanted, is_asked = topic in self._wanted, topic in self._asked
-            if is_wanted and not is_asked:
-                self._asked.add(topic)
-                groups.setdefault(word, []).append(channel)
-            elif is_asked and not is_wanted:
-                self._asked.discard(topic)
-                groups.setdefault(_UNDO[word], []).append(channel)
-            elif is_wanted:
-                # Left and joined again before Redis was told.
-                self._confirmed(topic)
-        commands: list[tuple[Any, ...]] = []
-        for word, channels in groups.items():
-            # In a Redis Cluster the channels of one command must share a slot.
-            single = word in ("SSUBSCRIBE", "SUNSUBSCRIBE")
-            commands += [(word, name) for name in channels] if single else [(word, *channels)]
-        if self._ping:
-            self._ping = False
-            commands.append(("PING",))
-        return commands

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ...codec.socket_packet import Packet
-from ..base import Target
+from ..values import Target
 from .messages import (
     AllRooms,
     AllSockets,
@@ -65,9 +65,9 @@ class Channels(NamedTuple):
     """The names of a namespace's channels.
 
     Attributes:
-        broadcast: What it is followed by is a room and ``#``.
+        broadcast: Broadcasts; followed by a room and ``#``, those to the room.
         request: Requests.
-        response: Responses to anybody; followed by an id and ``#``, to one server.
+        response: Responses; followed by a server id and ``#``, those to one server.
     """
 
     broadcast: str
@@ -76,13 +76,13 @@ class Channels(NamedTuple):
 
     @classmethod
     def of(cls, key: str, namespace: str) -> Channels:
-        """Return those of a namespace; ``key`` is their prefix."""
+        """Return the channels of a namespace; ``key`` is their prefix."""
         return cls(
             f"{key}#{namespace}#", f"{key}-request#{namespace}#", f"{key}-response#{namespace}#"
         )
 
     def of_target(self, target: Target) -> str:
-        """Return the channel for a broadcast: a single room has its own."""
+        """Return the channel of a broadcast: one to a single room has a channel of its own."""
         if len(target.rooms) == 1:
             (room,) = target.rooms
             return f"{self.broadcast}{room}#"
@@ -90,7 +90,7 @@ class Channels(NamedTuple):
 
 
 def encode_broadcast(uid: str, packet: Packet, target: Target) -> bytes:
-    """Return a broadcast without acknowledgements."""
+    """Return the bytes of a broadcast without acknowledgements."""
     return pack([uid, packet_map(packet), options_of(target)])
 
 
@@ -104,7 +104,7 @@ def own_beginnings(uid: str) -> tuple[bytes, ...]:
 
 
 def decode_broadcast(data: bytes, namespace: str) -> tuple[str, Broadcast] | None:
-    """Return the sender and the broadcast; ``None`` when it is for another namespace.
+    """Return the id of the sender and the broadcast; ``None`` for another namespace.
 
     Raises:
         ValueError: It is malformed.
@@ -126,7 +126,7 @@ def _uid(value: Any) -> str:
 
 
 def encode_request(uid: str, request: Request) -> bytes:
-    """Return a request; ``uid`` may be empty for what nobody answers.
+    """Return the bytes of a request; ``uid`` may be empty for one without responses.
 
     Raises:
         TypeError, ValueError: It holds something that cannot be carried.
@@ -167,7 +167,7 @@ def _plain_options(target: Target) -> dict[str, Any]:
 
 
 def decode_request(data: bytes, namespace: str) -> tuple[str, Request]:
-    """Return the sender, empty when it is unknown, and the request.
+    """Return the id of the sender, empty when it is unknown, and the request.
 
     Raises:
         ValueError: It is malformed.
@@ -223,7 +223,7 @@ _REQUESTS: dict[Any, Callable[[Mapping[str, Any], str], Request]] = {
 
 
 def encode_response(response: Response) -> bytes:
-    """Return a response.
+    """Return the bytes of a response.
 
     Raises:
         TypeError, ValueError: It holds something that cannot be carried.
@@ -247,7 +247,7 @@ def encode_response(response: Response) -> bytes:
 
 
 def decode_response(data: bytes) -> Response | None:
-    """Return a response; ``None`` for one that this server never asks for.
+    """Return a response; ``None`` for a kind that this server never asks for.
 
     Raises:
         ValueError: It is malformed.

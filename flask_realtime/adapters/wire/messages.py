@@ -1,7 +1,7 @@
-"""What the servers of a cluster say to each other, whatever bytes carry it.
+"""The messages between the servers of a cluster, apart from their bytes.
 
-Requests go to every other server; a request with an id is answered with responses that
-carry the id.
+Requests go to every other server; a request with an id is answered with responses that carry
+the same id.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ...codec.socket_packet import Packet
-from ..base import RemoteState, Target
+from ..values import RemoteState, Target
 
 __all__ = [
     "AllRooms",
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Broadcast(NamedTuple):
-    """Send a packet to sockets; with an id, say how many, and pass on what they answer."""
+    """Send a packet to sockets; with an id, respond with their number and their answers."""
 
     packet: Packet
     target: Target
@@ -61,69 +61,69 @@ class DisconnectSockets(NamedTuple):
 
 
 class FetchSockets(NamedTuple):
-    """Tell about sockets."""
+    """Respond with the states of sockets."""
 
     target: Target
     request_id: str
 
 
 class ServerSideEmit(NamedTuple):
-    """Call the listeners of an event; with an id, answer with what the first returns."""
+    """Call the listeners of an event; with an id, respond with what the first one returns."""
 
     args: list[Any]
     request_id: str | None = None
 
 
 class AllSockets(NamedTuple):
-    """Tell the ids of the sockets in rooms; older servers ask so."""
+    """Respond with the ids of the sockets in rooms; sent by older servers only."""
 
     rooms: list[str]
     request_id: str
 
 
 class AllRooms(NamedTuple):
-    """Tell the names of all rooms."""
+    """Respond with the names of all rooms; sent by older servers only."""
 
     request_id: str
 
 
 class SocketsFound(NamedTuple):
-    """The answer to :class:`FetchSockets`."""
+    """The response to :class:`FetchSockets`."""
 
     request_id: str
     sockets: list[RemoteState]
 
 
 class ServerAnswer(NamedTuple):
-    """The answer to :class:`ServerSideEmit`."""
+    """The response to :class:`ServerSideEmit`."""
 
     request_id: str
     value: Any
 
 
 class ClientCount(NamedTuple):
-    """How many clients a :class:`Broadcast` with an id has reached on one server."""
+    """The number of clients that one server has asked for a :class:`Broadcast` with an id."""
 
     request_id: str
     clients: int
 
 
 class ClientAnswer(NamedTuple):
-    """What one of these clients has answered."""
+    """The acknowledgement of one of these clients."""
 
     request_id: str
     value: Any
 
 
 class IdsFound(NamedTuple):
-    """The answer to :class:`AllSockets`."""
+    """The response to :class:`AllSockets`."""
 
     request_id: str
     ids: list[str]
 
 
 class RoomsFound(NamedTuple):
-    """The answer to :class:`AllRooms`."""
+    """The response to :class:`AllRooms`."""
 
     request_id: str
     rooms: list[str]

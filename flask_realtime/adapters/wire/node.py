@@ -1,8 +1,8 @@
 """The messages of the adapters that derive from Node's ``ClusterAdapter``.
 
-One envelope, ``uid``, ``nsp``, ``type`` and ``data``, for the sharded adapter, for streams
-and for their kin; what carries it decides about its bytes. No gevent here: emitters use it
-from any process.
+One envelope, ``uid``, ``nsp``, ``type`` and ``data``, for the sharded adapter, for streams and
+for the others; each of them has its own bytes for it. No gevent here: emitters use it from any
+process.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def encode(message: Mapping[str, Any]) -> bytes:
 
 
 def encode_as(kind: MessageType, value: Mapping[str, Any]) -> bytes:
-    """Return what a message of a type holds: JSON, or MessagePack when it holds bytes.
+    """Return the value of a message as JSON, or as MessagePack when it holds bytes.
 
     Raises:
         TypeError, ValueError: It holds something that cannot be carried.
@@ -102,7 +102,13 @@ def encode_as(kind: MessageType, value: Mapping[str, Any]) -> bytes:
 
 
 def envelope(uid: str, namespace: str, message: Request | Response) -> dict[str, Any]:
-    """Return the envelope of a message."""
+    """Return the envelope of a message.
+
+    Args:
+        uid: The id of the server that sends it.
+        namespace: The name of the namespace.
+        message: The request or response.
+    """
     kind, data = message_of(message)
     return {"uid": uid, "nsp": namespace, "type": int(kind), "data": data}
 
@@ -160,10 +166,14 @@ def _with_id(data: dict[str, Any], request_id: str | None) -> dict[str, Any]:
 
 
 def decode(message: Any, namespace: str) -> tuple[str, Request | Response] | None:
-    """Return the sender and the message of an envelope.
+    """Return the id of the sender and the message of an envelope.
+
+    Args:
+        message: The envelope, as :func:`load` returns it.
+        namespace: The name of the namespace.
 
     Returns:
-        ``None`` when it is for another namespace, or of no concern.
+        ``None`` for another namespace, and for what servers of Node say among themselves.
 
     Raises:
         ValueError: It is malformed.

@@ -9,7 +9,7 @@ from .messages import Broadcast, Request
 __all__ = ["SubscriptionMode", "channel_of", "has_channel"]
 
 SubscriptionMode = Literal["dynamic", "static", "dynamic-private"]
-#: What Node takes for a socket id: such a room has no channel in the mode "dynamic".
+#: The length by which Node recognises a socket id.
 _ID_LENGTH = 20
 
 
@@ -17,9 +17,9 @@ def channel_of(main: str, request: Request, mode: str) -> str:
     """Return the channel of a request.
 
     Args:
-        main: That of the namespace.
-        request: A broadcast to one room may have that room's.
-        mode: See :class:`ShardedRedisAdapter`.
+        main: The channel of the namespace.
+        request: The request; a broadcast to one room may have the room's channel.
+        mode: The subscription mode, as :class:`ShardedRedisAdapter` takes it.
     """
     if isinstance(request, Broadcast) and request.request_id is None:
         rooms = request.target.rooms
@@ -31,10 +31,10 @@ def channel_of(main: str, request: Request, mode: str) -> str:
 
 
 def has_channel(room: str, mode: str) -> bool:
-    """Say whether what is sent to a room alone has a channel of its own.
+    """Return whether broadcasts to a room alone have a channel of their own.
 
-    In the mode ``"dynamic"`` rooms of single sockets have none, and those whose names could be
-    taken for one of them: senders do not know the sockets of other servers.
+    In the mode ``"dynamic"`` those to the id of a socket have none. Senders do not know the
+    sockets of other servers: a name of the same length is taken for an id.
     """
     # JavaScript's length: the units of UTF-16.
     looks_like_an_id = len(room.encode("utf-16-le", "surrogatepass")) == 2 * _ID_LENGTH

@@ -40,7 +40,7 @@ class StreamOptions:
     Attributes:
         name: The stream, or the beginning of the names of several.
         count: How many streams there are; each namespace belongs to one.
-        max_len: How many entries a stream keeps, about.
+        max_len: How many entries a stream keeps, approximately.
         read_count: How many entries are read at once.
         block_time: Seconds that a read waits.
         only_plaintext: Refuse bytes: entries are JSON throughout.
@@ -53,26 +53,19 @@ class StreamOptions:
     block_time: float = 5
     only_plaintext: bool = False
 
-    @property
-    def streams(self) -> list[str]:
-        """The names of all streams."""
-        return [stream_of(self, None, index) for index in range(self.count)]
 
-
-def stream_of(options: StreamOptions, namespace: str | None, index: int = 0) -> str:
-    """Return the stream of a namespace, or that with an index."""
+def stream_of(options: StreamOptions, namespace: str) -> str:
+    """Return the name of the stream of a namespace."""
     if options.count == 1:
         return options.name
-    if namespace is not None:
-        index = hash_of(namespace) % options.count
-    return f"{options.name}-{index}"
+    return f"{options.name}-{hash_of(namespace) % options.count}"
 
 
 def hash_of(text: str) -> int:
     """Return the hash by which Node distributes namespaces: 31 times the one before, 32 bits.
 
     It may be negative. Node's remainder is negative then as well, and the entry goes to a
-    stream that nobody reads; :func:`stream_of` keeps it among those that are.
+    stream that is never read; :func:`stream_of` returns one that is.
     """
     found = 0
     encoded = text.encode("utf-16-le", "surrogatepass")
@@ -83,7 +76,7 @@ def hash_of(text: str) -> int:
 
 
 def is_ephemeral(message: Request | Response) -> bool:
-    """Say whether a message goes by pub/sub: somebody waits for it now, or nobody will."""
+    """Return whether a message goes by pub/sub: it is of use now or not at all."""
     if isinstance(message, Broadcast):
         return message.request_id is not None
     return isinstance(message, (FetchSockets, ServerSideEmit, Response))
@@ -112,7 +105,10 @@ def entry_command(stream: str, max_len: int, fields: Sequence[str | bytes]) -> t
 def decode_entry(
     fields: Mapping[bytes, bytes], namespace: str
 ) -> tuple[str, Request | Response] | None:
-    """Return the sender and the message of an entry; ``None`` when it is of no concern.
+    """Return the id of the sender and the message of an entry.
+
+    Returns:
+        ``None`` for another namespace, and for what servers of Node say among themselves.
 
     Raises:
         ValueError: It is malformed.
@@ -137,12 +133,12 @@ def decode_entry(
 
 
 def is_offset(text: str) -> bool:
-    """Say whether a text has the form of the id of an entry."""
+    """Return whether a text has the form of the id of an entry."""
     return _OFFSET.fullmatch(text) is not None and max(order_of(text)) <= _LARGEST
 
 
 def order_of(offset: str | bytes) -> tuple[int, int]:
-    """Return what ids are compared by."""
+    """Return an id as the pair of numbers by which ids are ordered."""
     text = offset.decode() if isinstance(offset, bytes) else offset
     time, _, sequence = text.partition("-")
     return int(time), int(sequence)

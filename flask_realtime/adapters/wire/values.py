@@ -16,7 +16,7 @@ from typing import Any, Final
 from ...codec.json_codec import best_codec, plain_default
 from ...codec.socket_packet import Packet, PacketType
 from ...extras import optional
-from ..base import Flags, RemoteState, Target
+from ..values import Flags, RemoteState, Target
 
 __all__ = [
     "count_from",
@@ -42,9 +42,9 @@ _TOO_DEEP = "the value is nested too deeply"
 _NOT_A_NUMBER = "Out of range float values are not JSON compliant"
 #: Stateless: JSON as in packets to clients, with the same types beyond JSON's own.
 _JSON: Final = best_codec()
-#: What MessagePack may always have as it is.
+#: Types that MessagePack carries as they are.
 _AS_IS = frozenset({str, int, bool, bytes, type(None)})
-#: Seconds that no other server can make this one wait beyond: the longest timer of Node.
+#: Seconds; the longest timeout that another server can ask for, as long as Node's timers.
 _LONGEST = (2**31 - 1) / 1000
 
 
@@ -109,7 +109,7 @@ def _extension(code: int, data: bytes) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    """Say whether MessagePack may have a value as it is; raise for numbers that are none."""
+    """Return whether MessagePack can carry a value as it is; raise for NaN and infinity."""
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError(_NOT_A_NUMBER)
@@ -212,7 +212,7 @@ def target_from(options: Any) -> Target:
     """Return the target that a map of ``opts`` stands for.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is malformed.
     """
     if not isinstance(options, Mapping):
         raise ValueError("opts must be a map")
@@ -278,7 +278,7 @@ def packet_from(value: Any, namespace: str) -> Packet:
     """Return the packet of such a map.
 
     Raises:
-        ValueError: It is no event with a name.
+        ValueError: It is not an event with a name.
     """
     if not isinstance(value, Mapping):
         raise ValueError("a packet must be a map")
@@ -292,7 +292,7 @@ def event_args(value: Any) -> list[Any]:
     """Return the name and the arguments of an event.
 
     Raises:
-        ValueError: It is no list, or without a name.
+        ValueError: It is not a list, or has no name.
     """
     if not isinstance(value, list) or not value or not isinstance(value[0], str):
         raise ValueError("an event must have a name")
@@ -303,7 +303,7 @@ def count_from(value: Any) -> int:
     """Return a number of clients.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not a count.
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("a count must be a number")
@@ -311,10 +311,10 @@ def count_from(value: Any) -> int:
 
 
 def state_map(state: RemoteState, binary: bool) -> dict[str, Any]:
-    """Return what other servers are told of a socket.
+    """Return the state of a socket as the map that other servers are sent.
 
-    Its data is the application's: what cannot be carried stays here, so that one socket
-    does not keep the others from being found.
+    What the application keeps in its data and cannot be carried is left out, so that one
+    socket does not keep the others from being found.
 
     Args:
         state: The socket.
@@ -334,7 +334,7 @@ def _can_be_carried(value: Any, binary: bool) -> bool:
 
 
 def remote_state_from(value: Any) -> RemoteState:
-    """Return what another server tells about a socket.
+    """Return the state of a socket from the map of another server.
 
     Raises:
         ValueError: It is malformed.

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from ...adapters.base import Adapter, Flags, LocalSockets, Target
+from ...adapters.base import Adapter, LocalSockets
+from ...adapters.values import Flags, Target
 from ...codec.socket_packet import Packet, PacketType
 from ..fakes import FakeCollector, FakeNamespace, FakeSocket
 from ..waiting import wait_until

@@ -23,7 +23,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from ...adapters.base import Flags, Target
+from ...adapters.values import Flags, Target
 from ...errors import ClusterTimeout
 from ..waiting import DEADLINE, wait_until
 from .adapter_contract import EVERYONE, event

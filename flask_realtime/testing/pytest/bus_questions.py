@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
-from ...adapters.base import Flags, RemoteState, Target
+from ...adapters.values import Flags, RemoteState, Target
 from ...errors import ClusterTimeout
 from ..fakes import FakeSocket
 from ..waiting import DEADLINE, wait_until

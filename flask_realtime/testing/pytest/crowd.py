@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import gevent
 import pytest
 
-from ...adapters.base import Adapter, Flags, Target
+from ...adapters.base import Adapter
+from ...adapters.values import Flags, Target
 from ...errors import AckTimeout
 from ...server.acks import BroadcastAcks, Outcome
 from ..fakes import FakeNamespace, FakeSocket
@@ -150,7 +151,7 @@ def asked(*sockets: FakeSocket) -> None:
 def mute(server: FakeNamespace) -> None:
     """Let a server listen and say nothing, as one does that hangs."""
     adapter: Any = server.adapter
-    adapter.on_request = lambda request, origin, offset=None: None
+    adapter.receiver.on_request = lambda request, origin, offset=None: None
 
 
 def blind(server: FakeNamespace) -> None:

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from time import monotonic
 from typing import Any
 
 import gevent
 import pytest
 
-from flask_realtime.adapters.base import Adapter, Flags, LocalSockets, RemoteState, Target
+from flask_realtime.adapters.base import Adapter, LocalSockets
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
-from flask_realtime.adapters.cluster.bus import LoopbackHub
-from flask_realtime.adapters.memory_log import SavedSession
+from flask_realtime.adapters.cluster.loopback import LoopbackHub
+from flask_realtime.adapters.values import Flags, RemoteState, SavedSocket, Target
 from flask_realtime.adapters.wire.messages import (
-    AllRooms,
-    AllSockets,
     Broadcast,
-    ClientAnswer,
-    ClientCount,
     DisconnectSockets,
     FetchSockets,
-    IdsFound,
     JoinRooms,
     LeaveRooms,
-    RoomsFound,
-    ServerAnswer,
     ServerSideEmit,
     SocketsFound,
 )
 from flask_realtime.codec.message import Message
-from flask_realtime.codec.parser import DefaultParser
 from flask_realtime.codec.socket_packet import Packet
 from flask_realtime.errors import ClusterTimeout
 from flask_realtime.options import RecoveryOptions
-from flask_realtime.testing.fakes import FakeBus, FakeCollector, FakeNamespace
+from flask_realtime.testing.fakes import FakeBus, FakeCollector
 from flask_realtime.testing.pytest.adapter_contract import EVERYONE, AdapterContract, event, to
+from tests.adapters.cluster.one_server import Server
 from tests.clients import Later
 from tests.fakes import settle, wait_until
 
@@ -46,29 +38,6 @@ class TestClusterAdapter(AdapterContract):
         adapter = ClusterAdapter(namespace, LoopbackHub().bus())
         adapter.start()
         return adapter
-
-
-class CountingParser(DefaultParser):
-    """Counts what is encoded."""
-
-    encoded = 0
-
-    def encode(self, packet: Packet, compress: bool = True) -> Message:
-        self.encoded += 1
-        return super().encode(packet, compress)
-
-
-class Server:
-    """One server on a fake bus, and what the others would send it."""
-
-    def __init__(self, bus: FakeBus | None = None, listens: bool = True) -> None:
-        self.bus = bus or FakeBus()
-        self.namespace = FakeNamespace()
-        self.parser = self.namespace.parser = CountingParser()
-        self.adapter = ClusterAdapter(self.namespace, self.bus)
-        self.namespace.adapter = self.adapter
-        if listens:
-            self.adapter.start()
 
 
 @pytest.fixture
@@ -188,7 +157,7 @@ class Full(FakeBus):
         raise ValueError("cannot be carried")
 
 
-def test_what_the_bus_refuses_reaches_nobody_here_either() -> None:
+def test_what_the_bus_refuses_reaches_no_client_here_either() -> None:
     server = Server(Full())
     socket = server.namespace.connect("a")
     collector = FakeCollector()
@@ -213,117 +182,34 @@ def test_an_event_for_servers_that_the_bus_refuses_is_told_to_who_waits() -> Non
 def test_the_servers_that_do_not_answer_are_named_as_far_as_they_are_known(server: Server) -> None:
     server.bus.count = 4
     for uid in ("emitter", "gone", "one", "two", "three"):
-        server.adapter.on_request(ServerSideEmit(["hi"]), uid)
+        server.receiver.on_request(ServerSideEmit(["hi"]), uid)
     fetching = Later(server.adapter.fetch_sockets, Target(flags=Flags(timeout=0.05)))
     (request,) = server.bus.published
     assert isinstance(request, FetchSockets)
     found = RemoteState("b", {}, ["b"], {})
     for _ in range(2):
-        server.adapter.on_response(SocketsFound(request.request_id, [found]), "two")
+        server.receiver.on_response(SocketsFound(request.request_id, [found]), "two")
     with pytest.raises(ClusterTimeout, match="2 of 3 servers") as caught:
         fetching.wait()
     assert caught.value.responses == [found]
     assert (caught.value.missing, caught.value.servers) == (2, ["one", "three"])
-    server.adapter.on_response(SocketsFound(request.request_id, [found]), "one")  # too late
+    server.receiver.on_response(SocketsFound(request.request_id, [found]), "one")  # too late
 
 
 def test_who_is_gone_is_forgotten_when_all_others_have_answered(server: Server) -> None:
     server.bus.count = 2
     for uid in ("here", "gone"):
-        server.adapter.on_request(ServerSideEmit(["hi"]), uid)
+        server.receiver.on_request(ServerSideEmit(["hi"]), uid)
     for answers, servers in ((True, []), (False, ["here"])):
         fetching = Later(server.adapter.fetch_sockets, Target(flags=Flags(timeout=0.05)))
         request: Any = server.bus.published[-1]
         if answers:
-            server.adapter.on_response(SocketsFound(request.request_id, []), "here")
+            server.receiver.on_response(SocketsFound(request.request_id, []), "here")
             assert fetching.wait() == []
         else:
             with pytest.raises(ClusterTimeout) as caught:
                 fetching.wait()
             assert caught.value.servers == servers
-
-
-# --- what comes in
-
-
-def test_a_broadcast_from_elsewhere_costs_one_encoding_however_many_sockets(server: Server) -> None:
-    for number in range(20):
-        server.namespace.connect(f"s{number}", "red")
-    server.adapter.on_request(Broadcast(event("hi"), to("red")), "other")
-    assert server.parser.encoded == 1
-    messages = {id(socket.delivered[0][1]) for socket in server.namespace.sockets.values()}
-    assert len(messages) == 1
-    assert not server.bus.published
-    assert not server.bus.responses
-
-
-@pytest.mark.parametrize("target", [EVERYONE, to("red"), to("red", "blue")])
-def test_what_is_for_nobody_here_is_not_even_encoded(server: Server, target: Target) -> None:
-    if target.rooms:
-        server.namespace.connect("a", "green")
-    server.adapter.on_request(Broadcast(event("hi"), target), "other")
-    assert server.parser.encoded == 0
-
-
-def test_what_only_messagepack_can_say_reaches_clients_as_javascript_would_send_it(
-    server: Server,
-) -> None:
-    socket = server.namespace.connect("a")
-    date = datetime(2024, 5, 6, tzinfo=timezone.utc)
-    data = {"ratio": float("nan"), 1: [float("-inf"), date]}
-    server.adapter.on_request(Broadcast(event("hi", data), EVERYONE), "other")
-    expected = b'2["hi",{"ratio":null,"1":[null,"2024-05-06T00:00:00+00:00"]}]'
-    assert socket.delivered[0][1].text == expected
-    server.adapter.on_request(Broadcast(event("hi", float("nan")), EVERYONE, "1"), "other")
-    socket.answer("seen")
-    assert socket.delivered[1][1].text == b'20["hi",null]'
-    assert server.bus.responses[0] == ("other", ClientCount("1", 1))
-
-
-@pytest.mark.parametrize("request_id", [None, "1"])
-def test_what_no_client_can_be_told_is_malformed(server: Server, request_id: str | None) -> None:
-    socket = server.namespace.connect("a")
-    data = {b"key": 1}
-    with pytest.raises(ValueError, match="no packet to clients"):
-        server.adapter.on_request(Broadcast(event("hi", data), EVERYONE, request_id), "other")
-    assert socket.delivered == []
-
-
-def test_the_answers_of_clients_are_passed_on_until_the_deadline(server: Server) -> None:
-    socket, silent = server.namespace.connect("a"), server.namespace.connect("b")
-    target = Target(flags=Flags(timeout=0.05))
-    server.adapter.on_request(Broadcast(event("ready?"), target, "1"), "other")
-    socket.answer("yes", "ignored")
-    assert server.bus.responses == [
-        ("other", ClientCount("1", 2)), ("other", ClientAnswer("1", "yes"))
-    ]  # fmt: skip
-    wait_until(lambda: not silent.collectors, "the question forgotten")
-
-
-def test_who_asks_is_told_what_the_namespace_answers(server: Server) -> None:
-    server.adapter.on_request(ServerSideEmit(["hi", 1], "1"), "other")
-    assert server.bus.responses == []
-    server.namespace.answer = "yes"
-    server.adapter.on_request(ServerSideEmit(["hi", 2], "2"), "other")
-    server.adapter.on_request(ServerSideEmit(["hi", 3]), "other")
-    assert server.bus.responses == [("other", ServerAnswer("2", "yes"))]
-    assert server.namespace.server_side == [["hi", 1], ["hi", 2], ["hi", 3]]
-
-
-def test_older_servers_may_ask_for_ids_and_rooms(server: Server) -> None:
-    server.namespace.connect("b", "red")
-    server.namespace.connect("a", "red")
-    server.adapter.on_request(AllSockets(["red"], "1"), "other")
-    server.adapter.on_request(AllRooms("2"), "other")
-    (_, ids), (_, rooms) = server.bus.responses
-    assert ids == IdsFound("1", ["a", "b"])
-    assert isinstance(rooms, RoomsFound)
-    assert sorted(rooms.rooms) == ["a", "b", "red"]
-
-
-def test_an_answer_that_nobody_waits_for_is_ignored(server: Server) -> None:
-    for response in (SocketsFound("1", []), ClientCount("1", 1), ServerAnswer("1", 1)):
-        server.adapter.on_response(response, "other")
 
 
 # --- connection state recovery
@@ -336,7 +222,7 @@ class FakeRecovery:
         self.published: list[Broadcast] = []
         self.offset: str | None = "7-0"
         self.skipped: frozenset[str] = frozenset()
-        self.sessions: dict[str, SavedSession] = {}
+        self.saved: dict[str, SavedSocket] = {}
 
     @property
     def may_wait_here(self) -> bool:
@@ -347,19 +233,19 @@ class FakeRecovery:
         self.published.append(request)
         return self.offset
 
-    def applying(self, offset: str, packet: Packet, target: Target) -> Target:
+    def delivering(self, offset: str, packet: Packet, target: Target) -> Target:
         return target._replace(except_=target.except_ | self.skipped)
 
     def current_offset(self) -> str:
         return "6-0"
 
-    def persist(self, session: SavedSession) -> None:
-        self.sessions[session.pid] = session
+    def persist(self, saved: SavedSocket) -> None:
+        self.saved[saved.pid] = saved
 
-    def restore(self, pid: str, offset: str | None) -> SavedSession | None:
-        return self.sessions.pop(pid, None)
+    def restore(self, pid: str, offset: str | None) -> SavedSocket | None:
+        return self.saved.pop(pid, None)
 
-    def missed(self, session: SavedSession, encode: Any) -> list[Message] | None:
+    def missed(self, saved: SavedSocket, encode: Any) -> list[Message] | None:
         return [encode(event("missed"))]
 
 
@@ -367,7 +253,9 @@ class FakeRecovery:
 def keeping() -> tuple[Server, FakeRecovery]:
     server, recovery = Server(), FakeRecovery()
     server.bus.recovery = recovery
+    assert not server.receiver.keeps_offsets
     assert server.adapter.enable_recovery(RecoveryOptions(), monotonic)
+    assert server.receiver.keeps_offsets
     return server, recovery
 
 
@@ -410,31 +298,13 @@ def test_a_broadcast_from_a_callback_of_the_loop_does_not_block_it(
     assert socket.events == ["hi"]
 
 
-@pytest.mark.parametrize("volatile", [True, False])
-def test_the_offset_of_a_broadcast_from_elsewhere_goes_to_clients_when_it_is_kept(
-    keeping: tuple[Server, FakeRecovery], volatile: bool
-) -> None:
-    server, _ = keeping
-    socket = server.namespace.connect("a")
-    target = Target(flags=Flags(volatile=volatile))
-    server.adapter.on_request(Broadcast(event("hi"), target), "other", "8-0")
-    expected = b'2["hi"]' if volatile else b'2["hi","8-0"]'
-    assert [message.text for _, message, _ in socket.delivered] == [expected]
-
-
-def test_without_recovery_clients_get_no_offset(server: Server) -> None:
-    socket = server.namespace.connect("a")
-    server.adapter.on_request(Broadcast(event("hi"), EVERYONE), "other", "8-0")
-    assert [message.text for _, message, _ in socket.delivered] == [b'2["hi"]']
-
-
-def test_sessions_are_kept_by_the_bus(keeping: tuple[Server, FakeRecovery]) -> None:
+def test_sockets_are_kept_by_the_bus(keeping: tuple[Server, FakeRecovery]) -> None:
     server, recovery = keeping
-    session = SavedSession("pid", "a", frozenset({"a"}), {}, "5-0")
-    server.adapter.persist_session(session)
-    assert recovery.sessions == {"pid": session}
-    assert server.adapter.restore_session("pid", None) == session
-    missed = server.adapter.missed_packets(session)
+    saved = SavedSocket("pid", "a", frozenset({"a"}), {}, "5-0")
+    server.adapter.persist_session(saved)
+    assert recovery.saved == {"pid": saved}
+    assert server.adapter.restore_session("pid", None) == saved
+    missed = server.adapter.missed_packets(saved)
     assert missed is not None
     assert [message.text for message in missed] == [b'2["missed"]']
     assert server.adapter.current_offset() == "6-0"

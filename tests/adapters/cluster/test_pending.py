@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from flask_realtime.adapters.base import RemoteState
-from flask_realtime.adapters.cluster.pending import BroadcastRequest, Gathering, Peers, RequestTable
+from flask_realtime.adapters.cluster.pending import (
+    BroadcastRequest,
+    Peers,
+    PendingResponses,
+    RequestTable,
+)
+from flask_realtime.adapters.values import RemoteState
 from flask_realtime.adapters.wire.messages import (
     ClientAnswer,
     ClientCount,
@@ -41,7 +46,7 @@ def test_a_response_goes_to_its_request() -> None:
     assert (one.taken, two.taken) == ([], [(ServerAnswer(second, 1), "x")])
 
 
-def test_a_response_that_nobody_waits_for_is_ignored() -> None:
+def test_a_response_to_no_request_is_ignored() -> None:
     table, one = RequestTable(), Recording()
     request_id = table.add(one)
     assert len(table) == 1
@@ -60,67 +65,67 @@ def test_ids_cannot_be_guessed_and_are_as_long_as_nodes() -> None:
     assert {len(request_id) for request_id in ids} == {16}
 
 
-# --- gathering
+# --- pending responses
 
 
 def test_it_is_done_with_the_last_answer() -> None:
-    gathering = Gathering(2, Peers())
-    waiting = Later(gathering.wait, 60.0, ["own"])
-    gathering.take(SocketsFound("1", [A]), "x")
+    pending = PendingResponses(2, Peers())
+    waiting = Later(pending.wait, 60.0, ["own"])
+    pending.take(SocketsFound("1", [A]), "x")
     settle()
     assert not waiting.is_done
-    gathering.take(SocketsFound("1", [B]), "y")
+    pending.take(SocketsFound("1", [B]), "y")
     assert waiting.wait() == ["own", A, B]
 
 
-def test_answers_may_come_before_anybody_waits() -> None:
-    gathering = Gathering(1, Peers())
-    gathering.take(ServerAnswer("1", None), "x")
-    assert gathering.wait(0.01, []) == [None]
+def test_answers_may_come_before_the_caller_waits() -> None:
+    pending = PendingResponses(1, Peers())
+    pending.take(ServerAnswer("1", None), "x")
+    assert pending.wait(0.01, []) == [None]
 
 
 def test_a_second_answer_of_a_server_does_not_stand_for_another() -> None:
-    gathering = Gathering(2, Peers())
+    pending = PendingResponses(2, Peers())
     for _ in range(3):
-        gathering.take(ServerAnswer("1", "x"), "x")
+        pending.take(ServerAnswer("1", "x"), "x")
     with pytest.raises(ClusterTimeout) as caught:
-        gathering.wait(0.01, [])
+        pending.wait(0.01, [])
     assert (caught.value.responses, caught.value.missing) == (["x"], 1)
 
 
 def test_answers_of_servers_that_give_no_id_all_count() -> None:
-    gathering = Gathering(2, Peers())
+    pending = PendingResponses(2, Peers())
     for value in ("x", "y"):
-        gathering.take(ServerAnswer("1", value), "")
-    assert gathering.wait(0.01, []) == ["x", "y"]
+        pending.take(ServerAnswer("1", value), "")
+    assert pending.wait(0.01, []) == ["x", "y"]
 
 
 def test_more_answers_than_servers_do_no_harm() -> None:
     """A server may have come between the count and the question."""
-    gathering = Gathering(1, Peers())
+    pending = PendingResponses(1, Peers())
     for origin in ("x", "y"):
-        gathering.take(ServerAnswer("1", origin), origin)
-    assert gathering.wait(0.01, []) == ["x", "y"]
+        pending.take(ServerAnswer("1", origin), origin)
+    assert pending.wait(0.01, []) == ["x", "y"]
 
 
 @pytest.mark.parametrize(
     "response", [ClientCount("1", 1), ClientAnswer("1", 1), IdsFound("1", ["a"])]
 )
 def test_another_kind_of_answer_is_none(response: Response) -> None:
-    gathering = Gathering(1, Peers())
-    gathering.take(response, "x")
-    gathering.take(ServerAnswer("1", "x"), "x")
-    assert gathering.wait(0.01, []) == ["x"]
+    pending = PendingResponses(1, Peers())
+    pending.take(response, "x")
+    pending.take(ServerAnswer("1", "x"), "x")
+    assert pending.wait(0.01, []) == ["x"]
 
 
 def test_the_timeout_tells_what_there_is_and_who_is_missing() -> None:
     peers = Peers()
     for uid in ("z", "y", "x"):
         peers.heard(uid)
-    gathering = Gathering(3, peers)
-    gathering.take(SocketsFound("1", [A]), "y")
+    pending = PendingResponses(3, peers)
+    pending.take(SocketsFound("1", [A]), "y")
     with pytest.raises(ClusterTimeout, match=r"2 of 3 servers did not answer within 0\.01 s") as c:
-        gathering.wait(0.01, [B])
+        pending.wait(0.01, [B])
     assert c.value.responses == [B, A]
     assert (c.value.missing, c.value.servers) == (2, ["x", "z"])
 
@@ -147,18 +152,18 @@ def test_when_all_have_answered_the_others_are_gone() -> None:
     peers = Peers()
     for uid in ("here", "gone"):
         peers.heard(uid)
-    gathering = Gathering(1, peers)
-    gathering.take(ServerAnswer("1", 1), "here")
-    gathering.wait(0.01, [])
+    pending = PendingResponses(1, peers)
+    pending.take(ServerAnswer("1", 1), "here")
+    pending.wait(0.01, [])
     assert peers.silent((), 5) == ["here"]
 
 
 def test_answers_without_ids_say_nothing_about_who_is_gone() -> None:
     peers = Peers()
     peers.heard("here")
-    gathering = Gathering(1, peers)
-    gathering.take(ServerAnswer("1", 1), "")
-    gathering.wait(0.01, [])
+    pending = PendingResponses(1, peers)
+    pending.take(ServerAnswer("1", 1), "")
+    pending.wait(0.01, [])
     assert peers.silent((), 5) == ["here"]
 
 

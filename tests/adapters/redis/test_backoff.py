@@ -9,23 +9,23 @@ from flask_realtime.adapters.redis.backoff import Backoff
 
 def test_the_time_between_attempts_doubles_up_to_its_limit() -> None:
     backoff = Backoff(1, 10, chance=lambda: 1)
-    assert [backoff.wait() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
+    assert [backoff.next_delay() for _ in range(6)] == [1, 2, 4, 8, 10, 10]
 
 
 def test_what_has_worked_begins_anew() -> None:
     backoff = Backoff(1, 10, chance=lambda: 1)
-    backoff.wait()
-    backoff.wait()
+    backoff.next_delay()
+    backoff.next_delay()
     backoff.reset()
-    assert backoff.wait() == 1
+    assert backoff.next_delay() == 1
 
 
 @pytest.mark.parametrize(("chance", "expected"), [(0, 0.5), (0.5, 0.75), (1, 1)])
 def test_between_half_and_all_of_it_is_waited(chance: float, expected: float) -> None:
-    assert Backoff(1, chance=lambda: chance).wait() == expected
+    assert Backoff(1, chance=lambda: chance).next_delay() == expected
 
 
 def test_two_that_fail_together_try_again_apart() -> None:
-    waits = {Backoff(1).wait() for _ in range(20)}
-    assert len(waits) > 1
-    assert all(0.5 <= seconds <= 1 for seconds in waits)
+    delays = {Backoff(1).next_delay() for _ in range(20)}
+    assert len(delays) > 1
+    assert all(0.5 <= seconds <= 1 for seconds in delays)

@@ -1,4 +1,4 @@
-"""What a broken connection has sent is either done when somebody looks, or never."""
+"""What a broken connection has sent is either done when the caller looks, or never."""
 
 from __future__ import annotations
 

@@ -191,11 +191,10 @@ def test_keys_lie_on_the_nodes_of_a_cluster(redis_nodes: RedisCluster) -> None:
     with ClusterClient(host="127.0.0.1", port=redis_nodes.servers[0].port) as client:
         link = RedisLink(client)
         names = [f"key {number}" for number in range(30)]
-        found = link.nodes_of(names)
-        assert len(found) == 3
-        assert sorted(name for names in found.values() for name in names) == sorted(names)
+        found = [link.node_of(name) for name in names]
+        assert {*found} == {f"127.0.0.1:{node.port}" for node in redis_nodes.servers}
         link.refresh()
-        assert link.nodes_of(names) == found
+        assert [link.node_of(name) for name in names] == found
 
 
 def test_a_node_that_has_left_a_cluster_is_asked_no_more() -> None:
@@ -236,7 +235,7 @@ def is_answered(question: Callable[[], Any]) -> bool:
 
 
 def test_without_a_cluster_there_is_one_node() -> None:
-    assert RedisLink("redis://").nodes_of(["a", "b"]) == {None: ["a", "b"]}
+    assert RedisLink("redis://").node_of("a") is None
 
 
 @pytest.mark.parametrize("url", ["http://x", "redis", "", "redis://localhost:port"])
@@ -298,7 +297,7 @@ def test_questions_have_a_deadline(redis_server: RedisServer) -> None:
                 question()
     finally:
         redis_server.resume()
-    # The answers that came late are nobody's.
+    # The answers that came late answer no later question.
     redis_server.client.set("key", "value")
     assert link.ask("GET", "key") == b"value"
     assert link.count_subscribers("channel", False, 5) == 0
@@ -306,7 +305,7 @@ def test_questions_have_a_deadline(redis_server: RedisServer) -> None:
 
 
 @pytest.mark.parametrize("through_sentinel", [False, True])
-def test_an_answer_that_nobody_waited_for_answers_no_other_question(
+def test_an_answer_that_came_too_late_answers_no_other_question(
     redis_server: RedisServer, sentinel: Any, through_sentinel: bool
 ) -> None:
     link = RedisLink(sentinel.master_for("main") if through_sentinel else redis_server.url)

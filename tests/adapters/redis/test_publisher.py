@@ -16,7 +16,7 @@ from gevent.os import fork
 
 from flask_realtime.adapters.redis import publisher as redis_publisher
 from flask_realtime.adapters.redis.link import RedisLink
-from flask_realtime.adapters.redis.publisher import Command, Publisher
+from flask_realtime.adapters.redis.publisher import Command, Publisher, PublisherState
 from flask_realtime.adapters.redis.stream_history import StreamHistory
 from flask_realtime.adapters.wire.streams import entry_command
 from tests.adapters.redis_world import wait_for
@@ -389,6 +389,33 @@ def test_what_is_queued_at_a_fork_is_sent_by_the_parent_alone(
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert sorted(pushed(redis_server)) == [1, 2]
+
+
+def state_of(publisher: Publisher) -> PublisherState:
+    return publisher.state
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_its_state_says_whether_redis_takes_commands(
+    redis_server: RedisServer, make_publisher: MakePublisher, keeps: bool
+) -> None:
+    publisher = make_publisher(keeps)
+    assert state_of(publisher) is PublisherState.UP
+    publisher.send(Command(("LPUSH", "list", "1")))
+    publisher.send(Command(("INCR", "list")))
+    wait_for(lambda: publisher.state is PublisherState.REFUSING)
+    publisher.send(push(2))
+    wait_for(lambda: publisher.state is PublisherState.UP)
+    redis_server.stop()
+    publisher.send(push(3))
+    wait_for(lambda: publisher.state is PublisherState.DOWN)
+    redis_server.start()
+    wait_for(lambda: publisher.is_up)
+    publisher.send(push(4))
+    wait_for(lambda: publisher.state is PublisherState.UP)
+    publisher.close()
+    assert state_of(publisher) is PublisherState.CLOSED
+    assert not publisher.is_up
 
 
 # --- the end -----------------------------------------------------------------

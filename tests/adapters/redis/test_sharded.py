@@ -22,7 +22,7 @@ SID = "a-sid-of-20-letters!"
 
 
 def subscribed(server: RedisServer) -> list[str]:
-    """The rooms that have a channel somebody listens to."""
+    """The rooms whose channels have subscribers."""
     names = [name.decode() for name in server.client.execute_command("PUBSUB", "SHARDCHANNELS")]
     rooms = [name.removeprefix("socket.io#/#").removesuffix("#") for name in names]
     return sorted(room for room in rooms if room and len(room) != 16)

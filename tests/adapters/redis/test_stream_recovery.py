@@ -11,8 +11,8 @@ from typing import Any
 import gevent
 import pytest
 
-from flask_realtime.adapters.memory_log import SavedSession
 from flask_realtime.adapters.redis.streams import RedisStreamsAdapter
+from flask_realtime.adapters.values import SavedSocket
 from flask_realtime.adapters.wire.values import pack
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser
@@ -53,12 +53,12 @@ def make(redis_server: RedisServer) -> Iterator[Callable[..., list[Server]]]:
         cluster.close()
 
 
-def session(server: Server, pid: str = "pid", rooms: frozenset[str] = ROOMS) -> SavedSession:
+def session(server: Server, pid: str = "pid", rooms: frozenset[str] = ROOMS) -> SavedSocket:
     offset = server.adapter.current_offset()
-    return SavedSession(pid, "sid", rooms, {"name": "é", "bytes": b"\xff"}, offset)
+    return SavedSocket(pid, "sid", rooms, {"name": "é", "bytes": b"\xff"}, offset)
 
 
-def keep(server: Server, state: SavedSession, redis: RedisServer) -> None:
+def keep(server: Server, state: SavedSocket, redis: RedisServer) -> None:
     server.adapter.persist_session(state)
     wait_for(lambda: redis.client.exists(KEY + state.pid))
 
@@ -80,7 +80,7 @@ def decoded(message: Message) -> list[Any]:
     return data
 
 
-def back(server: Server, state: SavedSession, offset: str | None = None) -> list[Any] | None:
+def back(server: Server, state: SavedSocket, offset: str | None = None) -> list[Any] | None:
     """Restore a session as the server does, and return what was missed."""
     found = server.adapter.restore_session(state.pid, offset)
     if found is None:
@@ -212,7 +212,7 @@ def test_an_offset_whose_successors_are_gone_is_refused(
     assert back(one, state, first) == [6, 7, 8, 9]
 
 
-def test_a_stream_that_was_lost_recovers_nobody(
+def test_a_stream_that_was_lost_recovers_no_client(
     redis_server: RedisServer, make: Callable[..., list[Server]]
 ) -> None:
     (one,) = make(1)
@@ -223,7 +223,7 @@ def test_a_stream_that_was_lost_recovers_nobody(
     assert back(one, state) is None
 
 
-def test_whoever_joined_before_there_was_a_stream_is_recovered(
+def test_a_client_that_joined_before_there_was_a_stream_is_recovered(
     redis_server: RedisServer, make: Callable[..., list[Server]]
 ) -> None:
     (one,) = make(1)
@@ -264,7 +264,7 @@ def test_a_session_of_a_node_server_is_recovered_from_what_its_client_says(
     theirs = {"sid": "sid", "pid": "pid", "rooms": ["sid", "red"], "data": {"a": 1}}
     redis_server.client.set(KEY + "pid", base64.b64encode(pack(theirs)))
     found = one.adapter.restore_session("pid", offset)
-    assert found == SavedSession("pid", "sid", ROOMS, {"a": 1}, offset)
+    assert found == SavedSocket("pid", "sid", ROOMS, {"a": 1}, offset)
 
 
 def test_data_that_cannot_be_packed_raises(make: Callable[..., list[Server]]) -> None:
@@ -323,7 +323,7 @@ def test_nothing_is_lost_or_doubled_while_others_emit(
         """A client that is cut off again and again."""
         got: list[list[Any]] = []
         rooms, offset, visits = frozenset({name, "red"}), servers[0].adapter.current_offset(), 0
-        state = SavedSession(f"pid {name}", name, rooms, {}, offset)
+        state = SavedSocket(f"pid {name}", name, rooms, {}, offset)
         while True:
             server = servers[visits % 2]
             if visits:
@@ -378,7 +378,7 @@ def test_an_emit_waits_once_and_for_a_second_at_most_when_redis_is_silent(
     assert decoded(here.delivered[-1][1])[-1] == one.adapter.current_offset()
 
 
-def test_without_redis_emits_go_on_and_nobody_is_recovered(
+def test_without_redis_emits_go_on_and_no_client_is_recovered(
     redis_server: RedisServer, make: Callable[..., list[Server]]
 ) -> None:
     one, two = make(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,7 @@ import gevent
 import pytest
 
 from flask_realtime.adapters.redis.link import RedisLink
-from flask_realtime.adapters.redis.subscriber import Subscriber
+from flask_realtime.adapters.redis.subscriber import Subscriber, SubscriberState
 from tests.adapters.redis_world import descriptors, greenlets, wait_for
 from tests.redis_server import RedisServer
 
@@ -95,7 +96,7 @@ def test_what_is_wanted_changes_while_it_listens(
     subscriber.subscribe("SUBSCRIBE", "c")
     assert subscriber.ready.wait(5)
     wait_for(lambda: channels(redis_server) == ["b", "c"])
-    # Gone and wanted again before anybody was told.
+    # Gone and wanted again before Redis was told.
     subscriber.unsubscribe("SUBSCRIBE", "b")
     subscriber.subscribe("SUBSCRIBE", "b")
     assert subscriber.ready.wait(5)
@@ -152,7 +153,7 @@ def test_everything_is_subscribed_again_after_a_loss(
         redis_server.stop()
         wait_for(lambda: not subscriber.ready.is_set())
         gevent.sleep(0.3)  # some attempts
-        assert subscriber.is_lost
+        assert subscriber.state is SubscriberState.LOST
         subscriber.subscribe("SUBSCRIBE", "new")
         subscriber.unsubscribe("SUBSCRIBE", "gone")
         assert not subscriber.ready.is_set()
@@ -166,10 +167,38 @@ def test_everything_is_subscribed_again_after_a_loss(
     assert client.publish("gone", b"5") == (how == "killed")
     wait_for(lambda: len(received) == 4)
     assert subscriber.reconnects == 1
-    assert not subscriber.is_lost
+    assert subscriber.state is SubscriberState.READY
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2
     assert lines[1] == "= Redis is back"
+
+
+def state_of(subscriber: Subscriber) -> SubscriberState:
+    return subscriber.state
+
+
+def test_its_state_says_what_the_connection_is_worth(
+    redis_server: RedisServer, make_subscriber: Callable[..., Subscriber]
+) -> None:
+    subscriber = make_subscriber()
+    assert state_of(subscriber) is SubscriberState.CONNECTING
+    assert not subscriber.ready.is_set()
+    subscriber.subscribe("SUBSCRIBE", "a")
+    assert subscriber.wait_ready(5)
+    assert state_of(subscriber) is SubscriberState.READY
+    subscriber.subscribe("SUBSCRIBE", "a room", awaited=False)
+    assert state_of(subscriber) is SubscriberState.READY
+    subscriber.subscribe("SUBSCRIBE", "b")
+    assert state_of(subscriber) is SubscriberState.SUBSCRIBING
+    assert not subscriber.ready.is_set()
+    assert subscriber.wait_ready(5)
+    redis_server.stop()
+    wait_for(lambda: subscriber.state is SubscriberState.LOST)
+    began = time.monotonic()
+    assert not subscriber.wait_ready(5), "a failure is known as well"
+    assert time.monotonic() - began < 1
+    redis_server.start()
+    wait_for(lambda: subscriber.state is SubscriberState.READY)
 
 
 def test_redis_may_come_later(redis_server: RedisServer, received: Received) -> None:
@@ -179,7 +208,7 @@ def test_redis_may_come_later(redis_server: RedisServer, received: Received) -> 
     )
     subscriber.subscribe("SUBSCRIBE", "a")
     subscriber.start()
-    wait_for(lambda: subscriber.is_lost)
+    wait_for(lambda: subscriber.state is SubscriberState.LOST)
     redis_server.start()
     assert subscriber.ready.wait(5)
     redis_server.client.publish("a", b"1")
@@ -218,13 +247,13 @@ def test_a_server_that_is_silent_for_long_is_given_up(
     subscriber.subscribe("SUBSCRIBE", "a")
     assert subscriber.ready.wait(5)
     redis_server.pause()
-    wait_for(lambda: subscriber.is_lost)
+    wait_for(lambda: subscriber.state is SubscriberState.LOST)
     redis_server.resume()
     assert subscriber.ready.wait(5)
     wait_for(lambda: redis_server.client.publish("a", b"1") == 1)
 
 
-def test_nobody_waits_for_redis_to_subscribe(
+def test_subscribing_never_waits_for_redis(
     redis_server: RedisServer, subscriber: Subscriber
 ) -> None:
     """Far more than a socket takes: who joins rooms while Redis is paused goes on."""

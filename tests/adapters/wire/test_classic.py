@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_realtime.adapters.base import Flags, RemoteState, Target
+from flask_realtime.adapters.values import Flags, RemoteState, Target
 from flask_realtime.adapters.wire.classic import (
     Channels,
     decode_broadcast,
@@ -207,13 +207,13 @@ def test_a_request_may_be_messagepack() -> None:
 
 
 @pytest.mark.parametrize("uid", [None, 5, ["x"]])
-def test_a_sender_without_an_id_is_nobody(uid: Any) -> None:
+def test_a_sender_without_an_id_is_unknown(uid: Any) -> None:
     assert decode_request(dump_json({"uid": uid, "type": 6, "data": ["a"]}), "/")[0] == ""
     found = decode_broadcast(pack([uid, {"type": 2, "data": ["a"], "nsp": "/"}, {}]), "/")
     assert found == ("", Broadcast(event("a"), Target()))
 
 
-def test_what_nobody_answers_may_go_without_a_sender() -> None:
+def test_what_is_not_answered_may_go_without_a_sender() -> None:
     request = DisconnectSockets(Target(), False)
     assert (
         encode_request("", request) == b'{"type":4,"opts":{"rooms":[],"except":[]},"close":false}'
@@ -236,7 +236,7 @@ def test_a_broadcast_without_a_namespace_is_for_the_main_one() -> None:
 
 
 @pytest.mark.parametrize("options", [0, False, "", [], "red", {"rooms": "red"}])
-def test_options_that_are_none_do_not_mean_everybody(options: Any) -> None:
+def test_malformed_options_do_not_mean_every_socket(options: Any) -> None:
     with pytest.raises(ValueError, match="must be"):
         decode_broadcast(pack(["x", {"type": 2, "data": ["a"], "nsp": "/"}, options]), "/")
 

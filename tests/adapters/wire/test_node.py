@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_realtime.adapters.base import Flags, RemoteState, Target
+from flask_realtime.adapters.values import Flags, RemoteState, Target
 from flask_realtime.adapters.wire.messages import (
     AllRooms,
     AllSockets,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_realtime.adapters.base import Target
+from flask_realtime.adapters.values import Target
 from flask_realtime.adapters.wire.messages import Broadcast, FetchSockets, JoinRooms, ServerSideEmit
 from flask_realtime.adapters.wire.sharded import channel_of
 from flask_realtime.testing.pytest.adapter_contract import event, to

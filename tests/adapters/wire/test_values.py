@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_realtime.adapters.base import Flags, RemoteState, Target
+from flask_realtime.adapters.values import Flags, RemoteState, Target
 from flask_realtime.adapters.wire.values import (
     count_from,
     dump_json,
@@ -368,7 +368,7 @@ def test_flags_are_read_and_unknown_ones_passed_over(flags: Any, expected: Flags
 
 
 @pytest.mark.parametrize("options", [{}, {"rooms": None, "except": None}, {"rooms": ()}])
-def test_what_is_left_out_of_a_target_means_everybody(options: Any) -> None:
+def test_what_is_left_out_of_a_target_means_every_socket(options: Any) -> None:
     assert target_from(options) == Target()
 
 
