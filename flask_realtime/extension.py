@@ -10,6 +10,7 @@ from flask import Flask
 from .context import APP_KEY, FlaskContext
 from .hints import unknown_option
 from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
+from .loop.scheduler import Scheduler
 from .options import Options
 from .serving import Server
 from .wsgi import Middleware
@@ -29,12 +30,15 @@ class Realtime(Server):
 
     Args:
         app: The application; left out, :meth:`init_app` follows.
+        scheduler: Runs the deadlines; tests bring one with their own clock.
         options: See :class:`~flask_realtime.Server`. Config keys ``REALTIME_<OPTION>`` of the
             application are used for what is not given here.
     """
 
-    def __init__(self, app: Flask | None = None, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(
+        self, app: Flask | None = None, *, scheduler: Scheduler | None = None, **options: Any
+    ) -> None:
+        super().__init__(scheduler=scheduler, **options)
         self._context = FlaskContext()
         self.runner.context = self._context
         self._given = options
@@ -64,6 +68,16 @@ class Realtime(Server):
         app.extensions["realtime"] = self
         self._app = self._context.app = app
         app.wsgi_app = _FlaskMiddleware(self, app)  # type: ignore[method-assign]
+
+    def application(self) -> Flask:
+        """Return the Flask application.
+
+        Raises:
+            RuntimeError: There is none yet.
+        """
+        if self._app is None:
+            raise RuntimeError("this Realtime has no Flask application yet: call init_app() first")
+        return self._app
 
     def run(  # type: ignore[override]
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from gevent import get_hub
@@ -22,6 +22,9 @@ from .loop.patching import warn_if_unpatched
 from .loop.scheduler import Scheduler
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
+
+if TYPE_CHECKING:
+    from .testing import TestClient
 
 __all__ = ["Server"]
 
@@ -96,6 +99,21 @@ class Server(BaseServer):
         """
         for stop in list(self._stops):
             stop()
+
+    def application(self) -> WSGIApp:
+        """Return a WSGI application that contains this server."""
+        return Middleware(self)
+
+    def test_client(self, namespace: str = "/", **options: Any) -> TestClient:
+        """Return a client inside this process, for tests: see ``flask_realtime.testing``.
+
+        Args:
+            namespace: The namespace that it joins.
+            options: The keywords of :class:`~flask_realtime.testing.TestClient`.
+        """
+        from .testing import TestClient
+
+        return TestClient(self, namespace, **options)
 
     def serve(self, application: Any, options: RunOptions) -> None:
         """Serve an application that contains this server; what :meth:`run` does."""

@@ -15,8 +15,8 @@ import gevent
 from gevent import socket
 from gevent.event import AsyncResult
 
+from flask_realtime.testing.frames import BINARY, CLOSE, TEXT, FrameReader, frame, text_frame
 from tests.fakes import DEADLINE, UPGRADE_HEADERS, Answer, deadline, request, reset, tcp_pair
-from tests.frames import BINARY, CLOSE, TEXT, FrameReader, frame, text_frame
 
 Packet = str | bytes
 

@@ -1,18 +1,16 @@
-"""What stands in for the world in the tests: time, the WSGI server, the layer above.
+"""What stands in for the world in the tests: the WSGI server, the layer above.
 
 Nothing here is a mock: sockets are real ones, connected to each other inside this process.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
-import gevent
 from gevent import socket
 from werkzeug.datastructures import Headers
 
@@ -23,77 +21,30 @@ from flask_realtime.errors import WriteKept
 from flask_realtime.loop.hub import HubThread
 from flask_realtime.loop.scheduler import Scheduler
 from flask_realtime.options import Options
+from flask_realtime.testing import Late, ManualTime, deadline, settle, wait_until
+from flask_realtime.testing.waiting import DEADLINE
 
-#: Seconds after which something that was waited for counts as missing.
-DEADLINE = 5.0
+__all__ = [
+    "CONNECTION",
+    "DEADLINE",
+    "UPGRADE_HEADERS",
+    "Answer",
+    "EngineUnderTest",
+    "FakeHost",
+    "FakeHostSocket",
+    "Late",
+    "RecordingHandler",
+    "RecordingReceiver",
+    "deadline",
+    "request",
+    "reset",
+    "settle",
+    "tcp_pair",
+    "wait_until",
+]
+
 #: Where the environ of a request holds the server's end of its connection.
 CONNECTION = "tests.connection"
-
-T = TypeVar("T")
-
-
-class Late(AssertionError):
-    """Something that was waited for did not happen in time."""
-
-
-@contextlib.contextmanager
-def deadline(what: str = "this step", seconds: float = DEADLINE) -> Iterator[None]:
-    """Fail when the block does not end in time."""
-    with gevent.Timeout(seconds, Late(f"{what} took longer than {seconds:g} s")):
-        yield
-
-
-def wait_until(probe: Callable[[], T], what: str = "the expected state") -> T:
-    """Let the hub run until ``probe`` returns something true, and return that."""
-    with deadline(what):
-        while not (found := probe()):
-            gevent.sleep(0.0005)
-        return found
-
-
-def settle() -> None:
-    """Let everything that is under way inside this process come to rest."""
-    for _ in range(4):
-        # A round of the loop; `sleep(0)` would run callbacks only and look at no socket.
-        gevent.idle()
-
-
-class FakeTime:
-    """A clock that stands still until it is advanced, and the timer that goes with it."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self._due: float | None = None
-        self._callback: Callable[[], None] | None = None
-
-    def __call__(self) -> float:
-        return self.now
-
-    def start(self, seconds: float, callback: Callable[[], None]) -> None:
-        self._due, self._callback = self.now + seconds, callback
-
-    def forget(self) -> None:
-        self._due = self._callback = None
-
-    def advance(self, seconds: float) -> None:
-        """Go on, and fire the timer each time it is due on the way."""
-        end = self.now + seconds
-        while self._due is not None and self._callback is not None and self._due <= end + 1e-9:
-            self.now, callback = max(self.now, self._due), self._callback
-            self._due = self._callback = None
-            callback()
-            settle()
-        self.now = end
-        settle()
-
-    def stall(self, seconds: float) -> None:
-        """Go on while the hub stands still: the timer fires once, late."""
-        self.now += seconds
-        callback, self._due, self._callback = self._callback, None, None
-        if callback is not None:
-            callback()
-        settle()
-
 
 # --- sockets -----------------------------------------------------------------
 
@@ -336,7 +287,7 @@ class EngineUnderTest:
     """An engine with a fake host, a clock that stands still and a recording layer above."""
 
     def __init__(self, **options: Any) -> None:
-        self.time = FakeTime()
+        self.time = ManualTime()
         self.host = FakeHost()
         self.handler = RecordingHandler()
         self.scheduler = Scheduler(self.time, self.time)

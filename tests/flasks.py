@@ -11,8 +11,8 @@ from flask import Flask
 
 from flask_realtime import Realtime
 from flask_realtime.loop.scheduler import Scheduler
+from flask_realtime.testing import ManualTime
 from tests.clients import Network
-from tests.fakes import FakeTime
 
 __all__ = ["FlaskWorld", "MakeFlask", "flask_world", "make_flask"]
 
@@ -23,7 +23,7 @@ class FlaskWorld:
     def __init__(self, **options: Any) -> None:
         self.app = Flask(__name__)
         self.app.secret_key = "a secret of the tests"
-        self.time = FakeTime()
+        self.time = ManualTime()
         self.io = Realtime(scheduler=Scheduler(self.time, self.time), **options)
         self.io.init_app(self.app)
         self.network = Network(self.app)

@@ -1,33 +1,12 @@
-"""WebSocket frames as a client sends and reads them."""
+"""permessage-deflate as a client does it."""
 
 from __future__ import annotations
 
-import itertools
 import zlib
-from collections.abc import Callable
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-RSV1 = 0x40
+from flask_realtime.testing.frames import RSV1, frame
+
 TRAILER = b"\x00\x00\xff\xff"
-
-
-def frame(
-    opcode: int, payload: bytes, *, final: bool = True, mask: bytes = b"\x01\x02\x03\x04"
-) -> bytes:
-    """A masked frame, as clients send it."""
-    size = len(payload)
-    if size < 126:
-        length = bytes((0x80 | size,))
-    elif size < 65536:
-        length = b"\xfe" + size.to_bytes(2, "big")
-    else:
-        length = b"\xff" + size.to_bytes(8, "big")
-    masked = bytes(byte ^ key for byte, key in zip(payload, itertools.cycle(mask)))
-    return bytes(((0x80 if final else 0) | opcode,)) + length + mask + masked
-
-
-def text_frame(text: str) -> bytes:
-    return frame(TEXT, text.encode())
 
 
 class Compressor:
@@ -74,45 +53,3 @@ class Compressor:
         while last := self._inflate.decompress(b"", 1):
             found.append(last)
         return b"".join(found)
-
-
-class FrameReader:
-    """Server frames out of a stream of bytes.
-
-    Attributes:
-        inflate: Reads compressed frames, when the extension has been agreed on.
-        compressed: The payloads of the compressed frames, as they came.
-    """
-
-    def __init__(self, inflate: Callable[[bytes], bytes] | None = None) -> None:
-        self._buffer = b""
-        self.inflate = inflate
-        self.compressed: list[bytes] = []
-
-    def feed(self, data: bytes) -> None:
-        self._buffer += data
-
-    def next(self) -> tuple[int, bytes] | None:
-        """The next frame, as opcode and payload, once it is complete."""
-        data = self._buffer
-        if len(data) < 2:
-            return None
-        plain = 0x80 if self.inflate is None else data[0] & RSV1 | 0x80
-        assert data[0] & 0xF0 == plain, f"not a whole, plain frame: {data[:20]!r}"
-        assert not data[1] & 0x80, "a server frame must not be masked"
-        size, start = data[1], 2
-        if size >= 126:
-            start = 4 if size == 126 else 10
-            size = int.from_bytes(data[2:start], "big")
-        if len(data) < max(start + size, start):
-            return None
-        self._buffer = data[start + size :]
-        payload = data[start : start + size]
-        if self.inflate is not None and data[0] & RSV1:
-            self.compressed.append(payload)
-            payload = self.inflate(payload)
-        return data[0] & 0x0F, payload
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._buffer

@@ -28,7 +28,7 @@ from flask_realtime.adapters.wire.messages import (
 from flask_realtime.adapters.wire.node import decode
 from flask_realtime.adapters.wire.streams import decode_entry
 from flask_realtime.adapters.wire.values import load, unpack
-from tests.adapters.contract import event, to
+from flask_realtime.testing.pytest.adapter_contract import event, to
 from tests.processes import free_port
 from tests.server.test_words import refused
 

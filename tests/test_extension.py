@@ -13,6 +13,7 @@ from flask import Flask, current_app, request
 
 import flask_realtime
 from flask_realtime import Namespace, Realtime, Server, Socket
+from flask_realtime.testing import ManualTime
 from tests.clients import Network, network_of
 from tests.fakes import settle
 from tests.flasks import FlaskWorld
@@ -228,3 +229,15 @@ def test_importing_it_sets_up_no_logging() -> None:
 def test_it_is_for_flask_applications(app: Any) -> None:
     with pytest.raises(TypeError, match="Realtime is for a Flask application, not"):
         Realtime(app)
+
+
+def test_a_scheduler_of_a_test_goes_with_options_of_the_config() -> None:
+    time = ManualTime()
+    app = Flask("app")
+    app.config["REALTIME_PING_INTERVAL"] = 60
+    io = Realtime(app, scheduler=time.scheduler())
+    with io.test_client() as client:
+        time.advance(50)
+        assert client.connected
+        assert io.engine.stats()["messages_out"] == 1
+    assert io.options.ping_interval == 60

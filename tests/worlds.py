@@ -12,8 +12,9 @@ import pytest
 from flask_realtime.loop.no_switch import enforce_no_switch
 from flask_realtime.loop.scheduler import Scheduler
 from flask_realtime.server.server import BaseServer
+from flask_realtime.testing import Late, ManualTime
 from tests.clients import Network
-from tests.fakes import EngineUnderTest, FakeHost, FakeTime, Late
+from tests.fakes import EngineUnderTest, FakeHost
 
 __all__ = [
     "EngineWorld",
@@ -64,7 +65,7 @@ class ServerWorld:
     """A server with its clients and a clock that stands still."""
 
     def __init__(self, **options: Any) -> None:
-        self.time = FakeTime()
+        self.time = ManualTime()
         self.host = FakeHost()
         self.scheduler = Scheduler(self.time, self.time)
         self.io = BaseServer(host=self.host, scheduler=self.scheduler, **options)

@@ -154,6 +154,12 @@ class Engine(EventEmitter):
         """The sessions by id."""
         return self._sessions
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no handler of an open session runs or waits for its turn; for tests."""
+        inboxes = [session.inbox for session in self._sessions.values()]
+        return not len(self._greenlets) and all(inbox.is_idle for inbox in inboxes)
+
     def stats(self) -> dict[str, float]:
         """Return what a metrics exporter wants to know; sums count from the start.
 

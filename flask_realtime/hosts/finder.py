@@ -4,7 +4,9 @@
   ``start_response``, also where a middleware has wrapped that; ours is in the environ as well;
 - gunicorn's gevent worker: ``gunicorn.socket`` in the environ;
 - gevent-websocket, its handler and its gunicorn worker: the 101 has been sent before the
-  application is called, and its WebSocket object knows the handler.
+  application is called, and its WebSocket object knows the handler;
+- a caller that knows this package, such as its test client, gives ``fn(start_response)`` in
+  the environ, which returns a ``HostSocket``.
 
 A WebSocket begins with a ``write`` of the host (PEP 3333). A middleware that wraps
 ``start_response`` hands it on, or wraps it, or keeps what is written in a list until the
@@ -30,12 +32,14 @@ from gevent.pywsgi import Input, WSGIHandler
 from ..engine.requests.host import StartResponse
 from ..errors import WriteKept
 
-__all__ = ["HANDLER_KEY", "SocketFinder", "read_no_more", "set_nodelay"]
+__all__ = ["HANDLER_KEY", "HOST_SOCKET_KEY", "SocketFinder", "read_no_more", "set_nodelay"]
 
 logger = logging.getLogger(__name__)
 
 #: Where the embedded server's handler puts itself.
 HANDLER_KEY = "flask_realtime.handler"
+#: Where a caller puts ``fn(start_response)``, which returns its socket.
+HOST_SOCKET_KEY = "flask_realtime.host_socket"
 
 _Socket = get_original("socket", "socket")
 #: How many things around a function are looked into for the host's.
@@ -51,6 +55,9 @@ class SocketFinder:
         websocket = environ.get("wsgi.websocket")
         if websocket is not None:
             return _PywsgiSocket(websocket.handler, None)
+        given = environ.get(HOST_SOCKET_KEY)
+        if given is not None:
+            return given(start_response)
         handler = environ.get(HANDLER_KEY) or getattr(start_response, "__self__", None)
         if isinstance(handler, WSGIHandler):
             return _PywsgiSocket(handler, start_response)

@@ -197,12 +197,14 @@ class Runner:
     Attributes:
         context: What functions are called in; ``None`` when there is nothing to pay for.
         on_error: ``fn(exception, socket, event)`` is told what handlers raise.
+        observers: Called like ``on_error``, before it; they must not raise.
         errors: How many exceptions handlers have raised.
     """
 
     def __init__(self) -> None:
         self.context: Context | None = None
         self.on_error: Callable[[Any, Any, str], Any] | None = None
+        self.observers: list[Callable[[BaseException, Any, str], object]] = []
         self.errors = 0
 
     def within(self, socket: Any, event: str, function: Function, *args: Any) -> Any:
@@ -261,6 +263,8 @@ class Runner:
         self.fail(error)
         sid = "none" if socket is None else named(socket.id)
         logger.error(text, quoted(event), sid, exc_info=error)
+        for observe in self.observers:
+            observe(error, socket, event)
         if self.on_error is not None:
             try:
                 self.on_error(error, socket, event)

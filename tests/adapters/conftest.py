@@ -10,8 +10,7 @@ from gevent import monkey
 from tests.redis_server import RedisCluster, RedisServer
 
 # The suites that adapters share have their assertions outside of test files.
-for name in ("contract", "bus_contract", "redis_contract", "together"):
-    pytest.register_assert_rewrite(f"tests.adapters.{name}")
+pytest.register_assert_rewrite("flask_realtime.testing.pytest", "tests.adapters.redis_contract")
 
 
 PATCHED: dict[str, Any] = {"socket": monkey.patch_socket, "select": monkey.patch_select}

@@ -20,7 +20,8 @@ from gevent.os import fork
 
 from flask_realtime.adapters.values import Target
 from flask_realtime.errors import ClusterTimeout
-from tests.adapters.fakes import FakeNamespace, FakeSocket
+from flask_realtime.testing.fakes import FakeNamespace, FakeSocket
+from flask_realtime.testing.pytest.crowd import A, B, C, Crowd, D, MakeCluster, Question, ask, asked
 from tests.adapters.redis_world import (
     Cluster,
     Factory,
@@ -32,7 +33,6 @@ from tests.adapters.redis_world import (
     to,
     wait_for,
 )
-from tests.adapters.together import A, B, C, Crowd, D, MakeCluster, Question, ask, asked
 from tests.redis_server import RedisServer
 
 EVERYONE = Target()

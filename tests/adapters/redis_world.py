@@ -13,7 +13,7 @@ import gevent
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
 from flask_realtime.adapters.values import Flags, Target
 from flask_realtime.codec.socket_packet import Packet, PacketType
-from tests.adapters.fakes import FakeNamespace, FakeSocket
+from flask_realtime.testing.fakes import FakeNamespace, FakeSocket
 from tests.processes import Late
 
 DEADLINE = 10.0

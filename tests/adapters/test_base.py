@@ -10,7 +10,7 @@ import pytest
 from flask_realtime.adapters.base import Adapter
 from flask_realtime.adapters.memory import MemoryAdapter
 from flask_realtime.options import RecoveryOptions
-from tests.adapters.fakes import FakeNamespace
+from flask_realtime.testing.fakes import FakeNamespace
 
 METHODS = [
     name

@@ -11,9 +11,9 @@ from flask_realtime.adapters.memory import MemoryAdapter
 from flask_realtime.adapters.values import Flags, SavedSocket, Target
 from flask_realtime.codec.message import Message
 from flask_realtime.options import RecoveryOptions
-from tests.adapters.contract import EVERYONE, AdapterContract, event, to
-from tests.adapters.fakes import FakeCollector, FakeNamespace, FakeSocket
-from tests.fakes import FakeTime
+from flask_realtime.testing import ManualTime
+from flask_realtime.testing.fakes import FakeCollector, FakeNamespace, FakeSocket
+from flask_realtime.testing.pytest.adapter_contract import EVERYONE, AdapterContract, event, to
 
 
 class TestMemoryAdapter(AdapterContract):
@@ -37,7 +37,7 @@ class World:
     """A namespace whose adapter remembers."""
 
     def __init__(self, **options: Any) -> None:
-        self.time = FakeTime()
+        self.time = ManualTime()
         self.namespace = FakeNamespace()
         self.adapter = self.namespace.adapter = MemoryAdapter(self.namespace)
         assert self.adapter.enable_recovery(RecoveryOptions(**options), self.time)

@@ -16,7 +16,7 @@ from flask_realtime.adapters.redis.classic import RedisAdapter
 from flask_realtime.adapters.redis.sharded import ShardedRedisAdapter
 from flask_realtime.adapters.redis.streams import RedisStreamsAdapter
 from flask_realtime.adapters.urls import adapter_factory
-from tests.adapters.fakes import FakeNamespace
+from flask_realtime.testing.fakes import FakeNamespace
 
 
 def test_nothing_means_memory() -> None:

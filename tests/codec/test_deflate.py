@@ -19,7 +19,8 @@ from flask_realtime.codec.message import Message
 from flask_realtime.codec.websocket import Control, FrameDecoder, Incoming
 from flask_realtime.errors import FrameError
 from flask_realtime.options import DeflateSettings
-from tests.frames import BINARY, PING, RSV1, TEXT, TRAILER, Compressor, FrameReader, frame
+from flask_realtime.testing.frames import BINARY, PING, RSV1, TEXT, FrameReader, frame
+from tests.frames import TRAILER, Compressor
 
 LIMIT = 100_000
 CONTINUATION = 0

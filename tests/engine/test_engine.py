@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from gevent.event import Event
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
@@ -314,3 +315,20 @@ def test_the_application_hears_of_each_new_session(engine: EngineWorld, transpor
     settle()
     assert opened == [engine.handler.last[0]]
     assert opened[0].transport.name == transport
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_it_is_idle_while_no_handler_runs(engine: EngineWorld, transport: str) -> None:
+    assert engine.engine.is_idle
+    engine.network.line(transport)
+    settle()
+    assert engine.engine.is_idle
+    gate, (session, _) = Event(), engine.handler.last
+    for put in (session.inbox.put, session.inbox.spawn):
+        put(gate.wait, ())
+        settle()
+        assert not engine.engine.is_idle
+        gate.set()
+        settle()
+        assert engine.engine.is_idle
+        gate.clear()

@@ -293,7 +293,7 @@ def test_packets_in_one_segment_with_the_upgrade_are_kept(engine: EngineWorld) -
 
 
 def test_what_the_host_had_read_belongs_to_the_probe(engine: EngineWorld) -> None:
-    from tests.frames import text_frame
+    from flask_realtime.testing.frames import text_frame
 
     line = engine.network.polling()
     engine.host.leftover = text_frame("2probe") + text_frame("5") + text_frame("4a")

@@ -16,9 +16,10 @@ from flask_realtime.engine.traffic import Traffic
 from flask_realtime.engine.transports.backlog import HARD, STALL
 from flask_realtime.engine.transports.websocket import WebSocketTransport
 from flask_realtime.errors import SlowClient
+from flask_realtime.testing import ManualTime
+from flask_realtime.testing.frames import FrameReader
 from tests.engine.transports.test_websocket import RecordingOwner
-from tests.fakes import FakeTime, settle, wait_until
-from tests.frames import FrameReader
+from tests.fakes import settle, wait_until
 
 BOUND = 1_000_000
 MESSAGE = Message(b"x" * 50_000)
@@ -30,7 +31,7 @@ class World:
     def __init__(self) -> None:
         self.server, self.client = socket.socketpair()
         self.owner = RecordingOwner()
-        self.time = FakeTime()
+        self.time = ManualTime()
         self.transport = WebSocketTransport(self.server, 1000, BOUND, Traffic(), clock=self.time)
         self.transport.start(self.owner)
         self.frames = FrameReader()

@@ -12,9 +12,9 @@ from gevent import get_hub, socket
 from flask_realtime import Middleware, Server
 from flask_realtime.engine.traffic import Traffic
 from flask_realtime.engine.transports.websocket import WebSocketTransport
+from flask_realtime.testing.frames import text_frame
 from tests.engine.transports.test_websocket import RecordingOwner
 from tests.fakes import settle
-from tests.frames import text_frame
 from tests.hosts.test_embedded import HELLO, Connection, Serve, serve  # noqa: F401 - a fixture
 
 

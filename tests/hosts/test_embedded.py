@@ -13,8 +13,8 @@ from gevent.pywsgi import WSGIServer
 from flask_realtime import Middleware, Server
 from flask_realtime.hosts.embedded import EmbeddedServer, RealtimeHandler
 from flask_realtime.hosts.finder import HANDLER_KEY, SocketFinder
+from flask_realtime.testing.frames import FrameReader, text_frame
 from tests.fakes import deadline, wait_until
-from tests.frames import FrameReader, text_frame
 
 HELLO = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n"

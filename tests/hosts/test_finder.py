@@ -17,9 +17,9 @@ from geventwebsocket.handler import WebSocketHandler
 from flask_realtime import Middleware, Server
 from flask_realtime.errors import WriteKept
 from flask_realtime.hosts.embedded import RealtimeHandler
-from flask_realtime.hosts.finder import SocketFinder, read_no_more
+from flask_realtime.hosts.finder import HOST_SOCKET_KEY, SocketFinder, read_no_more
+from flask_realtime.testing.frames import text_frame
 from tests.fakes import Answer, request, wait_until
-from tests.frames import text_frame
 from tests.hosts.test_embedded import HELLO, Connection, Serve, serve
 
 __all__ = ["serve"]
@@ -84,6 +84,12 @@ def test_polling_works_on_the_handler_of_gevent_websocket(serve: Serve) -> None:
         connection.send(b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n")
         connection.until(b"\r\n\r\n")
         assert b'"upgrades":["websocket"]' in connection.until(b"}")
+
+
+def test_a_caller_may_give_its_socket_itself() -> None:
+    answer = Answer()
+    environ = request(wsgi={HOST_SOCKET_KEY: lambda start_response: [start_response]})
+    assert SocketFinder().find(environ, answer.start_response) == [answer.start_response]
 
 
 def test_a_host_that_gives_nothing_is_no_host() -> None:

@@ -20,8 +20,9 @@ import websocket
 
 import flask_realtime
 from flask_realtime.adapters.wire.classic import decode_broadcast, decode_request
+from flask_realtime.testing.frames import BINARY, PING, PONG, TEXT, frame
 from tests.fakes import reset
-from tests.frames import BINARY, PING, PONG, TEXT, Compressor, frame
+from tests.frames import Compressor
 from tests.interop.running import Servers
 from tests.interop.test_websocket import answer_head, handshake_lines, send_raw
 from tests.interop.wire import PATH, Wire, receive, wait_closed

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.frames import TEXT, Compressor, FrameReader
+from flask_realtime.testing.frames import TEXT, FrameReader
+from tests.frames import Compressor
 from tests.interop.running import Runner, Servers, scenarios, sentence
 from tests.interop.wire import PATH
 from tests.processes import ServerProcess

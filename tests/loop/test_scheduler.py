@@ -11,11 +11,11 @@ from gevent.event import Event
 
 from flask_realtime.loop.deadlines import DelayQueue
 from flask_realtime.loop.scheduler import STALL, ManualTimer, Scheduler
-from tests.fakes import FakeTime, deadline
+from flask_realtime.testing import ManualTime, deadline
 
 
 def test_what_is_due_runs_and_the_rest_waits() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, now)
     due: list[str] = []
     short, long = scheduler.queue(1, due.append), scheduler.queue(2, due.append)
@@ -30,7 +30,7 @@ def test_what_is_due_runs_and_the_rest_waits() -> None:
 
 
 def test_a_nearer_deadline_is_not_missed_behind_a_farther_one() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, now)
     due: list[str] = []
     scheduler.start(scheduler.queue(10, due.append), "far")
@@ -42,7 +42,7 @@ def test_a_nearer_deadline_is_not_missed_behind_a_farther_one() -> None:
 
 
 def test_a_discarded_key_never_falls_due() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, now)
     due: list[str] = []
     queue = scheduler.queue(1, due.append)
@@ -54,7 +54,7 @@ def test_a_discarded_key_never_falls_due() -> None:
 
 
 def test_a_key_that_is_started_again_falls_due_once_and_later() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, now)
     due: list[float] = []
     queue: DelayQueue[str] = scheduler.queue(1, lambda key: due.append(now()))
@@ -67,7 +67,7 @@ def test_a_key_that_is_started_again_falls_due_once_and_later() -> None:
 
 
 def test_what_is_due_may_start_again_at_once() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, now)
     due: list[str] = []
 
@@ -84,7 +84,7 @@ def test_what_is_due_may_start_again_at_once() -> None:
 def test_one_deadline_that_fails_does_not_stop_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, now)
     due: list[int] = []
     queue: DelayQueue[int] = scheduler.queue(1, lambda key: due.append(1 // key))
@@ -96,7 +96,7 @@ def test_one_deadline_that_fails_does_not_stop_the_others(
 
 
 def test_the_timer_may_be_a_little_late() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, ManualTimer())
     due: list[str] = []
     scheduler.start(scheduler.queue(1, due.append), "a")
@@ -107,7 +107,7 @@ def test_the_timer_may_be_a_little_late() -> None:
 
 
 def test_a_hub_that_stood_still_postpones_every_deadline() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, ManualTimer())
     due: list[str] = []
     first, second = scheduler.queue(1, due.append), scheduler.queue(2, due.append)
@@ -121,7 +121,7 @@ def test_a_hub_that_stood_still_postpones_every_deadline() -> None:
 
 
 def test_a_postponed_deadline_still_comes() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, now)
     due: list[str] = []
     scheduler.start(scheduler.queue(1, due.append), "a")
@@ -158,7 +158,7 @@ def test_a_pending_deadline_does_not_keep_the_hub_alive() -> None:
 
 
 def test_on_a_new_hub_what_waits_is_armed_again() -> None:
-    now = FakeTime()
+    now = ManualTime()
     scheduler = Scheduler(now, now)
     due: list[str] = []
     queue = scheduler.queue(5, due.append)

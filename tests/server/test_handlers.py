@@ -182,6 +182,14 @@ def test_a_failure_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture
     assert "KeyError: 'the cause'" in caplog.text
 
 
+def test_observers_are_told_before_the_error_handler() -> None:
+    runner, told = Runner(), list[tuple[str, str]]()
+    runner.observers.append(lambda error, socket, event: told.append(("observer", event)))
+    runner.on_error = lambda error, socket, event: told.append(("handler", event))
+    runner.report(KeyError("a defect"), SOCKET, "greet")
+    assert told == [("observer", "greet"), ("handler", "greet")]
+
+
 def test_the_error_handler_is_told_everything() -> None:
     runner, told = Runner(), []
     runner.on_error = lambda error, socket, event: told.append((repr(error), socket, event))

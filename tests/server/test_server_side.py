@@ -13,7 +13,7 @@ from flask_realtime.adapters.memory import MemoryAdapter
 from flask_realtime.errors import ClusterTimeout
 from flask_realtime.server.handlers import Runner
 from flask_realtime.server.server_side import ask_servers, call_listeners, for_servers
-from tests.adapters.fakes import FakeNamespace
+from flask_realtime.testing.fakes import FakeNamespace
 from tests.worlds import ServerWorld
 
 

@@ -12,7 +12,7 @@ from gevent.event import Event
 from flask_realtime import ClusterTimeout, Namespace
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
 from flask_realtime.server.server import BaseServer
-from tests.adapters.fakes import FakeBus
+from flask_realtime.testing.fakes import FakeBus
 from tests.clients import Later
 from tests.fakes import settle, wait_until
 from tests.loop.test_hub import Outcome, Owner

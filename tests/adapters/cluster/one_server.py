@@ -6,7 +6,7 @@ from flask_realtime.adapters.cluster.adapter import ClusterAdapter
 from flask_realtime.codec.message import Message
 from flask_realtime.codec.parser import DefaultParser
 from flask_realtime.codec.socket_packet import Packet
-from tests.adapters.fakes import FakeBus, FakeNamespace
+from flask_realtime.testing.fakes import FakeBus, FakeNamespace
 
 
 class CountingParser(DefaultParser):

@@ -26,9 +26,9 @@ from flask_realtime.codec.message import Message
 from flask_realtime.codec.socket_packet import Packet
 from flask_realtime.errors import ClusterTimeout, MessageTooLarge
 from flask_realtime.options import RecoveryOptions
+from flask_realtime.testing.fakes import FakeBus, FakeCollector
+from flask_realtime.testing.pytest.adapter_contract import EVERYONE, AdapterContract, event, to
 from tests.adapters.cluster.one_server import Server
-from tests.adapters.contract import EVERYONE, AdapterContract, event, to
-from tests.adapters.fakes import FakeBus, FakeCollector
 from tests.clients import Later
 from tests.fakes import settle, wait_until
 

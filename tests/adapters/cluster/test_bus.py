@@ -8,7 +8,7 @@ import pytest
 from flask_realtime.adapters.cluster.bus import deliver
 from flask_realtime.adapters.cluster.request_queue import RequestQueue
 from flask_realtime.adapters.wire.messages import ClientCount, ServerSideEmit
-from tests.adapters.fakes import FakeReceiver
+from flask_realtime.testing.fakes import FakeReceiver
 
 
 def test_a_message_is_passed_on_as_what_it_is() -> None:

@@ -19,8 +19,8 @@ from flask_realtime.adapters.wire.messages import (
 )
 from flask_realtime.codec.socket_packet import Packet, PacketType
 from flask_realtime.options import RecoveryOptions
-from tests.adapters.bus_contract import BusContract, MakeCluster
-from tests.adapters.fakes import FakeNamespace, FakeReceiver
+from flask_realtime.testing.fakes import FakeNamespace, FakeReceiver
+from flask_realtime.testing.pytest.bus_contract import BusContract, MakeCluster
 
 
 class Refusing(FakeReceiver):

@@ -20,7 +20,7 @@ from flask_realtime.adapters.wire.messages import (
     SocketsFound,
 )
 from flask_realtime.errors import ClusterTimeout
-from tests.adapters.fakes import FakeCollector
+from flask_realtime.testing.fakes import FakeCollector
 from tests.clients import Later
 from tests.fakes import settle, wait_until
 

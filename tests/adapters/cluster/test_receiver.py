@@ -22,8 +22,8 @@ from flask_realtime.adapters.wire.messages import (
     ServerSideEmit,
     SocketsFound,
 )
+from flask_realtime.testing.pytest.adapter_contract import EVERYONE, event, to
 from tests.adapters.cluster.one_server import Server
-from tests.adapters.contract import EVERYONE, event, to
 from tests.fakes import wait_until
 
 

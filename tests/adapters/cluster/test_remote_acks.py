@@ -8,7 +8,7 @@ import pytest
 
 from flask_realtime.adapters.cluster.remote_acks import RemoteAcks
 from flask_realtime.adapters.wire.messages import ClientAnswer, ClientCount
-from tests.adapters.fakes import FakeBus
+from flask_realtime.testing.fakes import FakeBus
 from tests.fakes import settle, wait_until
 
 

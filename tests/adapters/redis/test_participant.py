@@ -18,7 +18,7 @@ from flask_realtime.adapters.wire.messages import (
     Request,
     Response,
 )
-from tests.adapters.fakes import FakeReceiver
+from flask_realtime.testing.fakes import FakeReceiver
 from tests.adapters.redis_world import wait_for
 from tests.redis_server import RedisServer
 

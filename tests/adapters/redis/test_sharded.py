@@ -11,11 +11,11 @@ import pytest
 from redis.cluster import RedisCluster as ClusterClient
 
 from flask_realtime.adapters.redis.sharded import ShardedRedisAdapter
-from tests.adapters.bus_contract import BusContract
-from tests.adapters.fakes import FakeNamespace
+from flask_realtime.testing.fakes import FakeNamespace
+from flask_realtime.testing.pytest.bus_contract import BusContract
+from flask_realtime.testing.pytest.crowd import C, Crowd, MakeCluster, hear_each_other
 from tests.adapters.redis_contract import RedisContract, RedisVariant
 from tests.adapters.redis_world import Cluster, Factory, Server, event, numbers, to, wait_for
-from tests.adapters.together import C, Crowd, MakeCluster, hear_each_other
 from tests.redis_server import RedisCluster, RedisServer
 
 SID = "a-sid-of-20-letters!"

@@ -12,7 +12,7 @@ import pytest
 from flask_realtime.adapters.redis.streams import RedisStreamsAdapter
 from flask_realtime.adapters.wire.streams import is_offset
 from flask_realtime.options import RecoveryOptions
-from tests.adapters.bus_contract import BusContract
+from flask_realtime.testing.pytest.bus_contract import BusContract
 from tests.adapters.redis_contract import RedisContract, RedisVariant
 from tests.adapters.redis_world import Cluster, Factory, Server, numbers, to, wait_for
 from tests.redis_server import RedisServer

@@ -45,7 +45,7 @@ from flask_realtime.adapters.wire.messages import (
 )
 from flask_realtime.adapters.wire.values import dump_json, pack, unpack
 from flask_realtime.codec.socket_packet import Packet, PacketType
-from tests.adapters.contract import event, to
+from flask_realtime.testing.pytest.adapter_contract import event, to
 from tests.adapters.strange import anything, message
 
 BROADCASTS: list[tuple[str, Packet, Target, str]] = [

@@ -43,7 +43,7 @@ from flask_realtime.adapters.wire.node import (
     own_beginnings,
 )
 from flask_realtime.adapters.wire.values import load, pack
-from tests.adapters.contract import event, to
+from flask_realtime.testing.pytest.adapter_contract import event, to
 from tests.adapters.strange import anything, message
 from tests.codec.values import Point
 

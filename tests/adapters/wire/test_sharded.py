@@ -7,7 +7,7 @@ import pytest
 from flask_realtime.adapters.values import Target
 from flask_realtime.adapters.wire.messages import Broadcast, FetchSockets, JoinRooms, ServerSideEmit
 from flask_realtime.adapters.wire.sharded import channel_of
-from tests.adapters.contract import event, to
+from flask_realtime.testing.pytest.adapter_contract import event, to
 
 MAIN = "socket.io#/#"
 ID = "i" * 20

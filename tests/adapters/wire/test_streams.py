@@ -37,7 +37,7 @@ from flask_realtime.adapters.wire.streams import (
     stream_of,
 )
 from flask_realtime.adapters.wire.values import load, unpack
-from tests.adapters.contract import event, to
+from flask_realtime.testing.pytest.adapter_contract import event, to
 
 UID = "0123456789abcdef"
 OPTS = '"opts":{"rooms":["r1"],"except":[],"flags":{}}'

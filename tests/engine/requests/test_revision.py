@@ -8,9 +8,9 @@ import gevent
 import pytest
 
 from flask_realtime.codec.message import Message
+from flask_realtime.testing.frames import BINARY, TEXT
 from tests.clients import Closed
 from tests.fakes import settle, wait_until
-from tests.frames import BINARY, TEXT
 from tests.old_clients import (
     OldPollingLine,
     OldWebSocketLine,

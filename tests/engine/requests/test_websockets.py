@@ -9,9 +9,9 @@ from werkzeug.datastructures import Headers
 
 from flask_realtime.engine.requests.websockets import require_socket
 from flask_realtime.errors import BadRequest
+from flask_realtime.testing.frames import text_frame
 from tests.clients import Closed
 from tests.fakes import UPGRADE_HEADERS, FakeHostSocket, request, settle, wait_until
-from tests.frames import text_frame
 from tests.worlds import EngineWorld, MakeEngine
 
 WEBSOCKET = "EIO=4&transport=websocket"

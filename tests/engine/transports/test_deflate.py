@@ -15,9 +15,10 @@ from flask_realtime.codec.message import Message
 from flask_realtime.engine.session import Session
 from flask_realtime.engine.transports.deflate import DeflateTransport
 from flask_realtime.errors import FrameError
+from flask_realtime.testing.frames import BINARY, PING, PONG, RSV1, TEXT, frame
 from tests.clients import Closed, WebSocketLine
 from tests.fakes import settle, wait_until
-from tests.frames import BINARY, PING, PONG, RSV1, TEXT, Compressor, frame
+from tests.frames import Compressor
 from tests.worlds import EngineWorld, MakeEngine
 
 #: What Chromium sends with every WebSocket.

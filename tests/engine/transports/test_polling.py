@@ -14,8 +14,9 @@ from flask_realtime.codec.message import Message
 from flask_realtime.engine.transports.backlog import STALL
 from flask_realtime.engine.transports.polling import Overlap, PollingTransport, Response
 from flask_realtime.errors import PacketError, SlowClient
+from flask_realtime.testing import ManualTime
 from tests.engine.transports.test_websocket import RecordingOwner
-from tests.fakes import DEADLINE, FakeTime, settle
+from tests.fakes import DEADLINE, settle
 
 pytestmark = pytest.mark.usefixtures("quiet_hub")
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("quiet_hub")
 class World:
     def __init__(self, limit: int = 1000) -> None:
         self.owner = RecordingOwner()
-        self.time = FakeTime()
+        self.time = ManualTime()
         self.transport = PollingTransport(self.owner, limit, clock=self.time)
 
     def poll_later(self) -> Any:

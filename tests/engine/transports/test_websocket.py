@@ -16,8 +16,17 @@ from flask_realtime.codec.message import Message
 from flask_realtime.engine.traffic import Traffic
 from flask_realtime.engine.transports.websocket import WebSocketTransport
 from flask_realtime.errors import FrameError, SlowClient
+from flask_realtime.testing.frames import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    FrameReader,
+    frame,
+    text_frame,
+)
 from tests.fakes import reset, settle, tcp_pair, wait_until
-from tests.frames import BINARY, CLOSE, PING, PONG, TEXT, FrameReader, frame, text_frame
 
 LIMIT = 100_000
 

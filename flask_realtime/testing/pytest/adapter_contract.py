@@ -2,6 +2,8 @@
 
 A new adapter joins with a class in its own test file::
 
+    from flask_realtime.testing.pytest.adapter_contract import AdapterContract
+
     class TestMyAdapter(AdapterContract):
         def make(self, namespace: LocalSockets) -> Adapter:
             return MyAdapter(namespace)
@@ -15,20 +17,22 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.adapters.base import Adapter, LocalSockets
-from flask_realtime.adapters.values import Flags, Target
-from flask_realtime.codec.socket_packet import Packet, PacketType
-from tests.adapters.fakes import FakeCollector, FakeNamespace, FakeSocket
-from tests.fakes import wait_until
+from ...adapters.base import Adapter, LocalSockets
+from ...adapters.values import Flags, Target
+from ...codec.socket_packet import Packet, PacketType
+from ..fakes import FakeCollector, FakeNamespace, FakeSocket
+from ..waiting import wait_until
 
 EVERYONE = Target()
 
 
 def event(*args: Any) -> Packet:
+    """Return an event packet."""
     return Packet(PacketType.EVENT, "/", list(args))
 
 
 def to(*rooms: str, but: tuple[str, ...] = (), flags: Flags | None = None) -> Target:
+    """Return a target."""
     return Target(frozenset(rooms), frozenset(but), flags or Flags())
 
 
@@ -54,10 +58,12 @@ class AdapterContract:
     """Tests that an adapter has to pass; see the head of the file."""
 
     def make(self, namespace: LocalSockets) -> Adapter:
+        """Return the adapter under test for a namespace; to be overridden."""
         raise NotImplementedError
 
     @pytest.fixture
     def namespace(self) -> Iterator[FakeNamespace]:
+        """A namespace that has the adapter under test."""
         namespace = FakeNamespace()
         namespace.adapter = self.make(namespace)
         yield namespace
@@ -65,10 +71,12 @@ class AdapterContract:
 
     @pytest.fixture
     def adapter(self, namespace: FakeNamespace) -> Adapter:
+        """The adapter under test."""
         return namespace.adapter
 
     @pytest.fixture
     def four(self, namespace: FakeNamespace) -> list[FakeSocket]:
+        """Four sockets, in the rooms that ``TARGETS`` speaks of."""
         rooms = {"a": ["red"], "b": ["red", "blue"], "c": ["blue"], "d": []}
         return [namespace.connect(sid, *rooms[sid]) for sid in rooms]
 

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 import gevent
 import pytest
 
-from flask_realtime.adapters.base import Adapter
-from flask_realtime.adapters.values import Flags, Target
-from flask_realtime.errors import AckTimeout
-from flask_realtime.server.acks import BroadcastAcks, Outcome
-from tests.adapters import contract
-from tests.adapters.contract import EVERYONE, event
-from tests.adapters.fakes import FakeNamespace, FakeSocket
-from tests.fakes import DEADLINE, deadline, wait_until
+from ...adapters.base import Adapter
+from ...adapters.values import Flags, Target
+from ...errors import AckTimeout
+from ...server.acks import BroadcastAcks, Outcome
+from ..fakes import FakeNamespace, FakeSocket
+from ..waiting import DEADLINE, deadline, wait_until
+from . import adapter_contract as contract
+from .adapter_contract import EVERYONE, event
 
 LOCAL = Flags(local=True)
 #: Seconds after which a test does without an answer that will not come.
@@ -48,7 +48,10 @@ def names(ids: Iterable[str]) -> str:
 
 
 class MakeCluster(Protocol):
-    def __call__(self, count: int, timeout: float = 5) -> list[FakeNamespace]: ...
+    """Makes servers on a bus; ``timeout`` is how many seconds they have to answer."""
+
+    def __call__(self, count: int, timeout: float = 5) -> list[FakeNamespace]:
+        """Return the namespaces of ``count`` servers that hear each other."""
 
 
 class Crowd:
@@ -77,7 +80,7 @@ class Crowd:
         return [socket.events[: socket.events.index("end")] for socket in self.sockets]
 
     def ids_in(self, room: str) -> str:
-        """Who is in a room, on any server."""
+        """Return the names of the sockets in a room, on all servers."""
         found: set[str] = set()
         for server in self.servers:
             found |= server.adapter.rooms.get(room, set())
@@ -97,6 +100,7 @@ class Question:
         collector.start()
 
     def wait(self) -> list[Any]:
+        """Return the answers, in order of their text."""
         return sorted(self._outcome.wait(DEADLINE), key=str)
 
     def partial(self) -> list[Any]:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
-from flask_realtime.adapters.base import AckCollector, Adapter
-from flask_realtime.adapters.cluster.bus import BusRecovery, Receiver, RoomWatcher
-from flask_realtime.adapters.values import RemoteState
-from flask_realtime.adapters.wire.messages import Request, Response
-from flask_realtime.codec.message import Message
-from flask_realtime.codec.parser import DefaultParser, Parser
-from flask_realtime.codec.socket_packet import Packet
-from flask_realtime.options import RecoveryOptions
+from ..adapters.base import AckCollector, Adapter
+from ..adapters.cluster.bus import BusRecovery, Receiver, RoomWatcher
+from ..adapters.values import RemoteState
+from ..adapters.wire.messages import Request, Response
+from ..codec.message import Message
+from ..codec.parser import DefaultParser, Parser
+from ..codec.socket_packet import Packet
+from ..options import RecoveryOptions
 
 
 class FakeSocket:
@@ -22,7 +22,7 @@ class FakeSocket:
     Attributes:
         delivered: The packets that the client got, with their messages.
         on_deliver: Called after each of them.
-        collectors: Who waits for the client's answers, by acknowledgement id.
+        collectors: The collectors of the client's answers, by acknowledgement id.
         closed: ``None`` while it is connected, then what ``disconnect`` was given.
     """
 
@@ -41,17 +41,21 @@ class FakeSocket:
         return [packet.data[0] for packet, _, _ in self.delivered]
 
     def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
+        """Keep a packet."""
         self.delivered.append((packet, message, volatile))
         self.on_deliver()
 
     def describe(self) -> RemoteState:
+        """Return what other servers are told."""
         rooms = sorted(self.namespace.adapter.socket_rooms(self.id))
         return RemoteState(self.id, {"url": "/"}, rooms, self.data)
 
     def expect_ack(self, ack_id: int, collector: AckCollector) -> None:
+        """Keep the collector of the client's answer."""
         self.collectors[ack_id] = collector
 
     def forget_ack(self, ack_id: int) -> None:
+        """Forget the collector of an answer."""
         self.collectors.pop(ack_id, None)
 
     def answer(self, *args: Any) -> None:
@@ -68,12 +72,15 @@ class FakeSocket:
             collector.disconnected("transport close")
 
     def join(self, rooms: str | Iterable[str]) -> None:
+        """Join rooms."""
         self.namespace.adapter.add_all(self.id, [rooms] if isinstance(rooms, str) else rooms)
 
     def leave(self, room: str) -> None:
+        """Leave a room."""
         self.namespace.adapter.remove(self.id, room)
 
     def disconnect(self, close: bool = False) -> None:
+        """Leave the namespace."""
         self.closed = close
         self.namespace.adapter.remove_all(self.id)
         del self.namespace.sockets[self.id]
@@ -100,11 +107,13 @@ class FakeNamespace:
         return message
 
     def next_ack_id(self) -> int:
+        """Return a new acknowledgement id."""
         return next(self._ack_ids)
 
     def on_server_side_emit(
         self, args: list[Any], answer: Callable[[Any], None] | None = None
     ) -> None:
+        """Keep what another server has sent, and answer it."""
         self.server_side.append(args)
         if answer is not None and self.answer is not None:
             answer(self.answer)
@@ -140,29 +149,37 @@ class FakeBus:
 
     @property
     def room_watcher(self) -> RoomWatcher | None:
+        """What the constructor was given."""
         return self._room_watcher
 
     def start(self, receiver: Receiver) -> None:
+        """Count the call."""
         self.starts += 1
 
     def publish(self, request: Request) -> None:
+        """Keep a request."""
         self.published.append(request)
 
     def respond(self, origin: str, response: Response) -> None:
+        """Keep a response."""
         self.responses.append((origin, response))
 
     def server_count(self) -> int:
+        """Return :attr:`count`; OSError when that is ``None``."""
         if self.count is None:
             raise OSError("out of reach")
         return self.count
 
     def recover(self, options: RecoveryOptions) -> BusRecovery | None:
+        """Return :attr:`recovery`."""
         return self.recovery
 
     def stats(self) -> dict[str, int]:
+        """Return how much was published."""
         return {"published": len(self.published)}
 
     def close(self) -> None:
+        """Count the call."""
         self.closes += 1
 
 
@@ -174,17 +191,20 @@ class FakeReceiver:
         self.responses: list[tuple[Response, str]] = []
 
     def has_room(self, room: str) -> bool:
+        """Return that there is no socket in any room."""
         return False
 
     def on_request(self, request: Request, origin: str, offset: str | None = None) -> None:
+        """Keep a request."""
         self.requests.append((request, origin, offset))
 
     def on_response(self, response: Response, origin: str) -> None:
+        """Keep a response."""
         self.responses.append((response, origin))
 
 
 class FakeCollector:
-    """Counts who was asked and keeps the answers."""
+    """Counts the clients that were asked and keeps their answers."""
 
     def __init__(self) -> None:
         self.expected = 0
@@ -194,21 +214,27 @@ class FakeCollector:
         self.held = 0
 
     def hold(self) -> None:
+        """Count one more server that has not said how many clients it asked."""
         self.held += 1
 
     def release(self) -> None:
+        """Count one less."""
         self.held -= 1
 
     def on_end(self, forget: Callable[[], None]) -> None:
+        """Keep what is to be called at the end."""
         self._forget.append(forget)
 
     def expect(self, count: int) -> None:
+        """Count clients that were asked."""
         self.expected += count
 
     def respond(self, *args: Any) -> None:
+        """Keep an answer."""
         self.answers.append(args)
 
     def disconnected(self, reason: str) -> None:
+        """Keep why a client has left."""
         self.lost.append(reason)
 
     def end(self) -> None:
