@@ -102,6 +102,7 @@ class FakeNamespace:
         self.answer: Any = None
 
     def message_of(self, packet: Packet, compress: bool = True) -> Message:
+        """Return the packet as a message to clients."""
         message = self.parser.encode(packet, compress)
         message.check_size(self.max_message_size)
         return message
