@@ -114,6 +114,23 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
     ]
 
 
+def rows(table: str) -> list[list[str]]:
+    """The cells of a table's rows, without its head and the rows that only group others."""
+    lines = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [row for row in cells if not row[0].startswith("**")]
+
+
+def test_the_comparison_links_each_yes_of_its_own_to_the_documentation() -> None:
+    compared = rows((ROOT / "docs" / "comparison.md").read_text(encoding="utf-8"))
+    assert len(compared) > 60
+    assert {len(row) for row in compared} == {5}
+    unlinked = [
+        row[0] for row in compared if not row[1].startswith("no") and not LINK.search(row[1])
+    ]
+    assert unlinked == []
+
+
 def test_every_guide_is_in_the_table_of_contents() -> None:
     contents = ROOT / "docs" / "README.md"
     linked = {target.partition("#")[0] for target in LINK.findall(prose(contents))}
