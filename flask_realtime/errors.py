@@ -47,7 +47,7 @@ class ConnectError(RealtimeError):
 
     def __init__(self, message: object, data: Any = None) -> None:
         super().__init__(message)
-        self.message = str(message)
+        self.message: str = str(message)
         self.data = data
 
 
@@ -62,7 +62,7 @@ class AckTimeout(RealtimeError, TimeoutError):
         self, message: str = "operation has timed out", responses: Sequence[Any] = ()
     ) -> None:
         super().__init__(message)
-        self.responses = list(responses)
+        self.responses: list[Any] = list(responses)
 
 
 class SocketDisconnected(RealtimeError, ConnectionError):
@@ -95,9 +95,9 @@ class ClusterTimeout(RealtimeError, TimeoutError):
         servers: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
-        self.responses = list(responses)
+        self.responses: list[Any] = list(responses)
         self.missing = missing
-        self.servers = list(servers)
+        self.servers: list[str] = list(servers)
 
 
 class PacketError(RealtimeError, ValueError):
@@ -127,7 +127,7 @@ class RequestError(RealtimeError):
     """
 
     code = 3
-    message = "Bad request"
+    message: str = "Bad request"
     status = 400
 
     def __init__(
@@ -135,7 +135,7 @@ class RequestError(RealtimeError):
     ) -> None:
         super().__init__(message or self.message)
         self.message = message or self.message
-        self.context = dict(context or {})
+        self.context: dict[str, Any] = dict(context or {})
 
 
 class UnknownTransport(RequestError):

@@ -18,7 +18,7 @@ from ..engine.session import Session
 from ..engine.state import SessionState
 from ..errors import ConnectError, PacketError
 from ..reasons import Reason
-from .dialect import dialect_of
+from .dialect import Dialect, dialect_of
 from .socket import Socket
 
 __all__ = ["Client", "ClientOwner"]
@@ -63,8 +63,8 @@ class Client:
     )
 
     def __init__(self, session: Session, owner: ClientOwner, max_size: int) -> None:
-        self.conn = session
-        self.dialect = dialect_of(session.protocol)
+        self.conn: Session = session
+        self.dialect: Dialect = dialect_of(session.protocol)
         self._owner = owner
         self._decoder = owner.parser.decoder(max_size)
         self._sockets: dict[str, Socket] = {}

@@ -54,10 +54,10 @@ class RemoteSocket:
     def __init__(
         self, namespace: BroadcastNamespace, state: RemoteState, flags: Flags = _NO_FLAGS
     ) -> None:
-        self.id = state.id
-        self.handshake = RemoteHandshake(state.handshake)
-        self.rooms = set(state.rooms)
-        self.data = state.data
+        self.id: str = state.id
+        self.handshake: RemoteHandshake = RemoteHandshake(state.handshake)
+        self.rooms: set[str] = set(state.rooms)
+        self.data: dict[str, Any] = state.data
         self._namespace = namespace
         self._state = state
         self._flags = flags

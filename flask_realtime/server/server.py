@@ -62,9 +62,9 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     ) -> None:
         self._host: Host = host or NoHost()
         self._scheduler = scheduler
-        self.hub = HubThread()
-        self.runner = Runner()
-        self.engine = self._settle(Engine())
+        self.hub: HubThread = HubThread()
+        self.runner: Runner = Runner()
+        self.engine: Engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
         self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
         self._started_in = 0  # the process
@@ -74,8 +74,8 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
-        self.options = Options.build(options)
-        self.parser = self._make_parser()
+        self.options: Options = Options.build(options)
+        self.parser: Parser = self._make_parser()
         self._deadlines = scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start

@@ -59,14 +59,14 @@ class Socket(Listening, RoomWords):
         self.id = sid
         self.nsp = nsp
         self.client = client
-        self.handshake = Handshake(client.conn, auth)
+        self.handshake: Handshake = Handshake(client.conn, auth)
         self.data: dict[str, Any] = {}
-        self.recovered = False
-        self.pid = ""
-        self.known_offset = ""
-        self.state = SocketState.CONNECTING
+        self.recovered: bool = False
+        self.pid: str = ""
+        self.known_offset: str = ""
+        self.state: SocketState = SocketState.CONNECTING
         self._nsp: SocketNamespace = nsp
-        self.acks = AckTable()
+        self.acks: AckTable = AckTable()
         # Why it ended; no reason while it has not.
         self._end: tuple[str, object] = ("", None)
 

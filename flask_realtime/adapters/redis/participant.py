@@ -78,11 +78,11 @@ class Participant:
         self._has_left = False
         self._heard: dict[str, Handler] = {}
         self.receiver: Receiver | None = None
-        self.requests = RequestQueue(channels.on_malformed)
+        self.requests: RequestQueue = RequestQueue(channels.on_malformed)
         self._identify()
 
     def _identify(self) -> None:
-        self.uid = secrets.token_hex(8)
+        self.uid: str = secrets.token_hex(8)
         self._own = self._beginnings(self.uid)
 
     def join(self, receiver: Receiver, on_answer: Handler) -> None:

@@ -119,10 +119,10 @@ class Publisher:
         self._vain = 0
         # What the log has not been told yet.
         self._untold = 0
-        self.queued = 0
-        self.published = 0
-        self.unsent = 0
-        self.is_up = True
+        self.queued: int = 0
+        self.published: int = 0
+        self.unsent: int = 0
+        self.is_up: bool = True
 
     def send(self, command: Command) -> None:
         """Queue a command; what cannot be sent is counted as unsent."""

@@ -54,12 +54,12 @@ class StreamReader:
         self._patience = patience
         self._loop = ReadLoop(link, self._read_on, link.refresh, f"reading the stream {stream}")
         #: The id of the last entry that was read, or of the last before the reader began.
-        self.position = ""
+        self.position: str = ""
         #: Set as long as the stream is being read.
-        self.ready = Event()
-        self.received = 0
+        self.ready: Event = Event()
+        self.received: int = 0
         #: How often entries were gone before they were read.
-        self.gaps = 0
+        self.gaps: int = 0
 
     @property
     def reconnects(self) -> int:

@@ -78,11 +78,11 @@ class RedisStreamsAdapter:
         for name in ("stream_count", "max_len", "read_count", "block_time"):
             if not locals()[name] > 0:
                 raise ValueError(f"{name} must be above 0")
-        self.link = RedisLink(client)
-        self.options = StreamOptions(
+        self.link: RedisLink = RedisLink(client)
+        self.options: StreamOptions = StreamOptions(
             stream_name, stream_count, max_len, read_count, block_time, only_plaintext
         )
-        self.channels = RedisChannels(self.link, use_sharded_pubsub)
+        self.channels: RedisChannels = RedisChannels(self.link, use_sharded_pubsub)
         self.session_key_prefix = session_key_prefix
         self._prefix = channel_prefix
         self._timeout = requests_timeout

@@ -81,9 +81,9 @@ class Subscriber:
         self._loop = ReadLoop(link, self._listen, on_loss, "listening to Redis")
         self._is_connected = False
         self._known = Event()
-        self.ready = Event()
-        self.is_lost = False
-        self.received = 0
+        self.ready: Event = Event()
+        self.is_lost: bool = False
+        self.received: int = 0
 
     @property
     def reconnects(self) -> int:
