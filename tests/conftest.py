@@ -37,6 +37,7 @@ PEERS = tuple(
         "hosts",
         "interop",
         "test_docs.py",
+        "test_packages.py",
     )
 )
 
