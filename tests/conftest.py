@@ -38,6 +38,7 @@ PEERS = tuple(
         "interop",
         "test_docs.py",
         "test_packages.py",
+        "test_site.py",
     )
 )
 

@@ -134,5 +134,6 @@ def test_the_comparison_links_each_yes_of_its_own_to_the_documentation() -> None
 def test_every_guide_is_in_the_table_of_contents() -> None:
     contents = ROOT / "docs" / "README.md"
     linked = {target.partition("#")[0] for target in LINK.findall(prose(contents))}
+    # The other two have what is there already for the site.
     guides = {page.name for page in contents.parent.glob("*.md")} - {contents.name}
-    assert guides <= linked
+    assert guides - {"index.md", "changes.md"} <= linked

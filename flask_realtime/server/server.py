@@ -157,7 +157,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
     @property
     def namespaces(self) -> dict[str, Namespace]:
-        """The namespaces by name; a copy. Parents have no name that clients know: none is in it."""
+        """The namespaces by name; a copy, without parents, which have no name of their own."""
         return self._namespaces.by_name()
 
     @overload

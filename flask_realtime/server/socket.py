@@ -146,7 +146,7 @@ class Socket(Listening, RoomWords):
         """Send an event and block until the client has answered.
 
         Returns:
-            The answer: one value, a tuple of several, ``None`` for none.
+            The answer; one value, a tuple of several, ``None`` for none.
 
         Raises:
             AckTimeout: There was none within 10 s; ``timeout()`` says otherwise.
