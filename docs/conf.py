@@ -26,12 +26,13 @@ smartquotes_action = "D"  # dashes, and no other quotes
 
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
-autodoc_member_order = "bysource"
+autodoc_member_order = "alphabetical"
 # A name that is referred to has to be there. Types of other packages and inner ones have no page.
 nitpicky = True
 nitpick_ignore_regex = [("py:(class|data|obj)", r"[\w.\[\]~]+"), ("py:exc", r"redis\.\w+")]
 
 html_theme = "furo"
+pygments_dark_style = "monokai"
 html_title = f"flask_realtime {version}"
 html_copy_source = False
 html_show_copyright = False
