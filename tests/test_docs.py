@@ -21,7 +21,7 @@ FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 #: Pages that are read on their own, with all that they link to.
-LINKING = [*PAGES, *(ROOT / name for name in ("CHANGES.md", "CONTRIBUTING.md"))]
+LINKING = [*PAGES, *(ROOT / name for name in ("CHANGES.md", "CONTRIBUTING.md", "SECURITY.md"))]
 LINKING += [ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]
 
 
