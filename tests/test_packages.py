@@ -134,5 +134,5 @@ def test_the_tests_run_from_the_sdist(built: Built, tmp_path: Path) -> None:
     pytest_here = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run(*pytest_here, "--collect-only", cwd=folder)
     # Tests of the package there, of its helpers, and of the pages that come along.
-    some = ("tests/test_architecture.py", "tests/test_emitter.py", "tests/test_docs.py")
+    some = ("tests/test_emitter.py", "tests/test_links.py", "tests/test_docs.py")
     run(*pytest_here, *some, "-k", "not examples", cwd=folder)
