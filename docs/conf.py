@@ -32,7 +32,7 @@ nitpicky = True
 nitpick_ignore_regex = [("py:(class|data|obj)", r"[\w.\[\]~]+"), ("py:exc", r"redis\.\w+")]
 
 html_theme = "furo"
-pygments_dark_style = "monokai"
+pygments_dark_style = "github-dark"
 html_title = f"flask_realtime {version}"
 html_copy_source = False
 html_show_copyright = False
