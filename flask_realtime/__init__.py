@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .serving import Server
     from .wsgi import Middleware
 
+#: The version of the package; its metadata is read from here.
+__version__ = "0.1.0"
+
 __all__ = [
     # Servers
     "Realtime",

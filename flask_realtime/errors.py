@@ -50,7 +50,7 @@ class ConnectError(RealtimeError):
 
     def __init__(self, message: object, data: Any = None) -> None:
         super().__init__(message)
-        self.message = str(message)
+        self.message: str = str(message)
         self.data = data
 
 
@@ -65,7 +65,7 @@ class AckTimeout(RealtimeError, TimeoutError):
         self, message: str = "operation has timed out", responses: Sequence[Any] = ()
     ) -> None:
         super().__init__(message)
-        self.responses = list(responses)
+        self.responses: list[Any] = list(responses)
 
 
 class SocketDisconnected(RealtimeError, ConnectionError):
@@ -98,9 +98,9 @@ class ClusterTimeout(RealtimeError, TimeoutError):
         servers: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
-        self.responses = list(responses)
+        self.responses: list[Any] = list(responses)
         self.missing = missing
-        self.servers = list(servers)
+        self.servers: list[str] = list(servers)
 
 
 class MessageTooLarge(RealtimeError, ValueError):
@@ -161,7 +161,7 @@ class RequestError(RealtimeError):
     """
 
     code = 3
-    message = "Bad request"
+    message: str = "Bad request"
     status = 400
     headers: Sequence[tuple[str, str]] = ()
 
@@ -170,7 +170,7 @@ class RequestError(RealtimeError):
     ) -> None:
         super().__init__(message or self.message)
         self.message = message or self.message
-        self.context = dict(context or {})
+        self.context: dict[str, Any] = dict(context or {})
 
 
 class UnknownTransport(RequestError):

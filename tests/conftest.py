@@ -37,6 +37,8 @@ PEERS = tuple(
         "hosts",
         "interop",
         "test_docs.py",
+        "test_packages.py",
+        "test_site.py",
     )
 )
 

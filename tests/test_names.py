@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -34,6 +35,12 @@ def test_every_name_is_there(name: str) -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'flask_realtime' has no attribute 'Sever'"):
         flask_realtime.Sever  # noqa: B018
+
+
+def test_the_version_is_there_without_importing_anything_else() -> None:
+    source = "import sys, flask_realtime as f; print(f.__version__, 'flask' in sys.modules)"
+    assert run(source) == f"{flask_realtime.__version__} False"
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", flask_realtime.__version__)
 
 
 def test_names_are_imported_when_they_are_used() -> None:

@@ -43,9 +43,9 @@ class Message:
     def __init__(
         self, text: bytes | None, attachments: Sequence[bytes] = (), compress: bool = True
     ) -> None:
-        self.text = text
-        self.attachments = attachments
-        self.compress = compress
+        self.text: bytes | None = text
+        self.attachments: Sequence[bytes] = attachments
+        self.compress: bool = compress
         #: What :meth:`frames` returned; ``None`` before its first call.
         self.framed: bytes | None = None
         self._packets: tuple[bytes, ...] | None = None

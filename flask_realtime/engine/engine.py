@@ -92,12 +92,12 @@ class Engine(EventEmitter):
         self._hub.on_takeover(self._abandon)
         self._sessions: dict[str, Session] = {}
         self._middlewares: list[EngineMiddleware] = []
-        self.traffic = Traffic()
+        self.traffic: Traffic = Traffic()
         self._sources: list[Source] = []
         self._greenlets = Group()
-        self.is_closed = False
+        self.is_closed: bool = False
         #: Whether new sessions are refused.
-        self.is_refusing = False
+        self.is_refusing: bool = False
         self.configure(Options.build({}))
 
     def bind(

@@ -66,14 +66,14 @@ class Session(EventEmitter):
         self.id = sid
         self.protocol = protocol
         #: The WSGI environ of the first request, or what is left of it.
-        self.environ = request
+        self.environ: Mapping[str, Any] = request
         self.remote_address: str = request.get("REMOTE_ADDR", "")
-        self.state = SessionState.OPEN
-        self.upgrade_state = UpgradeState.NONE
-        self.inbox = Inbox(inbox_limit, self._pause, self._resume, owner.spawn)
+        self.state: SessionState = SessionState.OPEN
+        self.upgrade_state: UpgradeState = UpgradeState.NONE
+        self.inbox: Inbox = Inbox(inbox_limit, self._pause, self._resume, owner.spawn)
         self.transport: Transport
         #: Whether reading is paused because handlers are behind.
-        self.is_paused = False
+        self.is_paused: bool = False
         self._owner = owner
         self._traffic = owner.traffic
         self._receiver: Receiver = NoReceiver()

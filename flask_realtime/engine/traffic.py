@@ -36,10 +36,10 @@ class Traffic:
     __slots__ = ("bytes_in", "bytes_out", "messages_in", "messages_out")
 
     def __init__(self) -> None:
-        self.messages_in = 0
-        self.messages_out = 0
-        self.bytes_in = 0
-        self.bytes_out = 0
+        self.messages_in: int = 0
+        self.messages_out: int = 0
+        self.bytes_in: int = 0
+        self.bytes_out: int = 0
 
 
 def collect(

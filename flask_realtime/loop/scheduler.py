@@ -80,7 +80,7 @@ class Scheduler:
         self._queues: list[tuple[DelayQueue[Any], Callable[[Any], None]]] = []
         self._armed: float | None = None
         #: Seconds by which the last timer was late.
-        self.lag = 0.0
+        self.lag: float = 0.0
 
     def queue(self, delay: float, on_due: Callable[[K], None]) -> DelayQueue[K]:
         """Return a new queue; ``on_due(key)`` is called in the hub for each key that expires."""

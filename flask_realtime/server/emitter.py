@@ -115,7 +115,7 @@ class SocketEmitter(SocketWords):
         """Send an event and block until the client has answered.
 
         Returns:
-            The answer: one value, a tuple of several, ``None`` for none.
+            The answer; one value, a tuple of several, ``None`` for none.
 
         Raises:
             AckTimeout: There was none within ``timeout()``, 10 s by default.

@@ -113,7 +113,7 @@ class HandlerTable:
 
     def __init__(self) -> None:
         self._by_event: dict[Any, tuple[Handler, ...]] = {}
-        self.has_concurrent = False
+        self.has_concurrent: bool = False
         self._has_once = False
 
     def __bool__(self) -> bool:
@@ -205,7 +205,7 @@ class Runner:
         self.context: Context | None = None
         self.on_error: Callable[[Any, Any, str], Any] | None = None
         self.observers: list[Callable[[BaseException, Any, str], object]] = []
-        self.errors = 0
+        self.errors: int = 0
 
     def within(self, socket: Any, event: str, function: Function, *args: Any) -> Any:
         """Call a function of this package that calls handlers, inside the context.

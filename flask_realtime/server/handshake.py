@@ -41,7 +41,7 @@ class Handshake:
         #: What the client sent as ``auth``; a dictionary, empty when it sent nothing.
         self.auth: dict[str, Any] = dict(auth) if auth else {}
         #: Milliseconds since the epoch, when the client joined the namespace.
-        self.issued = int(time() * 1000)
+        self.issued: int = int(time() * 1000)
 
     @property
     def headers(self) -> dict[str, str]:

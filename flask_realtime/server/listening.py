@@ -24,7 +24,7 @@ class Listening:
     """
 
     def __init__(self) -> None:
-        self.handlers = HandlerTable()
+        self.handlers: HandlerTable = HandlerTable()
         self._incoming: tuple[Listener, ...] = ()
         self._outgoing: tuple[Listener, ...] = ()
         self._middlewares: tuple[Listener, ...] = ()

@@ -95,10 +95,10 @@ class Namespace(EventEmitter, Broadcaster):
                 f"the name of a namespace must be a string, not {type(name).__name__}; "
                 "a class for many names derives from ParentNamespace"
             )
-        self.name = with_slash(name)
-        self.registrations = 0
+        self.name: str = with_slash(name)
+        self.registrations: int = 0
         self.sockets: dict[str, Socket] = {}
-        self.handlers = HandlerTable()
+        self.handlers: HandlerTable = HandlerTable()
         self.server: Any = None
         self._middlewares: list[Callable[[Socket], Any]] = []
         # Those of the connection handlers that get greenlets of their own.

@@ -58,7 +58,7 @@ class ParentNamespace(Namespace):
         self.matcher = matcher
         self._children: set[Namespace] = set()
         super().__init__("/")
-        self.name = (
+        self.name: str = (
             matcher.pattern
             if isinstance(matcher, re.Pattern)
             else getattr(matcher, "__qualname__", repr(matcher))

@@ -85,7 +85,7 @@ class Recovery:
         max_replay: int,
         keep_clean: Callable[[Recovery], None],
     ) -> None:
-        self.skip_middlewares = options.skip_middlewares
+        self.skip_middlewares: bool = options.skip_middlewares
         self._adapter = adapter
         self._max_replay = max_replay
         self._keep_clean = keep_clean

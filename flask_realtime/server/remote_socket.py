@@ -64,10 +64,10 @@ class RemoteSocket:
     def __init__(
         self, namespace: BroadcastNamespace, state: RemoteState, flags: Flags = _NO_FLAGS
     ) -> None:
-        self.id = state.id
-        self.handshake = RemoteHandshake(state.handshake)
-        self.rooms = set(state.rooms)
-        self.data = state.data
+        self.id: str = state.id
+        self.handshake: RemoteHandshake = RemoteHandshake(state.handshake)
+        self.rooms: set[str] = set(state.rooms)
+        self.data: dict[str, Any] = state.data
         self._namespace = namespace
         self._state = state
         self._flags = flags
@@ -87,7 +87,7 @@ class RemoteSocket:
         """Send an event and block until the client has answered.
 
         Returns:
-            The answer: one value, a tuple of several, ``None`` for none. Servers of Node pass
+            The answer; one value, a tuple of several, ``None`` for none. Servers of Node pass
             on the first value only.
 
         Raises:

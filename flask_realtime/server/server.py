@@ -66,10 +66,10 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     ) -> None:
         self._host: Host = host or NoHost()
         self._scheduler = scheduler
-        self.hub = HubThread(work_of)
+        self.hub: HubThread = HubThread(work_of)
         self.hub.before_takeover(self._check_adapters)
-        self.runner = Runner()
-        self.engine = self._settle(Engine())
+        self.runner: Runner = Runner()
+        self.engine: Engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
         self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
         self._started_in = 0  # the process
@@ -79,8 +79,8 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
-        self.options = Options.build(options)
-        self.parser = self._make_parser()
+        self.options: Options = Options.build(options)
+        self.parser: Parser = self._make_parser()
         self._deadlines = scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
@@ -167,7 +167,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
     @property
     def namespaces(self) -> dict[str, Namespace]:
-        """The namespaces by name; a copy. Parents have no name that clients know: none is in it."""
+        """The namespaces by name; a copy, without parents, which have no name of their own."""
         return self._namespaces.by_name()
 
     @overload

@@ -64,14 +64,14 @@ class Socket(Listening, SocketWords):
         self.id = sid
         self.nsp = nsp
         self.client = client
-        self.handshake = Handshake(client.conn, auth)
+        self.handshake: Handshake = Handshake(client.conn, auth)
         self.data: dict[str, Any] = {}
-        self.recovered = False
-        self.pid = ""
-        self.known_offset = ""
-        self.state = SocketState.CONNECTING
+        self.recovered: bool = False
+        self.pid: str = ""
+        self.known_offset: str = ""
+        self.state: SocketState = SocketState.CONNECTING
         self._nsp: SocketNamespace = nsp
-        self.acks = AckTable()
+        self.acks: AckTable = AckTable()
         # Why it ended; no reason while it has not.
         self._end: tuple[str, object] = ("", None)
 
@@ -148,7 +148,7 @@ class Socket(Listening, SocketWords):
         """Send an event and block until the client has answered.
 
         Returns:
-            The answer: one value, a tuple of several, ``None`` for none.
+            The answer; one value, a tuple of several, ``None`` for none.
 
         Raises:
             AckTimeout: There was none within 10 s; ``timeout()`` says otherwise.

@@ -265,7 +265,7 @@ class TestClient:
             timeout: Seconds; those of the constructor by default.
 
         Returns:
-            The answer: one value, a tuple of several, ``None`` for none.
+            The answer; one value, a tuple of several, ``None`` for none.
 
         Raises:
             AckTimeout: There is no answer in time: perhaps no handler of that name.

@@ -90,7 +90,7 @@ class ClusterAdapter(Adapter):
 
     def __init__(self, namespace: LocalSockets, bus: Bus, timeout: float = 5) -> None:
         super().__init__(namespace)
-        self.local = MemoryAdapter(namespace, events=self)
+        self.local: MemoryAdapter = MemoryAdapter(namespace, events=self)
         self.rooms, self.sids = self.local.rooms, self.local.sids
         self._bus = bus
         self._timeout = timeout

@@ -45,7 +45,7 @@ class RedisChannels:
         # The node of each sharded channel.
         self._nodes: dict[str, Any] = {}
         self._patterns: dict[str, Handler] = {}
-        self.malformed = 0
+        self.malformed: int = 0
 
     def publish(self, channel: str, payload: bytes) -> None:
         """Publish a message; never blocks."""

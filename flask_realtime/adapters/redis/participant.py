@@ -116,7 +116,7 @@ class Participant:
         self._handlers: dict[str, Handler] = {}
         self._prefixes: set[str] = set()
         self.receiver: Receiver | None = None
-        self.requests = RequestQueue(channels.on_malformed)
+        self.requests: RequestQueue = RequestQueue(channels.on_malformed)
         self._identify()
 
     def _identify(self) -> None:

@@ -61,9 +61,9 @@ class Response:
     __slots__ = ("body", "compress", "is_binary")
 
     def __init__(self, body: bytes, compress: bool = False, is_binary: bool = False) -> None:
-        self.body = body
-        self.compress = compress
-        self.is_binary = is_binary
+        self.body: bytes = body
+        self.compress: bool = compress
+        self.is_binary: bool = is_binary
 
 
 class PollingTransport:
