@@ -7,7 +7,9 @@ A new bus joins with a class in its own test file::
         def make_cluster(self) -> Iterator[MakeCluster]: ...
 
 ``make_cluster(count, timeout=5)`` returns the namespaces of so many servers, whose adapters
-listen and hear each other; ``timeout`` is how many seconds servers have to answer.
+listen and hear each other; ``timeout`` is how many seconds servers have to answer. Where that
+takes its time, a fixture ``servers`` with the scope of the class gives the tests three servers
+to share; those that close, mute or otherwise change one take servers of their own.
 
 Nothing here is measured by a clock but deadlines. That something does *not* arrive is seen
 by what the same server sends after it: the messages of one sender keep their order.
@@ -15,6 +17,7 @@ by what the same server sends after it: the messages of one sender keep their or
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from logging import WARNING
 from typing import Any
@@ -27,7 +30,7 @@ from gevent.event import Event
 from flask_realtime.adapters.values import Flags, RemoteState, Target
 from flask_realtime.errors import ClusterTimeout
 from tests.adapters.contract import EVERYONE, event
-from tests.adapters.fakes import FakeSocket
+from tests.adapters.fakes import FakeNamespace, FakeSocket
 from tests.adapters.together import (
     LOCAL,
     SHORT,
@@ -71,7 +74,18 @@ class BusContract:
         raise NotImplementedError
 
     @pytest.fixture
-    def crowd(self, make_cluster: MakeCluster) -> Crowd:
+    def servers(self, make_cluster: MakeCluster) -> list[FakeNamespace]:
+        return make_cluster(3)
+
+    @pytest.fixture
+    def crowd(self, servers: list[FakeNamespace]) -> Iterator[Crowd]:
+        crowd = Crowd(servers)
+        yield crowd
+        crowd.leave()
+
+    @pytest.fixture
+    def own_crowd(self, make_cluster: MakeCluster) -> Crowd:
+        """Sockets on servers that no other test uses."""
         return Crowd(make_cluster(3))
 
     # --- broadcasts ----------------------------------------------------------
@@ -176,22 +190,24 @@ class BusContract:
         assert crowd.heard() == [[], ["joined", "left"], ["joined"], []]
 
     def test_a_listener_that_asks_the_cluster_in_the_middle_of_a_request_gets_its_answer(
-        self, crowd: Crowd
+        self, own_crowd: Crowd
     ) -> None:
-        two, found = crowd.servers[1].adapter, list[str]()
+        two, found = own_crowd.servers[1].adapter, list[str]()
 
         def look(room: str, sid: str) -> None:
             found.extend(sorted(socket.id for socket in two.fetch_sockets(to("blue"))))
 
         two.on("join-room", look)
-        crowd.adapter.add_sockets(to("b"), ["new"])
-        crowd.adapter.broadcast(event("next"), to("b"))
-        wait_until(lambda: "next" in crowd.sockets[1].events)
+        own_crowd.adapter.add_sockets(to("b"), ["new"])
+        own_crowd.adapter.broadcast(event("next"), to("b"))
+        wait_until(lambda: "next" in own_crowd.sockets[1].events)
         # What comes next waited for it: it was not passed over.
         assert found == [B, C]
 
-    def test_a_listener_that_blocks_keeps_no_answer_from_being_heard(self, crowd: Crowd) -> None:
-        two, blocked, gate = crowd.servers[1].adapter, Event(), Event()
+    def test_a_listener_that_blocks_keeps_no_answer_from_being_heard(
+        self, own_crowd: Crowd
+    ) -> None:
+        two, blocked, gate = own_crowd.servers[1].adapter, Event(), Event()
 
         def block(room: str, sid: str) -> None:
             blocked.set()
@@ -199,12 +215,12 @@ class BusContract:
 
         two.on("join-room", block)
         # The bus of one process has no reader to hold up: it is the other server that waits.
-        joining = gevent.spawn(crowd.adapter.add_sockets, to("b"), ["new"])
+        joining = gevent.spawn(own_crowd.adapter.add_sockets, to("b"), ["new"])
         assert blocked.wait(DEADLINE)
         assert [socket.id for socket in two.fetch_sockets(to("d"))] == [D]
         gate.set()
         joining.join(DEADLINE)
-        assert crowd.heard() == [[], [], [], []]
+        assert own_crowd.heard() == [[], [], [], []]
 
     # --- acknowledgements ----------------------------------------------------
 
@@ -310,19 +326,19 @@ class BusContract:
         crowd.sockets[2].answer("c")
         assert question.partial() == ["c"]
 
-    def test_a_server_that_hangs_costs_the_deadline(self, crowd: Crowd) -> None:
-        mute(crowd.servers[2])
-        question = Question(crowd.servers[0], timeout=SHORT)
-        asked(*crowd.sockets[:2])
-        for socket in crowd.sockets[:2]:
+    def test_a_server_that_hangs_costs_the_deadline(self, own_crowd: Crowd) -> None:
+        mute(own_crowd.servers[2])
+        question = Question(own_crowd.servers[0], timeout=SHORT)
+        asked(*own_crowd.sockets[:2])
+        for socket in own_crowd.sockets[:2]:
             socket.answer(socket.id[0])
         assert question.partial() == ["a", "b"]
 
-    def test_answers_are_collected_though_servers_cannot_be_counted(self, crowd: Crowd) -> None:
-        blind(crowd.servers[0])
-        question = Question(crowd.servers[0], to("red"), timeout=SHORT)
-        asked(*crowd.sockets[:2])
-        for socket in crowd.sockets[:2]:
+    def test_answers_are_collected_though_servers_cannot_be_counted(self, own_crowd: Crowd) -> None:
+        blind(own_crowd.servers[0])
+        question = Question(own_crowd.servers[0], to("red"), timeout=SHORT)
+        asked(*own_crowd.sockets[:2])
+        for socket in own_crowd.sockets[:2]:
             socket.answer(socket.id[0])
         assert question.partial() == ["a", "b"]
 
@@ -392,17 +408,17 @@ class BusContract:
         assert caught.value.missing == 1
         assert len(caught.value.servers) <= 1  # not every format tells who answers
 
-    def test_the_time_for_an_answer_can_be_given(self, crowd: Crowd) -> None:
-        mute(crowd.servers[1])
-        mute(crowd.servers[2])
+    def test_the_time_for_an_answer_can_be_given(self, own_crowd: Crowd) -> None:
+        mute(own_crowd.servers[1])
+        mute(own_crowd.servers[2])
         with pytest.raises(ClusterTimeout) as caught:
-            crowd.adapter.fetch_sockets(EVERYONE._replace(flags=Flags(timeout=SHORT)))
+            own_crowd.adapter.fetch_sockets(EVERYONE._replace(flags=Flags(timeout=SHORT)))
         assert caught.value.missing == 2
 
-    def test_servers_that_cannot_be_counted_are_out_of_reach(self, crowd: Crowd) -> None:
-        blind(crowd.servers[0])
+    def test_servers_that_cannot_be_counted_are_out_of_reach(self, own_crowd: Crowd) -> None:
+        blind(own_crowd.servers[0])
         with pytest.raises(ClusterTimeout, match="out of reach") as caught:
-            crowd.adapter.fetch_sockets(EVERYONE)
+            own_crowd.adapter.fetch_sockets(EVERYONE)
         assert [item.id for item in caught.value.responses] == [A]
 
     # --- what servers do to sockets ------------------------------------------
@@ -482,13 +498,13 @@ class BusContract:
         assert (caught.value.responses, caught.value.missing) == (["here"], 1)
         assert len(caught.value.servers) <= 1
 
-    def test_servers_that_cannot_be_counted_are_not_asked(self, crowd: Crowd) -> None:
-        blind(crowd.servers[0])
+    def test_servers_that_cannot_be_counted_are_not_asked(self, own_crowd: Crowd) -> None:
+        blind(own_crowd.servers[0])
         with pytest.raises(ClusterTimeout, match="out of reach"):
-            ask(crowd.servers[0])
-        crowd.adapter.server_side_emit(["after"])
-        wait_until(lambda: crowd.servers[1].server_side)
-        assert crowd.servers[1].server_side == [["after"]]
+            ask(own_crowd.servers[0])
+        own_crowd.adapter.server_side_emit(["after"])
+        wait_until(lambda: own_crowd.servers[1].server_side)
+        assert own_crowd.servers[1].server_side == [["after"]]
 
     @pytest.mark.parametrize("count", [1, 2, 3])
     def test_every_server_is_counted(self, make_cluster: MakeCluster, count: int) -> None:
@@ -496,14 +512,14 @@ class BusContract:
         assert [server.adapter.server_count() for server in servers] == [count] * count
 
     def test_a_server_that_is_closed_is_neither_counted_nor_asked_nor_told(
-        self, crowd: Crowd
+        self, own_crowd: Crowd
     ) -> None:
-        gone = crowd.servers[2]
+        gone = own_crowd.servers[2]
         gone.adapter.close()
         gone.adapter.close()
-        wait_until(lambda: crowd.adapter.server_count() == 2)
-        assert crowd.servers[1].adapter.server_count() == 2
-        assert names(item.id for item in crowd.adapter.fetch_sockets(EVERYONE)) == "ab"
-        crowd.adapter.broadcast(event("after"), EVERYONE)
-        wait_until(lambda: "after" in crowd.sockets[1].events)
-        assert [socket.events for socket in crowd.sockets[2:]] == [[], []]
+        wait_until(lambda: own_crowd.adapter.server_count() == 2)
+        assert own_crowd.servers[1].adapter.server_count() == 2
+        assert names(item.id for item in own_crowd.adapter.fetch_sockets(EVERYONE)) == "ab"
+        own_crowd.adapter.broadcast(event("after"), EVERYONE)
+        wait_until(lambda: "after" in own_crowd.sockets[1].events)
+        assert [socket.events for socket in own_crowd.sockets[2:]] == [[], []]
