@@ -92,7 +92,7 @@ class Realtime(Server):
         log: Any = None,
         **keywords: Any,
     ) -> None:
-        """Serve the application until SIGTERM, SIGINT or :meth:`Server.stop`; see :meth:`Server.run`.
+        """Serve until SIGTERM, SIGINT or :meth:`Server.stop`; see :meth:`Server.run`.
 
         Args:
             app: The application; the one given to the extension by default.

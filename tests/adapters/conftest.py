@@ -37,6 +37,13 @@ def shared_redis() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def calm_redis() -> Iterator[RedisServer]:
+    """A Redis that no test stops, pauses or empties."""
+    with RedisServer() as server:
+        yield server
+
+
 @pytest.fixture
 def redis_server(shared_redis: RedisServer) -> RedisServer:
     """An empty Redis that runs; a test may stop, restart and pause it."""

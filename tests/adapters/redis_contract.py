@@ -38,6 +38,7 @@ from tests.redis_server import RedisServer
 EVERYONE = Target()
 
 
+@pytest.mark.usefixtures("quiet_hub")
 class RedisVariant:
     """An adapter with other options: its servers reach each other in every way."""
 
@@ -123,6 +124,13 @@ class RedisContract(RedisVariant):
 
     #: Whether nothing is lost during an outage.
     keeps = False
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def servers(cls, calm_redis: RedisServer) -> Iterator[list[FakeNamespace]]:
+        """Three servers for the tests of the contract of buses that change none of them."""
+        with Cluster(lambda: cls().factory(calm_redis, 5)) as cluster:
+            yield [server.namespace for server in cluster.add(3)]
 
     # --- faults --------------------------------------------------------------
 

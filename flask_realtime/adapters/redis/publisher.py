@@ -279,10 +279,12 @@ class Publisher:
             self._end_copy()
             answers = connection.execute([command.words for command in batch])
         except redis_errors() as error:
+            self._end_copy()
             self._failed(error)
             self._come_back(connection, batch)
             self._give_up_one(batch[0], error)
         else:
+            self._end_copy()
             self._in_vain = 0
             self._backoff.reset()
             some_refused = self._answered(answers)
@@ -327,13 +329,16 @@ class Publisher:
         while True:
             if self.state is _DOWN:
                 gevent.sleep(self._backoff.next_delay())
+                self._end_copy()
             try:
                 connection.execute(probes)
                 if self._history is not None:
                     answers = self._history.answers_to(batch)
                 break
             except redis_errors():
+                self._end_copy()
                 self._enter(_DOWN)
+        self._end_copy()
         self._enter(_BACK)
         self._answered(answers)
 

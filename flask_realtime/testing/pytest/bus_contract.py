@@ -9,7 +9,9 @@ A new bus joins with a class in its own test file::
         def make_cluster(self) -> Iterator[MakeCluster]: ...
 
 ``make_cluster(count, timeout=5)`` returns the namespaces of so many servers, whose adapters
-listen and hear each other; ``timeout`` is how many seconds servers have to answer.
+listen and hear each other; ``timeout`` is how many seconds servers have to answer. Where that
+takes its time, a fixture ``servers`` with the scope of the class gives the tests three servers
+to share; those that close, mute or otherwise change one take servers of their own.
 
 Nothing here is measured by a clock but deadlines. That something does *not* arrive is seen
 by what the same server sends after it: the messages of one sender keep their order.
@@ -17,6 +19,7 @@ by what the same server sends after it: the messages of one sender keep their or
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gevent
@@ -25,6 +28,7 @@ from gevent.event import Event
 
 from ...adapters.values import Flags, Target
 from ...errors import ClusterTimeout
+from ..fakes import FakeNamespace
 from ..waiting import DEADLINE, wait_until
 from .adapter_contract import EVERYONE, event
 from .bus_questions import HALF, BusQuestions
@@ -62,8 +66,20 @@ class BusContract(BusQuestions):
         raise NotImplementedError
 
     @pytest.fixture
-    def crowd(self, make_cluster: MakeCluster) -> Crowd:
-        """Three servers on the bus under test."""
+    def servers(self, make_cluster: MakeCluster) -> list[FakeNamespace]:
+        """Three servers on the bus under test; a bus may keep them for a class of tests."""
+        return make_cluster(3)
+
+    @pytest.fixture
+    def crowd(self, servers: list[FakeNamespace]) -> Iterator[Crowd]:
+        """Sockets on the three servers."""
+        crowd = Crowd(servers)
+        yield crowd
+        crowd.leave()
+
+    @pytest.fixture
+    def own_crowd(self, make_cluster: MakeCluster) -> Crowd:
+        """Sockets on servers that no other test uses."""
         return Crowd(make_cluster(3))
 
     # --- broadcasts ----------------------------------------------------------
@@ -168,22 +184,24 @@ class BusContract(BusQuestions):
         assert crowd.heard() == [[], ["joined", "left"], ["joined"], []]
 
     def test_a_listener_that_asks_the_cluster_in_the_middle_of_a_request_gets_its_answer(
-        self, crowd: Crowd
+        self, own_crowd: Crowd
     ) -> None:
-        two, found = crowd.servers[1].adapter, list[str]()
+        two, found = own_crowd.servers[1].adapter, list[str]()
 
         def look(room: str, sid: str) -> None:
             found.extend(sorted(socket.id for socket in two.fetch_sockets(to("blue"))))
 
         two.on("join-room", look)
-        crowd.adapter.add_sockets(to("b"), ["new"])
-        crowd.adapter.broadcast(event("next"), to("b"))
-        wait_until(lambda: "next" in crowd.sockets[1].events)
+        own_crowd.adapter.add_sockets(to("b"), ["new"])
+        own_crowd.adapter.broadcast(event("next"), to("b"))
+        wait_until(lambda: "next" in own_crowd.sockets[1].events)
         # What comes next waited for it: it was not passed over.
         assert found == [B, C]
 
-    def test_a_listener_that_blocks_keeps_no_answer_from_being_heard(self, crowd: Crowd) -> None:
-        two, blocked, gate = crowd.servers[1].adapter, Event(), Event()
+    def test_a_listener_that_blocks_keeps_no_answer_from_being_heard(
+        self, own_crowd: Crowd
+    ) -> None:
+        two, blocked, gate = own_crowd.servers[1].adapter, Event(), Event()
 
         def block(room: str, sid: str) -> None:
             blocked.set()
@@ -191,12 +209,12 @@ class BusContract(BusQuestions):
 
         two.on("join-room", block)
         # The bus of one process has no reader to hold up: it is the other server that waits.
-        joining = gevent.spawn(crowd.adapter.add_sockets, to("b"), ["new"])
+        joining = gevent.spawn(own_crowd.adapter.add_sockets, to("b"), ["new"])
         assert blocked.wait(DEADLINE)
         assert [socket.id for socket in two.fetch_sockets(to("d"))] == [D]
         gate.set()
         joining.join(DEADLINE)
-        assert crowd.heard() == [[], [], [], []]
+        assert own_crowd.heard() == [[], [], [], []]
 
     # --- what servers do to sockets ------------------------------------------
 
@@ -275,13 +293,13 @@ class BusContract(BusQuestions):
         assert (caught.value.responses, caught.value.missing) == (["here"], 1)
         assert len(caught.value.servers) <= 1
 
-    def test_servers_that_cannot_be_counted_are_not_asked(self, crowd: Crowd) -> None:
-        blind(crowd.servers[0])
+    def test_servers_that_cannot_be_counted_are_not_asked(self, own_crowd: Crowd) -> None:
+        blind(own_crowd.servers[0])
         with pytest.raises(ClusterTimeout, match="out of reach"):
-            ask(crowd.servers[0])
-        crowd.adapter.server_side_emit(["after"])
-        wait_until(lambda: crowd.servers[1].server_side)
-        assert crowd.servers[1].server_side == [["after"]]
+            ask(own_crowd.servers[0])
+        own_crowd.adapter.server_side_emit(["after"])
+        wait_until(lambda: own_crowd.servers[1].server_side)
+        assert own_crowd.servers[1].server_side == [["after"]]
 
     @pytest.mark.parametrize("count", [1, 2, 3])
     def test_every_server_is_counted(self, make_cluster: MakeCluster, count: int) -> None:
@@ -289,14 +307,14 @@ class BusContract(BusQuestions):
         assert [server.adapter.server_count() for server in servers] == [count] * count
 
     def test_a_server_that_is_closed_is_neither_counted_nor_asked_nor_told(
-        self, crowd: Crowd
+        self, own_crowd: Crowd
     ) -> None:
-        gone = crowd.servers[2]
+        gone = own_crowd.servers[2]
         gone.adapter.close()
         gone.adapter.close()
-        wait_until(lambda: crowd.adapter.server_count() == 2)
-        assert crowd.servers[1].adapter.server_count() == 2
-        assert names(item.id for item in crowd.adapter.fetch_sockets(EVERYONE)) == "ab"
-        crowd.adapter.broadcast(event("after"), EVERYONE)
-        wait_until(lambda: "after" in crowd.sockets[1].events)
-        assert [socket.events for socket in crowd.sockets[2:]] == [[], []]
+        wait_until(lambda: own_crowd.adapter.server_count() == 2)
+        assert own_crowd.servers[1].adapter.server_count() == 2
+        assert names(item.id for item in own_crowd.adapter.fetch_sockets(EVERYONE)) == "ab"
+        own_crowd.adapter.broadcast(event("after"), EVERYONE)
+        wait_until(lambda: "after" in own_crowd.sockets[1].events)
+        assert [socket.events for socket in own_crowd.sockets[2:]] == [[], []]

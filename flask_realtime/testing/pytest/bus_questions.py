@@ -10,13 +10,12 @@ from logging import WARNING
 from typing import Any
 from uuid import UUID
 
-import gevent
 import pytest
 
 from ...adapters.values import Flags, RemoteState, Target
 from ...errors import ClusterTimeout
 from ..fakes import FakeSocket
-from ..waiting import DEADLINE, wait_until
+from ..waiting import wait_until
 from .adapter_contract import EVERYONE
 from .crowd import (
     LOCAL,
@@ -155,19 +154,19 @@ class BusQuestions:
         crowd.sockets[2].answer("c")
         assert question.partial() == ["c"]
 
-    def test_a_server_that_hangs_costs_the_deadline(self, crowd: Crowd) -> None:
-        mute(crowd.servers[2])
-        question = Question(crowd.servers[0], timeout=SHORT)
-        asked(*crowd.sockets[:2])
-        for socket in crowd.sockets[:2]:
+    def test_a_server_that_hangs_costs_the_deadline(self, own_crowd: Crowd) -> None:
+        mute(own_crowd.servers[2])
+        question = Question(own_crowd.servers[0], timeout=SHORT)
+        asked(*own_crowd.sockets[:2])
+        for socket in own_crowd.sockets[:2]:
             socket.answer(socket.id[0])
         assert question.partial() == ["a", "b"]
 
-    def test_answers_are_collected_though_servers_cannot_be_counted(self, crowd: Crowd) -> None:
-        blind(crowd.servers[0])
-        question = Question(crowd.servers[0], to("red"), timeout=SHORT)
-        asked(*crowd.sockets[:2])
-        for socket in crowd.sockets[:2]:
+    def test_answers_are_collected_though_servers_cannot_be_counted(self, own_crowd: Crowd) -> None:
+        blind(own_crowd.servers[0])
+        question = Question(own_crowd.servers[0], to("red"), timeout=SHORT)
+        asked(*own_crowd.sockets[:2])
+        for socket in own_crowd.sockets[:2]:
             socket.answer(socket.id[0])
         assert question.partial() == ["a", "b"]
 
@@ -223,7 +222,7 @@ class BusQuestions:
             for server in crowd.servers
             for room in rooms
         ]
-        found = [names(item.id for item in found.get(timeout=DEADLINE)) for found in asking]
+        found = [names(item.id for item in later.get(timeout=DEADLINE)) for later in asking]
         assert found == ["ab", "bc", "d"] * 9
 
     def test_a_server_that_hangs_is_told_with_the_answers_of_the_others(
@@ -237,15 +236,15 @@ class BusQuestions:
         assert caught.value.missing == 1
         assert len(caught.value.servers) <= 1  # not every format tells who answers
 
-    def test_the_time_for_an_answer_can_be_given(self, crowd: Crowd) -> None:
-        mute(crowd.servers[1])
-        mute(crowd.servers[2])
+    def test_the_time_for_an_answer_can_be_given(self, own_crowd: Crowd) -> None:
+        mute(own_crowd.servers[1])
+        mute(own_crowd.servers[2])
         with pytest.raises(ClusterTimeout) as caught:
-            crowd.adapter.fetch_sockets(EVERYONE._replace(flags=Flags(timeout=SHORT)))
+            own_crowd.adapter.fetch_sockets(EVERYONE._replace(flags=Flags(timeout=SHORT)))
         assert caught.value.missing == 2
 
-    def test_servers_that_cannot_be_counted_are_out_of_reach(self, crowd: Crowd) -> None:
-        blind(crowd.servers[0])
+    def test_servers_that_cannot_be_counted_are_out_of_reach(self, own_crowd: Crowd) -> None:
+        blind(own_crowd.servers[0])
         with pytest.raises(ClusterTimeout, match="out of reach") as caught:
-            crowd.adapter.fetch_sockets(EVERYONE)
+            own_crowd.adapter.fetch_sockets(EVERYONE)
         assert [item.id for item in caught.value.responses] == [A]

@@ -68,6 +68,14 @@ class Crowd:
         ]
         hear_each_other(servers)
 
+    def leave(self) -> None:
+        """Leave the servers as they were, for the next crowd."""
+        for server in self.servers:
+            for socket in list(server.sockets.values()):
+                socket.disconnect()
+            server.server_side.clear()
+            server.answer = None
+
     @property
     def adapter(self) -> Adapter:
         """The one that is told what to do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import socket
@@ -389,6 +390,32 @@ def test_what_is_queued_at_a_fork_is_sent_by_the_parent_alone(
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert sorted(pushed(redis_server)) == [1, 2]
+
+
+def test_a_fork_in_the_middle_of_an_outage_leaves_the_attempts_of_the_parent_to_the_parent(
+    redis_server: RedisServer, make_publisher: MakePublisher, quiet_hub: io.StringIO
+) -> None:
+    publisher = make_publisher(keeps=True)
+    redis_server.stop()
+    publisher.send(entry(1))
+    wait_for(lambda: publisher.state is PublisherState.DOWN)
+    pid = fork()
+    if pid == 0:
+        status = 1
+        try:
+            publisher.send(entry(2))
+            wait_for(lambda: publisher.published == 1)
+            gevent.sleep(1)  # longer than the pause of the copied greenlet
+            publisher.send(entry(3))
+            wait_for(lambda: publisher.published == 2)
+            status = len(quiet_hub.getvalue()) > 0
+        finally:
+            os._exit(status)
+    redis_server.start()
+    wait_for(lambda: publisher.published == 1)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert sorted(entries(redis_server)) == [1, 2, 3]
 
 
 def state_of(publisher: Publisher) -> PublisherState:
