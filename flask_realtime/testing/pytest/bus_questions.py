@@ -10,12 +10,13 @@ from logging import WARNING
 from typing import Any
 from uuid import UUID
 
+import gevent
 import pytest
 
 from ...adapters.values import Flags, RemoteState, Target
 from ...errors import ClusterTimeout
 from ..fakes import FakeSocket
-from ..waiting import wait_until
+from ..waiting import DEADLINE, wait_until
 from .adapter_contract import EVERYONE
 from .crowd import (
     LOCAL,
