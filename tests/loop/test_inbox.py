@@ -12,19 +12,39 @@ import pytest
 from gevent import getcurrent
 from gevent.event import Event
 
-from flask_realtime.loop.inbox import GREENLET, Inbox
+from flask_realtime.loop.inbox import GREENLET, INBOX_MOVES, Inbox, InboxState
+from flask_realtime.transitions import check_move
 from tests.fakes import deadline, settle, wait_until
+
+IDLE, PARKED, WAKING, *_ = InboxState
+
+
+class WatchedInbox(Inbox):
+    """An inbox whose moves are all checked, also those that it makes by an assignment."""
+
+    __slots__ = ("moves",)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "state" and hasattr(self, "state"):
+            check_move(INBOX_MOVES, self.state, value)
+            self.moves.append((self.state, value))
+        elif name == "state":
+            self.moves: list[tuple[InboxState, InboxState]] = []
+        super().__setattr__(name, value)
 
 
 class World:
     """An inbox, with what it asked for."""
 
-    def __init__(self, limit: int = 10_000) -> None:
+    def __init__(self, limit: int = 10_000, stays: bool = False) -> None:
         self.asked: list[str] = []
         self.ran: list[Any] = []
         self.greenlets: list[Any] = []
-        self.inbox = Inbox(
-            limit, lambda: self.asked.append("pause"), lambda: self.asked.append("resume")
+        self.inbox = WatchedInbox(
+            limit,
+            lambda: self.asked.append("pause"),
+            lambda: self.asked.append("resume"),
+            stays=stays,
         )
         self.host: Any = None
 
@@ -404,3 +424,109 @@ def test_what_waits_for_a_host_that_is_gone_runs_without_it(quiet_hub: io.String
     assert sorted(world.ran) == ["urgent", "waiting"]
     assert world.host not in world.greenlets
     world.host.kill()
+
+
+def test_what_waits_for_a_host_that_is_killed_runs_with_the_next_task(hosted: World) -> None:
+    release = hosted.block()
+    hosted.put("waiting")
+    hosted.host.kill()
+    assert hosted.ran == []
+    assert not release.is_set()
+    hosted.put("next")
+    settle()
+    assert hosted.ran == ["waiting", "next"]
+
+
+def test_a_host_that_is_killed_while_it_is_woken_leaves_the_inbox_working(hosted: World) -> None:
+    hosted.host.kill(block=False)
+    hosted.put("waiting")
+    assert hosted.inbox.state is WAKING
+    settle()
+    assert hosted.host.ready()
+    hosted.put("next")
+    settle()
+    assert hosted.ran == ["waiting", "next"]
+
+
+def test_a_kill_of_a_greenlet_of_the_inbox_costs_only_the_task_that_it_hits(
+    quiet_hub: io.StringIO,
+) -> None:
+    def killed() -> None:
+        raise gevent.GreenletExit
+
+    for stays in (False, True):
+        world = World(stays=stays)
+        world.inbox.put(killed, ())
+        world.put("next")
+        settle()
+        assert world.ran == ["next"]
+        world.inbox.close()
+
+
+def test_a_host_that_was_forgotten_does_not_disturb_the_next_one(quiet_hub: io.StringIO) -> None:
+    world = World()
+    world.lend_greenlet()
+    first = world.host
+    world.inbox.take_back()
+    world.lend_greenlet()
+    first.kill()
+    assert world.inbox.state is PARKED
+    world.put_in_hub(world.note, "a")
+    assert world.greenlets == [world.host]
+    world.inbox.close()
+    with deadline():
+        world.host.get()
+
+
+def test_a_greenlet_that_stays_waits_for_further_tasks_until_the_inbox_is_closed() -> None:
+    world = World(stays=True)
+    for what in ("a", "b"):
+        world.put(what)
+        settle()
+        assert world.inbox.state is PARKED
+    assert world.ran == ["a", "b"]
+    assert world.greenlets[0] is world.greenlets[1]
+    world.inbox.close()
+    with deadline():
+        world.greenlets[0].join()
+    assert world.inbox.state is IDLE
+
+
+def test_a_task_that_is_put_when_there_is_room_comes_after_those_that_are_kept() -> None:
+    ran: list[str] = []
+    release = Event()
+    inbox = Inbox(10_000, lambda: None, lambda: inbox.put(ran.append, ("read",)))
+    inbox.put(release.wait, ())
+    settle()
+    for _ in range(3):
+        inbox.put(ran.clear, (), 4_000)
+    inbox.put(ran.append, ("kept",))
+    inbox.drop(ran.clear)
+    release.set()
+    settle()
+    assert ran == ["kept", "read"]
+
+
+def test_every_move_of_the_table_happens(quiet_hub: io.StringIO) -> None:
+    closed, killed, woken, drained, staying = (World(stays=number == 4) for number in range(5))
+    for world in (closed, killed, woken):
+        world.lend_greenlet()  # IDLE -> RUNNING -> PARKED
+    closed.inbox.close()  # PARKED -> WAKING -> RUNNING -> IDLE
+    killed.host.kill()  # PARKED -> IDLE
+    woken.put_in_hub(woken.note, "a")  # PARKED -> RUNNING -> PARKED
+    woken.host.kill(block=False)
+    woken.put("b")  # PARKED -> WAKING -> IDLE
+    release = drained.block()  # IDLE -> DRAINING
+    drained.lend_greenlet()
+    release.set()  # DRAINING -> WAKING
+    staying.put("a")  # IDLE -> WAKING
+    settle()
+    woken.put("c")  # IDLE -> DRAINING -> IDLE
+    settle()
+    seen = {
+        move for world in (closed, killed, woken, drained, staying) for move in world.inbox.moves
+    }
+    assert seen == {(before, after) for before, nexts in INBOX_MOVES.items() for after in nexts}
+    for world in (drained, staying):
+        world.inbox.close()
+    settle()
