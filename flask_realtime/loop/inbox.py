@@ -48,21 +48,15 @@ from gevent import get_hub, getcurrent
 from gevent.event import Event
 
 from ..transitions import check_move
+from .concurrent import ConcurrentTasks, Task, Waiting, without
 
-__all__ = ["GREENLET", "INBOX_MOVES", "Inbox", "InboxState"]
+__all__ = ["INBOX_MOVES", "Inbox", "InboxState"]
 
 logger = logging.getLogger(__name__)
 
-Task = tuple[Callable[..., Any], tuple[Any, ...]]
-_Waiting = deque[tuple[Task, int]]
-
 _CAUGHT = (Exception, gevent.Timeout)
-_FAILED = "! a task of a session failed"
 #: Bytes that a queued task costs beyond its data, so that empty events are bounded as well.
 _OVERHEAD = 256
-#: Bytes that a task costs in a greenlet of its own, with the contexts and the stack of a handler
-#: that waits: 360 kB of events made 7,055 greenlets and 89 MB.
-GREENLET = 12_500
 
 
 class InboxState(Enum):
@@ -101,20 +95,21 @@ class Inbox:
         spawn: Starts a greenlet; its owner sees to it that they end.
         stays: Whether a greenlet that the inbox spawns waits for further tasks, until
             :meth:`close`.
+        on_error: Called with what a task raises, on its greenlet; by default it is logged.
 
     Attributes:
         state: Which greenlet runs the tasks; read only.
         is_closed: Whether :meth:`close` was called; read only.
+        is_full: Whether the limit was passed, and half of it is not free yet; read only.
     """
 
     __slots__ = (
-        "_beside",
+        "_concurrent",
         "_drainer",
-        "_full",
-        "_held",
         "_host",
         "_hub",
         "_limit",
+        "_on_error",
         "_on_full",
         "_on_room",
         "_queue",
@@ -123,6 +118,7 @@ class Inbox:
         "_spawn",
         "_stays",
         "is_closed",
+        "is_full",
         "state",
     )
 
@@ -133,23 +129,22 @@ class Inbox:
         on_room: Callable[[], None],
         spawn: Callable[..., gevent.Greenlet[..., Any]] = gevent.spawn,
         stays: bool = False,
+        on_error: Callable[[Exception | gevent.Timeout], object] | None = None,
     ) -> None:
         self._limit = limit
         self._on_full = on_full
         self._on_room = on_room
         self._spawn = spawn
         self._stays = stays
+        self._on_error = on_error or _log
         self.state = _IDLE
-        self.is_closed = False
+        self.is_closed = self.is_full = False
         self._host: Any = None
         self._hub: Any = None  # of the host
         self._drainer: Any = None
-        self._queue: _Waiting | None = None
+        self._queue: Waiting | None = None
         self._size = 0
-        # Of the tasks with a greenlet each: bytes of those that run, and those that wait.
-        self._beside = 0
-        self._held: _Waiting | None = None
-        self._full = False
+        self._concurrent: ConcurrentTasks | None = None
         self._room: Event | None = None
 
     @property
@@ -173,7 +168,7 @@ class Inbox:
         """Run ``function(*args)`` after the tasks before it.
 
         Args:
-            function: It may block; its exceptions are logged.
+            function: It may block; its exceptions go to ``on_error``.
             args: Its arguments.
             size: Bytes that the task holds while it waits.
         """
@@ -191,48 +186,30 @@ class Inbox:
         """Run ``function(*args)`` now: beside a handler that blocks, not behind it.
 
         Args:
-            function: It may block; its exceptions are logged.
+            function: It may block; its exceptions go to ``on_error``.
             args: Its arguments.
         """
         if self.is_idle:
             self.put(function, args)
         else:
-            self._spawn(_run, (function, args))
+            self._spawn(self._run, (function, args))
 
     def spawn(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
         """Run ``function(*args)`` in a greenlet of its own, counted like a waiting task.
 
-        As many run at a time as the limit allows, each with :data:`GREENLET` bytes beyond its
-        size, and at least one.
+        As many run at a time as the limit allows: see :mod:`flask_realtime.loop.concurrent`.
 
         Args:
-            function: It may block; its exceptions are logged.
+            function: It may block; its exceptions go to ``on_error``.
             args: Its arguments.
             size: Bytes that the task holds until it has returned.
         """
-        if self._held or not self._may_start(size):
-            if self._held is None:
-                self._held = deque()
-            self._held.append(((function, args), size))
-            self._grow(size)
-        else:
-            self._start((function, args), size)
+        if self._concurrent is None:
+            self._concurrent = ConcurrentTasks(self._limit, self._start, self._grow, self._shrink)
+        self._concurrent.add((function, args), size)
 
-    def _may_start(self, size: int) -> bool:
-        return not self._beside or self._beside + size + GREENLET <= self._limit
-
-    def _start(self, task: Task, size: int) -> None:
-        self._beside += size + GREENLET
-        self._grow(size + GREENLET)
-        self._spawn(_run, task).rawlink(lambda _: self._end(size))
-
-    def _end(self, size: int) -> None:
-        self._beside -= size + GREENLET
-        self._shrink(size + GREENLET)
-        while self._held and self._may_start(self._held[0][1]):
-            task, waited = self._held.popleft()
-            self._start(task, waited)
-            self._shrink(waited)
+    def _start(self, task: Task) -> gevent.Greenlet[..., Any]:
+        return self._spawn(self._run, task)
 
     def wait_for_room(self, timeout: float) -> bool:
         """Block while the inbox is full and open.
@@ -243,18 +220,20 @@ class Inbox:
         Returns:
             Whether the wait is over: there is room, or the inbox is closed.
         """
-        if self._full and not self.is_closed:
+        if self.is_full and not self.is_closed:
             if self._room is None:
                 self._room = Event()
             self._room.wait(timeout)
-        return self.is_closed or not self._full
+        return self.is_closed or not self.is_full
 
-    def drop(self, function: Callable[..., Any]) -> None:
-        """Forget the waiting tasks that would call ``function``."""
-        self._queue, dropped = _without(function, self._queue)
-        self._held, held = _without(function, self._held)
-        for size in dropped + held:
-            self._shrink(size)
+    def drop(self, function: Callable[..., Any] | None = None) -> None:
+        """Forget the waiting tasks that would call ``function``; by default all of them."""
+        if self._queue:
+            self._queue, dropped = without(function, self._queue)
+            for size in dropped:
+                self._shrink(size)
+        if self._concurrent is not None:
+            self._concurrent.drop(function)
 
     def host(self) -> None:
         """Lend the current greenlet: run tasks on it until the inbox is closed and empty."""
@@ -276,8 +255,8 @@ class Inbox:
                     function, args = task
                     try:
                         function(*args)
-                    except _CAUGHT:
-                        logger.exception(_FAILED)
+                    except _CAUGHT as error:
+                        self._on_error(error)
         finally:
             # Not when the tasks were taken away from it.
             if self._host is current:
@@ -346,21 +325,31 @@ class Inbox:
 
     def _run_queue(self) -> None:
         while self._queue:
-            task, size = self._queue.popleft()
+            (function, args), size = self._queue.popleft()
             self._shrink(size)
-            _run(task)
+            try:
+                function(*args)
+            except _CAUGHT as error:
+                self._on_error(error)
         self._queue = None
+
+    def _run(self, task: Task) -> None:
+        function, args = task
+        try:
+            function(*args)
+        except _CAUGHT as error:
+            self._on_error(error)
 
     def _grow(self, size: int) -> None:
         self._size += size + _OVERHEAD
-        if self._size > self._limit and not self._full:
-            self._full = True
+        if self._size > self._limit and not self.is_full:
+            self.is_full = True
             self._on_full()
 
     def _shrink(self, size: int) -> None:
         self._size -= size + _OVERHEAD
-        if self._full and self._size <= self._limit // 2:
-            self._full = False
+        if self.is_full and self._size <= self._limit // 2:
+            self.is_full = False
             self._announce_room()
             self._on_room()
 
@@ -370,20 +359,6 @@ class Inbox:
             room.set()
 
 
-def _without(
-    function: Callable[..., Any], waiting: _Waiting | None
-) -> tuple[_Waiting | None, list[int]]:
-    """Return the tasks that do not call ``function``, and the sizes of the others."""
-    if not waiting:
-        return waiting, []
-    kept: _Waiting = deque(entry for entry in waiting if entry[0][0] != function)
-    return kept, [size for (called, _), size in waiting if called == function]
-
-
-def _run(task: Task) -> None:
-    function, args = task
-    try:
-        function(*args)
-    except _CAUGHT:
-        # Handlers report their own exceptions; what arrives here is a defect of this package.
-        logger.exception(_FAILED)
+def _log(error: Exception | gevent.Timeout) -> None:
+    # Handlers report their own exceptions; what arrives here is a defect of this package.
+    logger.error("! a task of a session failed", exc_info=error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gevent
@@ -12,68 +12,12 @@ import pytest
 from gevent import getcurrent
 from gevent.event import Event
 
-from flask_realtime.loop.inbox import GREENLET, INBOX_MOVES, Inbox, InboxState
-from flask_realtime.transitions import check_move
+from flask_realtime.loop.inbox import INBOX_MOVES, Inbox, InboxState
 from tests.fakes import deadline, settle, wait_until
 
+from .inboxes import World
+
 IDLE, PARKED, WAKING, *_ = InboxState
-
-
-class WatchedInbox(Inbox):
-    """An inbox whose moves are all checked, also those that it makes by an assignment."""
-
-    __slots__ = ("moves",)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "state" and hasattr(self, "state"):
-            check_move(INBOX_MOVES, self.state, value)
-            self.moves.append((self.state, value))
-        elif name == "state":
-            self.moves: list[tuple[InboxState, InboxState]] = []
-        super().__setattr__(name, value)
-
-
-class World:
-    """An inbox, with what it asked for."""
-
-    def __init__(self, limit: int = 10_000, stays: bool = False) -> None:
-        self.asked: list[str] = []
-        self.ran: list[Any] = []
-        self.greenlets: list[Any] = []
-        self.inbox = WatchedInbox(
-            limit,
-            lambda: self.asked.append("pause"),
-            lambda: self.asked.append("resume"),
-            stays=stays,
-        )
-        self.host: Any = None
-
-    def lend_greenlet(self) -> None:
-        self.host = gevent.spawn(self.inbox.host)
-        settle()
-
-    def note(self, what: Any) -> None:
-        self.ran.append(what)
-        self.greenlets.append(getcurrent())
-
-    def put(self, what: Any, size: int = 0) -> None:
-        self.inbox.put(self.note, (what,), size)
-
-    def put_in_hub(self, function: Callable[..., Any], *args: Any) -> None:
-        """Put as the read callback does."""
-        gevent.get_hub().loop.run_callback(self.inbox.put, function, args, 0)
-        settle()
-
-    def block(self, size: int = 0) -> Event:
-        release = Event()
-
-        def wait(event: Event) -> None:
-            event.wait()
-            self.note("released")
-
-        self.inbox.put(wait, (release,), size)
-        settle()
-        return release
 
 
 @pytest.fixture(params=["polling", "websocket"])
@@ -195,6 +139,29 @@ def test_an_exception_is_logged_and_the_next_task_runs(
         world.inbox.close()
 
 
+def test_an_owner_that_asks_for_them_gets_the_exceptions(quiet_hub: io.StringIO) -> None:
+    errors: list[BaseException] = []
+    inbox = Inbox(10_000, lambda: None, lambda: None, on_error=errors.append)
+
+    def fail(what: BaseException) -> None:
+        raise what
+
+    raised = [ValueError("queued"), gevent.Timeout(1), KeyError("beside"), OSError("handed over")]
+    inbox.put(fail, (raised[0],))
+    inbox.put(fail, (raised[1],))
+    settle()
+    inbox.spawn(fail, (raised[2],))
+    settle()
+    host = gevent.spawn(inbox.host)
+    settle()
+    gevent.get_hub().loop.run_callback(inbox.put, fail, (raised[3],))
+    settle()
+    assert errors == raised
+    inbox.close()
+    with deadline():
+        host.get()
+
+
 def test_the_bound_counts_bytes_and_asks_for_a_pause_once(world: World) -> None:
     release = world.block()
     for _ in range(4):
@@ -264,79 +231,6 @@ def test_concurrent_tasks_run_beside_a_handler_that_blocks(world: World) -> None
     settle()
 
 
-def test_concurrent_tasks_count_until_they_are_done() -> None:
-    world = World(limit=3 * GREENLET)
-    releases = [Event() for _ in range(2)]
-    for release in releases:
-        world.inbox.spawn(release.wait, (), 6_200)
-    settle()
-    assert world.asked == ["pause"]
-    for release in releases:
-        release.set()
-    wait_until(lambda: world.asked == ["pause", "resume"])
-
-
-def test_a_concurrent_task_weighs_what_its_greenlet_does() -> None:
-    world, release = World(limit=10 * GREENLET), Event()
-    for _ in range(9):
-        world.inbox.spawn(release.wait, ())
-    assert world.asked == []
-    for _ in range(2):
-        world.inbox.spawn(release.wait, ())
-    assert world.asked == ["pause"]
-    release.set()
-    wait_until(lambda: world.asked == ["pause", "resume"])
-
-
-def test_concurrent_tasks_beyond_the_limit_wait_for_those_before_them() -> None:
-    world, release, running = World(limit=10 * GREENLET), Event(), []
-
-    def task(number: int) -> None:
-        running.append(number)
-        release.wait()
-        world.note(number)
-
-    for number in range(100):
-        world.inbox.spawn(task, (number,), 100)
-    settle()
-    assert running == list(range(9))
-    assert world.asked == ["pause"]
-    release.set()
-    wait_until(lambda: len(world.ran) == 100, "every task")
-    assert sorted(running) == list(range(100))
-    settle()
-    assert world.asked == ["pause", "resume"]
-
-
-def test_a_concurrent_task_larger_than_the_limit_runs() -> None:
-    world = World(limit=100)
-    for what in "ab":
-        world.inbox.spawn(world.note, (what,), 20_000)
-    wait_until(lambda: world.ran == ["a", "b"], "both tasks")
-
-
-def test_concurrent_tasks_that_wait_can_be_dropped() -> None:
-    world, release = World(limit=2 * GREENLET), Event()
-    for _ in range(2):
-        world.inbox.spawn(release.wait, ())
-    for _ in range(3):
-        world.inbox.spawn(world.note, ("dropped",), 30_000)
-    world.inbox.spawn(world.ran.append, ("kept",))
-    world.inbox.drop(world.note)
-    release.set()
-    wait_until(lambda: world.ran, "the task that is kept")
-    settle()
-    assert world.ran == ["kept"]
-    assert world.asked == ["pause", "resume"]
-
-
-def test_a_concurrent_task_that_fails_frees_its_bytes(caplog: pytest.LogCaptureFixture) -> None:
-    world = World()
-    world.inbox.spawn(lambda: 1 // 0, (), 20_000)
-    settle()
-    assert world.asked == ["pause", "resume"]
-
-
 def test_an_urgent_task_runs_beside_a_handler_that_blocks(world: World) -> None:
     release = world.block()
     world.put("later")
@@ -364,6 +258,21 @@ def test_dropped_tasks_do_not_run_and_free_their_bytes(world: World) -> None:
     release.set()
     settle()
     assert world.ran == ["released", "kept"]
+
+
+def test_every_task_that_waits_can_be_dropped(world: World) -> None:
+    release = world.block()
+    for _ in range(3):
+        world.put("forgotten", 4_000)
+    for _ in range(3):
+        world.inbox.spawn(world.note, ("beside",), 20_000)
+    assert world.inbox.is_full
+    world.inbox.drop()
+    release.set()
+    wait_until(lambda: not world.inbox.is_full, "room")
+    world.put("after")
+    settle()
+    assert world.ran == ["beside", "released", "after"]
 
 
 def test_a_handler_may_drop_what_waits_behind_it(world: World) -> None:
