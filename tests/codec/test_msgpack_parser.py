@@ -169,16 +169,18 @@ def test_half_an_emoji_is_carried_as_it_is(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "problem"),
     [
-        b"\x82\xa4type\x00\xa3nsp\xa4/\xed\xa0\xbd",  # in the name of a namespace
-        b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xa1\xff",  # no UTF-8 at all
-        b"\x91\xa3\xed\xa0\xbd",
-        b"\x81\xa1a\xa3\xed\xa0\xbd",
+        # In the name of a namespace:
+        (b"\x82\xa4type\x00\xa3nsp\xa4/\xed\xa0\xbd", "invalid MessagePack"),
+        # Not UTF-8 at all:
+        (b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xa1\xff", "invalid MessagePack"),
+        (b"\x91\xa3\xed\xa0\xbd", "a packet must be a map"),
+        (b"\x81\xa1a\xa3\xed\xa0\xbd", "unknown packet type"),
     ],
 )
-def test_text_that_is_no_text_is_refused(data: bytes) -> None:
-    with pytest.raises(PacketError, match="invalid MessagePack"):
+def test_text_that_is_no_text_is_refused(data: bytes, problem: str) -> None:
+    with pytest.raises(PacketError, match=problem):
         decode(data)
 
 
