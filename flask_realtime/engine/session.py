@@ -285,7 +285,7 @@ class Session(EventEmitter):
             self.close(Reason.TRANSPORT_ERROR, "invalid heartbeat direction", flush=False)
         elif kind == "b":
             self._receive_base64(packet)
-        elif kind not in ("0", "5", "6") or not kind:
+        elif kind not in ("0", "5", "6"):
             self.close(Reason.PARSE_ERROR, PacketError("unknown packet type"), flush=False)
 
     def _receive_base64(self, packet: str) -> None:
