@@ -1,6 +1,6 @@
 """MessagePack as JavaScript's packages write and read it: notepack.io 2 and 3, @msgpack/msgpack.
 
-They agree about JSON's values. Beyond those, and as versions 2.2, 3.0 and 3.1 write them:
+They agree about JSON's values. Beyond those, and as versions 2.2, 3.0 and 2.8 write them:
 
 ==============  ============================  ====================  ====================
 JavaScript      notepack.io 2                 notepack.io 3         @msgpack/msgpack

@@ -63,7 +63,7 @@ EXAMPLES: list[tuple[Packet, list[str | bytes]]] = [
     (Packet(ACK, "/admin", [None, {"a": 1}], 456), ['3/admin,456[null,{"a":1}]']),
 ]
 
-# Attachments are an EVENT or ACK to whoever emits, and BINARY_EVENT or BINARY_ACK on the wire.
+# Packets with bytes are EVENT or ACK to callers, and BINARY_EVENT or BINARY_ACK on the wire.
 BINARY: list[tuple[Packet, list[str | bytes]]] = [
     (
         Packet(EVENT, "/", ["baz", ONE]),
