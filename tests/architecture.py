@@ -41,7 +41,8 @@ LAYERS = {
     "wsgi": SHELL,
     "__init__": FACADE,
 }
-STRANGERS = ({"engine", "adapters"}, {"loop", "codec"})  # neither knows the other
+# Neither of two knows the other.
+STRANGERS = ({"engine", "adapters"}, {"loop", "codec"}, {"loop", "parsers"})
 WEB = {"flask", "gunicorn"}
 IMPURE = {"asyncio", "gevent", "geventwebsocket", "greenlet", "redis", "select", "selectors"}
 IMPURE |= {"signal", "socket", "ssl", "subprocess", "threading", "time"}

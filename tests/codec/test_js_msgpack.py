@@ -81,7 +81,7 @@ def test_a_date_beyond_the_year_9999_is_its_bytes_for_servers() -> None:
 
 @BOTH
 @pytest.mark.parametrize("text", ["", "c1", "9201", "d40500", "a1ff", "0102"])
-def test_bytes_that_are_no_value_are_malformed(packer: JavaScriptMsgpack, text: str) -> None:
+def test_bytes_that_are_not_a_value_are_malformed(packer: JavaScriptMsgpack, text: str) -> None:
     with pytest.raises(ValueError, match="malformed"):
         packer.unpack(bytes.fromhex(text))
 

@@ -177,7 +177,7 @@ def test_one_function_is_enough() -> None:
     assert parser.decoder(MAX_SIZE).add('2["hey"]') == Packet(EVENT, "/", ["hey"])
 
 
-def test_what_is_no_function_is_an_error_at_once() -> None:
+def test_what_is_not_callable_is_an_error_at_once() -> None:
     with pytest.raises(TypeError, match="dumps"):
         DefaultParser(dumps="json")  # type: ignore[arg-type]
 
@@ -225,7 +225,7 @@ def has_bytes(value: Any) -> bool:
 
 @settings(max_examples=200)
 @given(events | acks)
-def test_any_packet_can_be_read_by_its_specification_and_by_ourselves(packet: Packet) -> None:
+def test_any_packet_can_be_read_by_its_specification_and_by_the_decoder(packet: Packet) -> None:
     expected = packet
     if has_bytes(packet.data):
         expected = packet._replace(type=ON_THE_WIRE[packet.type])

@@ -1,4 +1,4 @@
-"""An inbox with what it asks for, whose moves are checked."""
+"""An inbox whose moves are checked, with its calls for a pause and its tasks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WatchedInbox(Inbox):
 
 
 class World:
-    """An inbox, with what it asked for."""
+    """An inbox, with its calls for a pause and its tasks."""
 
     def __init__(self, limit: int = 10_000, stays: bool = False) -> None:
         self.asked: list[str] = []

@@ -294,7 +294,7 @@ def test_the_inbox_knows_the_greenlet_that_runs_its_tasks(world: World) -> None:
     assert not world.inbox.is_running_here
 
 
-def test_the_host_is_let_go_after_the_tasks_that_wait(hosted: World) -> None:
+def test_the_host_returns_after_the_tasks_that_wait(hosted: World) -> None:
     release = hosted.block()
     hosted.put("a")
     hosted.inbox.close()
@@ -326,7 +326,7 @@ def test_what_waits_for_a_host_that_is_gone_runs_without_it(quiet_hub: io.String
     world = World()
     world.lend_greenlet()
     world.put("waiting")
-    # Its hub has ended: it never gets a turn.
+    # Its hub has ended: it is never switched to.
     world.inbox.take_back()
     world.inbox.put_urgent(world.note, ("urgent",))
     settle()
@@ -372,7 +372,7 @@ def test_a_kill_of_a_greenlet_of_the_inbox_costs_only_the_task_that_it_hits(
         world.inbox.close()
 
 
-def test_a_host_that_was_forgotten_does_not_disturb_the_next_one(quiet_hub: io.StringIO) -> None:
+def test_a_former_host_does_not_disturb_the_next_one(quiet_hub: io.StringIO) -> None:
     world = World()
     world.lend_greenlet()
     first = world.host
