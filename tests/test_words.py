@@ -18,7 +18,7 @@ SEARCHED = (
     "examples",
     "dev",
 )
-WORDS = re.compile(r"(?<![\w-])(nobody|somebody|whoever|shall|kin)(?![\w-])", re.IGNORECASE)
+WORDS = re.compile(r"\b(nobody|somebody|whoever|shall|kin)\b", re.IGNORECASE)
 SKIPPED = {"__pycache__", "node_modules"}
 
 #: Files that still have such words. The list only shrinks.
