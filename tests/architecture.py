@@ -25,6 +25,7 @@ LAYERS = {
     "quoting": BASE,
     "reasons": BASE,
     "rooms": BASE,
+    "transitions": BASE,
     "codec": CODEC,
     "parsers": CODEC,
     "loop": LOOP,
@@ -41,7 +42,8 @@ LAYERS = {
     "wsgi": SHELL,
     "__init__": FACADE,
 }
-STRANGERS = ({"engine", "adapters"}, {"loop", "codec"})  # neither knows the other
+# Neither of two knows the other.
+STRANGERS = ({"engine", "adapters"}, {"loop", "codec"}, {"loop", "parsers"})
 WEB = {"flask", "gunicorn"}
 IMPURE = {"asyncio", "gevent", "geventwebsocket", "greenlet", "redis", "select", "selectors"}
 IMPURE |= {"signal", "socket", "ssl", "subprocess", "threading", "time"}

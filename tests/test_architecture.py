@@ -119,6 +119,8 @@ ROOM_IMPORTS: list[tuple[str, str, bool]] = [
     ("adapters/redis/link.py", "from ..cluster.bus import Bus", True),
     ("loop/inbox.py", "from ..engine.session import Session", False),
     ("loop/inbox.py", "from ..codec.message import Message", False),
+    ("loop/inbox.py", "from ..parsers import Parser", False),
+    ("loop/inbox.py", "from ..transitions import check_move", True),
     ("loop/inbox.py", "import gevent", True),
     ("engine/transports/polling.py", "from ...codec.message import Message", True),
     ("engine/transports/polling.py", "from ..requests.polls import PollRequests", False),

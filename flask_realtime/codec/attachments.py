@@ -16,10 +16,15 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 def fill_placeholders(data: Any, attachments: list[bytes]) -> Any:
-    """Replace each placeholder by the attachment it names.
+    """Replace each placeholder by the attachment that it names.
 
-    Clients write one attachment for each placeholder. One that is named twice would be copied
-    once for each name as soon as the data is sent on: a small packet could become gigabytes.
+    Clients write one attachment for each placeholder. An attachment that is named twice is
+    refused: it would be copied for each name when the data is sent on, and a small packet could
+    become gigabytes.
+
+    Args:
+        data: The JSON of a packet; it is not changed.
+        attachments: Its attachments, in order.
 
     Raises:
         PacketError: A placeholder does not name one of the attachments, two name the same one,
@@ -33,7 +38,7 @@ def fill_placeholders(data: Any, attachments: list[bytes]) -> Any:
 
 
 def _fill(data: Any, unnamed: list[bytes | None]) -> Any:
-    # Most items are scalars: asked here, they cost no call.
+    # Most items are scalars: checked here, they cost no call.
     if isinstance(data, list):
         return [item if item.__class__ in _SCALARS else _fill(item, unnamed) for item in data]
     if not isinstance(data, dict):
@@ -44,7 +49,7 @@ def _fill(data: Any, unnamed: list[bytes | None]) -> Any:
             for key, item in data.items()
         }
     index = data.get("num")
-    # bool is an int to Python: {"num": true} is no index.
+    # bool is a subclass of int: {"num": true} must not pass as an index.
     if type(index) is not int or not 0 <= index < len(unnamed):
         raise PacketError("illegal attachments")
     attachment = unnamed[index]
@@ -59,8 +64,8 @@ class Reassembly:
 
     Args:
         packet: The packet with placeholders in its data.
-        count: How many attachments follow; already checked against the limit.
-        max_size: How many bytes they may have in all.
+        count: Number of attachments that follow, within the limit.
+        max_size: Bytes that they may have together.
     """
 
     __slots__ = ("_attachments", "_count", "_packet", "_room")

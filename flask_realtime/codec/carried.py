@@ -1,7 +1,7 @@
-"""What a format can carry of a value, and where in it the rest is.
+"""The part of a value that a format can carry, and the path to the rest.
 
-For the rare case that something cannot be sent: the path to it becomes part of the error or of
-a line in the log.
+For the rare case that a value cannot be sent: the path becomes part of the error or of a line
+in the log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
     "unsendable",
 ]
 
-#: Characters of a path, and of one key in it: clients choose some of them.
+#: Characters of a path, and of one key in it: clients choose some of the keys.
 _LONGEST_PATH, _LONGEST_KEY = 300, 60
 #: More than Python's own recursion allows.
 _ANY_DEPTH: Final = 10**9
@@ -56,14 +56,14 @@ MSGPACK: Final = Carrier(
 
 
 class Fault(NamedTuple):
-    """A value that cannot be carried: where it is, and why."""
+    """A value that cannot be carried: its path, and the reason."""
 
     path: str
     error: TypeError | ValueError
 
     @property
     def place(self) -> str:
-        """The path, not too long for a line."""
+        """The path, cut to fit a line of the log."""
         path = self.path
         return path if len(path) <= _LONGEST_PATH else path[:_LONGEST_PATH] + "…"
 
@@ -71,16 +71,16 @@ class Fault(NamedTuple):
         return f"{self.error} ({self.place})"
 
 
-#: Values that are looked at: a client may send half a million of them beside one infinity.
+#: Values that are visited: a client may send half a million of them beside one infinity.
 _MOST: Final = 20_000
-#: Stands for what cannot be carried, until its container leaves it out.
+#: Stands for a value that cannot be carried, until its container leaves it out.
 _NOTHING: Final = object()
-#: Where a value is: the place of its container, and its key or its index.
+#: The place of a value: that of its container, and its key or its index.
 _Place = tuple[Any, Any]
 
 
 class Carried(NamedTuple):
-    """What is left of a value; the first that cannot be carried, and how many there are."""
+    """What is left of a value; the first fault, and the number of faults."""
 
     value: Any
     fault: Fault | None
@@ -88,7 +88,7 @@ class Carried(NamedTuple):
 
 
 class _Walk:
-    """What a walk through a value has found, and how far it may go on."""
+    """The findings of a walk through a value, and its budget."""
 
     __slots__ = ("carrier", "fault", "faults", "is_cut", "left", "only_first")
 

@@ -21,7 +21,7 @@ __all__ = ["Compression", "Deflater", "OwnDeflater", "PerMessageDeflate", "Share
 
 #: The end of every flushed block, which is not sent (RFC 7692 §7.2.1).
 _TRAILER: Final = b"\x00\x00\xff\xff"
-# Nothing cannot be flushed: zlib answers a second flush with no bytes at all.
+# An empty message is not compressed: a second flush of zlib returns no bytes at all.
 _LEAST: Final = 1
 # What may follow the last block of a stream: an empty one (§7.2.3.4).
 _ENDS: Final = (b"\x00" + _TRAILER, _TRAILER)
@@ -34,7 +34,7 @@ class Deflater(Protocol):
     """Makes the frames of messages for one or more connections."""
 
     def frames(self, message: Message) -> bytes:
-        """Return the frames of a message, contiguous; those that it pays for are compressed."""
+        """Return the frames of a message, contiguous; compressed where that makes them smaller."""
 
 
 class Compression(NamedTuple):
@@ -48,7 +48,7 @@ class PerMessageDeflate:
     """The extension as one server offers it.
 
     Args:
-        settings: What the server wants.
+        settings: Those of the server.
         max_size: Bytes of the largest message that is accepted, inflated.
     """
 
@@ -58,7 +58,7 @@ class PerMessageDeflate:
         self._shared: dict[int, SharedDeflater] = {}
 
     def compression(self, agreement: Agreement) -> Compression:
-        """Return what a new connection needs."""
+        """Return both directions of a new connection."""
         inflate = _Inflater(agreement.client_bits, self._max_size)
         bits = agreement.server_bits
         one_direction = inflate.keeping if agreement.client_takeover else inflate.forgetting
@@ -79,7 +79,7 @@ class SharedDeflater:
 
     def __init__(self, settings: DeflateSettings, bits: int) -> None:
         self._threshold = max(settings.threshold, _LEAST)
-        # A full flush forgets what came before: no message can be told from another's length.
+        # A full flush clears the window: the length of a message reveals nothing about others.
         self._stream = _Stream(settings, bits, zlib.Z_FULL_FLUSH)
 
     def frames(self, message: Message) -> bytes:
@@ -96,13 +96,13 @@ class SharedDeflater:
             return encode_frame(opcode, payload)
         data = self._stream.deflate(payload)
         if len(data) >= len(payload):
-            # An image, for example; nobody has to inflate it.
+            # An image, for example: sent as it is, clients need not inflate it.
             return encode_frame(opcode, payload)
         return encode_frame(opcode | RSV1, data)
 
 
 class OwnDeflater:
-    """Compresses the messages of one connection, each with what was sent before it.
+    """Compresses the messages of one connection; each may refer to those before it.
 
     Args:
         settings: Thresholds and zlib's parameters.
@@ -116,7 +116,7 @@ class OwnDeflater:
         self._stream = _Stream(settings, bits, zlib.Z_SYNC_FLUSH)
 
     def frames(self, message: Message) -> bytes:
-        """Return the frames of a message; they have to be sent, in the order of the calls."""
+        """Return the frames of a message; the caller sends all of them, in the order of calls."""
         if not message.compress or message.largest < self._threshold:
             return message.frames()
         return _frames(message, self._frame)
@@ -124,7 +124,7 @@ class OwnDeflater:
     def _frame(self, opcode: int, payload: bytes) -> bytes:
         if len(payload) < self._threshold:
             return encode_frame(opcode, payload)
-        # Also when it gets longer: the client's window has to move on with this one.
+        # Also when it grows: the window of the client has to stay equal to this one.
         return encode_frame(opcode | RSV1, self._stream.deflate(payload))
 
 
@@ -147,8 +147,8 @@ class _Stream:
 
     def deflate(self, payload: bytes) -> bytes:
         """Return the payload of a compressed frame."""
-        # It is put back when it is done. After an exception there may be half a message in it,
-        # and nothing prevents a new one from going on, because it refers to nothing.
+        # It is put back at the end. After an exception it may hold half a message, and a new one
+        # may take its place, because a new one refers to nothing before it.
         compressor, self._compressor = self._compressor, None
         if compressor is None:
             settings = self._settings
@@ -182,17 +182,17 @@ class _Inflater:
             decompressor = self._decompressor = zlib.decompressobj(-self._bits)
         inflated = self._inflate(decompressor, payload)
         if decompressor.eof:
-            # The client has ended its stream with this message and begins another (§7.2.3.4).
+            # The client ended its stream with this message and begins another (§7.2.3.4).
             self._decompressor = None
         return inflated
 
     def forgetting(self, payload: bytes | bytearray) -> bytes:
-        """Inflate a message that refers to itself alone; nothing is kept for the next."""
+        """Inflate a message that refers only to itself; nothing is kept for the next one."""
         return self._inflate(zlib.decompressobj(-self._bits), payload)
 
     def _inflate(self, decompressor: Any, payload: bytes | bytearray) -> bytes:
         try:
-            # One byte more than is allowed shows that there is more; no further memory is used.
+            # One byte beyond the limit proves that it is exceeded, and bounds the memory.
             inflated: bytes = decompressor.decompress(payload + _TRAILER, self._max_size + 1)
         except zlib.error:
             raise FrameError(1007, "a compressed message is corrupt") from None

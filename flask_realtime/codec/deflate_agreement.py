@@ -12,7 +12,7 @@ __all__ = ["Agreement", "agree"]
 _NAME: Final = "permessage-deflate"
 _FLAGS: Final = ("server_no_context_takeover", "client_no_context_takeover")
 _WINDOWS: Final = ("server_max_window_bits", "client_max_window_bits")
-# Text, so that "08", "+9" and "9.0" are none of them.
+# Text, so that "08", "+9" and "9.0" are refused.
 _BITS: Final = {str(bits): bits for bits in range(MIN_WINDOW_BITS, MAX_WINDOW_BITS + 1)}
 
 
@@ -35,11 +35,11 @@ class Agreement(NamedTuple):
 
 
 def agree(header: str, settings: DeflateSettings) -> Agreement | None:
-    """Accept the first offer that can be accepted; ``None`` when there is none.
+    """Accept the first acceptable offer; ``None`` when there is none.
 
     Args:
         header: The ``Sec-WebSocket-Extensions`` of the client.
-        settings: What the server wants.
+        settings: Those of the server.
 
     Raises:
         ValueError: The header does not conform to RFC 6455.
@@ -64,7 +64,7 @@ def _read(parameters: tuple[tuple[str, str | None], ...]) -> dict[str, int | Non
         elif name in _WINDOWS and value in _BITS:
             found[name] = _BITS[value]
         elif name == "client_max_window_bits" and value is None:
-            # "I would follow a limit", without one of its own.
+            # The client accepts a limit, and states none of its own.
             found[name] = None
         else:
             return None
@@ -72,13 +72,13 @@ def _read(parameters: tuple[tuple[str, str | None], ...]) -> dict[str, int | Non
 
 
 def _accept(offer: dict[str, int | None], settings: DeflateSettings) -> Agreement | None:
-    asked = offer.get("server_max_window_bits") or MAX_WINDOW_BITS
-    server_bits = min(settings.server_max_window_bits, asked)
+    limit = offer.get("server_max_window_bits") or MAX_WINDOW_BITS
+    server_bits = min(settings.server_max_window_bits, limit)
     client_bits = settings.client_max_window_bits
     if "client_max_window_bits" in offer:
         client_bits = min(client_bits, offer["client_max_window_bits"] or MAX_WINDOW_BITS)
     elif client_bits < MAX_WINDOW_BITS:
-        # This client does not let itself be limited (§7.1.2.2).
+        # The client does not accept a window limit (§7.1.2.2).
         return None
     server_takeover = not (settings.server_no_context_takeover or _FLAGS[0] in offer)
     client_takeover = not (settings.client_no_context_takeover or _FLAGS[1] in offer)

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLOSE", "MESSAGE", "NOOP", "OPEN", "PING", "PONG", "PROBE", "SEPARATOR", "UPGRADE"]
+__all__ = ["CLOSE", "OPEN", "PING", "PONG", "PROBE", "SEPARATOR", "UPGRADE"]
 
 OPEN: Final = "0"
 CLOSE: Final = "1"
 PING: Final = "2"
 PONG: Final = "3"
-MESSAGE: Final = "4"
 UPGRADE: Final = "5"
-NOOP: Final = "6"
 
-#: The data of the ping and the pong that test a WebSocket before the upgrade.
+#: The data of the ping and the pong that probe a WebSocket before the upgrade.
 PROBE: Final = "probe"
-#: Between the packets of a polling payload.
+#: Stands between the packets of a polling payload.
 SEPARATOR: Final = "\x1e"

@@ -35,7 +35,7 @@ Default = Callable[[Any], Any]
 
 
 class JSONModule(Protocol):
-    """What the ``json`` option of the server takes: a module or object with these two."""
+    """The value of the server's ``json`` option: a module or object with these two functions."""
 
     def dumps(self, value: Any, /) -> str | bytes:
         """Return ``value`` as JSON."""
@@ -45,11 +45,11 @@ class JSONModule(Protocol):
 
 
 class JSONCodec(Protocol):
-    """What the packet codec needs.
+    """JSON as the parser uses it.
 
     Attributes:
-        quick_decode: Like :meth:`decode`, but it may refuse what ``decode`` accepts.
-        carrier: What it carries; ``None`` when that is not known.
+        quick_decode: Like :meth:`decode`, but may refuse what ``decode`` accepts.
+        carrier: The bounds of what it carries; ``None`` when they are unknown.
     """
 
     quick_decode: Callable[[str], Any]
@@ -119,7 +119,7 @@ class StandardCodec:
         return self._encode_other(value)
 
     def _encode_other(self, value: Any) -> tuple[bytes, list[bytes]]:
-        """Encode what holds bytes, lone surrogates, or keys that json does not know."""
+        """Encode a value with bytes, lone surrogates, or keys that json does not support."""
         attachments: list[bytes] = []
         try:
             try:
@@ -149,7 +149,7 @@ def _standard_encoder(default: Default) -> Callable[[Any], str]:
 
 
 def _escaped(text: str) -> bytes:
-    # Lone surrogates stand nowhere but in strings, and Python's escapes are those of JSON.
+    # Lone surrogates occur in strings alone, and Python's escapes are those of JSON.
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -168,8 +168,8 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-#: Digits that an integer of a peer may have: Python's own bound for text. Longer ones are
-#: infinities, so that the time to read them does not grow with the square of their length.
+#: Digits of an integer from a peer, at most: Python's own bound for text. Longer ones become
+#: infinities, so that the time to parse them does not grow with the square of their length.
 _MAX_DIGITS: Final = 4300
 
 
@@ -187,7 +187,7 @@ def _parse_int(digits: str) -> int | float:
     try:
         return int(digits)
     except ValueError:
-        return number  # the application has set a lower bound
+        return number  # the application set a lower bound
 
 
 _standard_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int)
@@ -304,7 +304,7 @@ def _text_key(key: Any) -> Any:
     try:
         return key if isinstance(key, _OWN_KEYS) else plain_key(key)
     except TypeError:
-        return key  # the module may know it
+        return key  # the module may support it
 
 
 def best_codec() -> JSONCodec:

@@ -22,7 +22,7 @@ class Message:
     """The text of a Socket.IO packet and the attachments that follow it.
 
     Args:
-        text: UTF-8 without Engine.IO's type digit; ``None`` when the message is binary only.
+        text: UTF-8 without the type digit of Engine.IO; ``None`` when the message is binary only.
         attachments: Binary messages that follow the text without anything between them.
         compress: Whether it may be compressed, in a polling response or as frames.
     """
@@ -37,7 +37,7 @@ class Message:
         "text",
     )
 
-    # Set by the first who asks: messages without clients of protocol 3 do not pay for it.
+    # Set by the first call of revision3(): without clients of protocol 3 it costs nothing.
     _revision3: Message
 
     def __init__(
@@ -49,7 +49,7 @@ class Message:
         #: What :meth:`frames` returned; ``None`` before its first call.
         self.framed: bytes | None = None
         self._packets: tuple[bytes, ...] | None = None
-        # Frames in other forms; not set before there is one, which most messages never see.
+        # Frames in other forms; not set before there is one, and most messages have none.
         self._variants: dict[object, bytes]
 
     def frames(self) -> bytes:
@@ -100,11 +100,11 @@ class Message:
             raise MessageTooLarge(size, bound)
 
     def variant(self, key: object, make: Callable[[Message], bytes]) -> bytes:
-        """Return its frames in another form.
+        """Return the frames in another form, made once for each key.
 
         Args:
             key: The form.
-            make: Makes the frames, when nobody has asked for this form before.
+            make: Makes the frames, at the first call with this key.
         """
         try:
             variants = self._variants

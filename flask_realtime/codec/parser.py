@@ -1,6 +1,6 @@
 """The parser of a server: packets to messages, and what clients send back to packets.
 
-A parser is a seam: :class:`Parser` is all that the server knows of it.
+A parser is a seam: the server depends on :class:`Parser` alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _EVENT = PacketType.EVENT
 _BINARY_OF = {PacketType.EVENT: b"5", PacketType.ACK: b"6"}
 # Type, sixteen digits of an id, and the bracket where the JSON begins.
 _EVENT_HEAD = 18
-# A named tuple's own constructor is a Python function; this is what it calls.
+# The constructor of a named tuple is a Python function; this is what it calls.
 _new_packet = tuple.__new__
 _NONE: list[bytes] = []
 _PLAIN_OF = {member: b"%d" % member for member in PacketType}
@@ -48,7 +48,7 @@ class Decoder(Protocol):
 
 
 class Parser(Protocol):
-    """Encodes for all clients and makes a decoder for each."""
+    """Encodes packets for all clients, and makes a decoder for each client."""
 
     def encode(self, packet: Packet, compress: bool = True) -> Message:
         """Return the packet as a message.
@@ -61,7 +61,7 @@ class Parser(Protocol):
         """Return the decoder of a new client.
 
         Args:
-            max_size: The bytes that the attachments of one packet may have in all.
+            max_size: Bytes that all attachments of one packet may have together.
         """
 
 
@@ -75,7 +75,7 @@ class DefaultParser:
         loads: ``fn(text)`` returns the value of a JSON text, in place of that of ``json``.
 
     Raises:
-        TypeError: One of the two functions is missing or no function.
+        TypeError: One of the two functions is missing or not callable.
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class DefaultParser:
         """Return the packet as a message (Socket.IO protocol, "Packet encoding").
 
         Raises:
-            TypeError: The data holds something that cannot be carried; bytes, in a packet that
-                is no event and no acknowledgement.
+            TypeError: The data holds something that cannot be carried; bytes, unless the packet
+                is an event or an acknowledgement.
             ValueError: It holds NaN, an infinity, an integer beyond all doubles or a circle.
         """
         packet_type, namespace, data, ack_id = packet
@@ -123,7 +123,11 @@ class DefaultParser:
         return Message(prefix + body, attachments, compress)
 
     def decoder(self, max_size: int) -> DefaultDecoder:
-        """Return the decoder of a new client."""
+        """Return the decoder of a new client.
+
+        Args:
+            max_size: Bytes that all attachments of one packet may have together.
+        """
         return DefaultDecoder(self._codec, self._max_attachments, max_size)
 
 
@@ -140,10 +144,14 @@ class DefaultDecoder:
         self._pending: Reassembly | None = None
 
     def add(self, data: str | bytes) -> Packet | None:
-        """Take one message; return the packet that it completes, if any."""
+        """Take one message; return the packet that it completes, if any.
+
+        Raises:
+            PacketError: The client broke the protocol.
+        """
         if isinstance(data, str):
             if self._pending is not None:
-                raise PacketError("text arrived while attachments were awaited")
+                raise PacketError("text arrived while attachments were expected")
             if data[:1] != "2":
                 return self._decode(data)
             # The hot path: an event for the main namespace, perhaps with an acknowledgement.

@@ -1,6 +1,6 @@
 """Polling payloads: packets joined by a record separator (Engine.IO protocol, "HTTP long-polling").
 
-Rule: the size of a payload is limited by whoever reads the body, before it comes here.
+Rule: the caller that reads the body limits its size.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Payload:
         return message.packets()
 
     def encode(self, packets: Sequence[bytes]) -> tuple[bytes, bool]:
-        """Return the body of a response, and that it is not binary."""
+        """Return the body of a response, and ``False``: it is not binary."""
         return encode_payload(packets), False
 
     def decode(self, body: bytes, is_binary: bool) -> Iterator[str | bytes]:

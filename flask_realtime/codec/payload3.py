@@ -5,7 +5,7 @@ JavaScript does. A binary payload is, for each packet, a byte that says whether 
 or binary (1), the decimal digits of its length in bytes as one byte each, 255, and the packet.
 A binary packet begins with its type as a byte; in text it is ``b``, the digit and base64.
 
-Rule: the size of a payload is limited by whoever reads the body, before it comes here.
+Rule: the caller that reads the body limits its size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .payload import decode_base64
 __all__ = ["Payload3", "base64_packet", "decode_binary_packet", "decode_text_packet"]
 
 _TYPES = frozenset("0123456")
-# More than any body has: a megabyte of digits is neither walked through nor made a number.
+# More digits than the length of any body has: a megabyte of them is not parsed.
 _MAX_DIGITS: Final = 10
 _IS_TEXT, _IS_BINARY, _END_OF_LENGTH = 0, 1, 255
 # The first byte, in UTF-8, of a character that has two code units in UTF-16.
@@ -76,23 +76,23 @@ def base64_packet(packet: bytes) -> bytes:
 
 
 def decode_text_packet(packet: str) -> str | bytes:
-    """Return a packet that came as text: with its type digit, or the data of ``b4…``.
+    """Return a packet that arrived as text: with its type digit, or the data of ``b4…``.
 
     Raises:
-        PacketError: It has no type, or it is no base64.
+        PacketError: It has no type, or is not base64.
     """
     kind = packet[:1]
     if kind == "b":
         if packet[1:2] != "4":
             raise PacketError("only a message can be binary")
         return decode_base64(packet[1:])
-    if kind not in _TYPES or not kind:
+    if kind not in _TYPES:
         raise PacketError("unknown packet type")
     return packet
 
 
 def decode_binary_packet(packet: bytes) -> bytes:
-    """Return the data of a packet that came as bytes.
+    """Return the data of a packet that arrived as bytes.
 
     Raises:
         PacketError: Its first byte does not say that it is a message.

@@ -1,4 +1,4 @@
-"""Values and keys beyond JSON's own: what they become, the same in every format."""
+"""Conversions of values and keys that JSON does not have, the same in every format."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ __all__ = ["LARGEST", "NOT_FINITE", "TOO_LARGE", "plain_default", "plain_key", "
 
 NOT_FINITE: Final = "JSON has neither NaN nor infinities"
 TOO_LARGE: Final = "an integer is too large: to JavaScript it would be Infinity"
-#: From here on integers round to an infinity: no double holds them.
+#: The first integer that rounds to an infinity as a double.
 LARGEST: Final = 2**1024 - 2**970
 
 _SCALARS = (str, int, float, type(None))
 
 
 def plain_default(value: Any) -> Any:
-    """Turn a value that JSON does not know into one that it does, or raise ``TypeError``."""
+    """Convert a value that JSON does not have.
+
+    Raises:
+        TypeError: There is no conversion for its type.
+    """
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, (UUID, Decimal)):
@@ -39,7 +43,7 @@ def plain_key(key: Any) -> str:
     """Return the key of an object as JSON, and JavaScript, have it.
 
     Raises:
-        TypeError: It is neither a scalar nor a value that becomes one.
+        TypeError: It is not a scalar, and does not become one.
         ValueError: It is NaN or infinite.
     """
     if isinstance(key, str):
@@ -60,10 +64,10 @@ def plain_key(key: Any) -> str:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a copy with nothing but JSON's own values, text as keys, and bytes as they are.
+    """Return a copy of JSON's own values, with text as keys, and bytes as they are.
 
     Raises:
-        TypeError: It holds something that becomes no such value.
+        TypeError: It holds something that cannot be converted.
         ValueError: It holds a key that is NaN or infinite, or an integer that is too large.
     """
     if isinstance(value, _SCALARS):

@@ -1,6 +1,6 @@
 """Socket.IO 5 packets (Socket.IO protocol, "Packet encoding").
 
-Text in, :class:`Packet` out, and back. What the protocol forbids raises
+Text in, :class:`Packet` out, and back. A violation of the protocol raises
 :exc:`~flask_realtime.errors.PacketError`; the caller closes the connection.
 """
 
@@ -45,7 +45,7 @@ class Packet(NamedTuple):
 
 
 class Header(NamedTuple):
-    """A packet before its JSON: ``rest`` is where that begins."""
+    """What precedes the JSON of a packet; ``rest`` is the index at which that begins."""
 
     type: PacketType
     attachments: int
@@ -60,6 +60,10 @@ _BINARY = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
 
 def decode_header(text: str, max_attachments: int) -> Header:
     """Read type, attachment count, namespace and acknowledgement id.
+
+    Args:
+        text: The packet.
+        max_attachments: The largest number of attachments that is accepted.
 
     Raises:
         PacketError: The type is unknown or the attachment count invalid or above the limit.
@@ -102,7 +106,7 @@ def _attachment_count(text: str, limit: int) -> tuple[int, int]:
 
 
 def _digits(text: str, start: int) -> str:
-    # One more than any count or id has: a megabyte of digits is not walked through.
+    # One more than any count or id has: a megabyte of digits is not parsed.
     limit = start + _MAX_ID_DIGITS + 1
     end = start
     while end < limit and text[end : end + 1] in _DIGITS:

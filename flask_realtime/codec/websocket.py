@@ -1,8 +1,8 @@
 """WebSocket frames of the server side (RFC 6455 §5).
 
 Bytes in, messages out. Client frames must be masked, every length is checked against the
-limit before its payload is waited for, and no error is an exception: it is the last value
-that comes out, after the messages that were complete before it.
+limit before its payload is buffered, and an error is not raised: it is the last value that is
+returned, after the messages that were complete before it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BINARY: Final = 0x2
 CLOSE: Final = 0x8
 PING: Final = 0x9
 PONG: Final = 0xA
-#: With the opcode of a data message: it is compressed (RFC 7692 §6).
+#: Marks a data message as compressed, together with its opcode (RFC 7692 §6).
 RSV1: Final = 0x40
 
 _FIN = 0x80
@@ -88,7 +88,7 @@ def encode_close(code: int | None = None, reason: str = "") -> bytes:
     """Return a close frame; without a code it has no body (RFC 6455 §5.5.1)."""
     if code is None:
         return encode_frame(CLOSE, b"")
-    # A control frame has room for 123 bytes of text; no character is cut in two.
+    # A control frame has room for 123 bytes of text; a character is not cut in two.
     text = reason.encode()[:123].decode("utf-8", "ignore")
     return encode_frame(CLOSE, code.to_bytes(2, "big") + text.encode())
 
@@ -111,8 +111,8 @@ class FrameDecoder:
     """Turns what a client sends after the handshake into messages and control frames.
 
     Args:
-        max_size: The largest message in bytes, over all its fragments.
-        inflate: Reads compressed messages; ``None`` when the extension has not been agreed on.
+        max_size: Bytes of the largest message, over all its fragments.
+        inflate: Reads compressed messages; ``None`` without permessage-deflate.
     """
 
     __slots__ = ("_buffer", "_failed", "_fragments", "_inflate", "_max_size", "_opcode", "_short")
@@ -128,7 +128,10 @@ class FrameDecoder:
         self._failed = False
 
     def receive(self, data: bytes) -> list[Incoming]:
-        """Take what arrived and return what is complete.
+        """Take received bytes and return what is complete.
+
+        Args:
+            data: Bytes after those of the call before, cut anywhere.
 
         Returns:
             Text as ``str``, binary messages as ``bytes``, :class:`Control` frames, and as last
@@ -259,6 +262,6 @@ class FrameDecoder:
 
     def _fail(self, error: FrameError) -> FrameError:
         self._failed = True
-        # Not None: the short way into receive() is closed as well.
+        # Not None: that closes the hot path of receive() as well.
         self._buffer, self._fragments = bytearray(), None
         return error

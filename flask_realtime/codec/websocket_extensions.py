@@ -1,6 +1,6 @@
 """The ``Sec-WebSocket-Extensions`` header (RFC 6455 §9.1): text to offers.
 
-It knows the grammar and no extension.
+Grammar only: extensions themselves are not known here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["Offer", "parse_offers"]
 
 _TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _NAME = re.compile(rf"[ \t]*({_TOKEN})[ \t]*")
-# A quoted value has to be a token as well once its backslashes are gone.
+# Without its backslashes, a quoted value is a token as well.
 _QUOTED: Final = r'"((?:\\?[!#$%&\'*+\-.^_`|~0-9A-Za-z])+)"'
 _PARAMETER = re.compile(rf";[ \t]*({_TOKEN})[ \t]*(?:=[ \t]*(?:({_TOKEN})|{_QUOTED})[ \t]*)?")
 _NOTHING = re.compile(r"[ \t]*(?=,|$)")
@@ -27,13 +27,13 @@ class Offer(NamedTuple):
 
 
 def parse_offers(header: str) -> list[Offer]:
-    """Return the offers of a client, the one it likes best first.
+    """Return the offers of a client, the most preferred first.
 
     Args:
         header: The value of the header; several headers are joined with commas.
 
     Raises:
-        ValueError: It is not what RFC 6455 §9.1 describes.
+        ValueError: It does not match the grammar of RFC 6455 §9.1.
     """
     offers: list[Offer] = []
     position = 0

@@ -29,7 +29,7 @@ def is_upgrade(environ: Mapping[str, Any]) -> bool:
 
 
 def handshake_problem(environ: Mapping[str, Any]) -> str | None:
-    """Say what is wrong with an upgrade request; ``None`` when it can be accepted."""
+    """Return what is wrong with an upgrade request; ``None`` when it can be accepted."""
     if environ.get("REQUEST_METHOD") != "GET":
         return "the method must be GET"
     if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":

@@ -1,7 +1,12 @@
 """The thread whose gevent hub owns the sessions, and the way into it from other threads.
 
-Everything below the server runs on one hub. ``emit`` and its kin may be called from any OS
-thread: they hand their work over here.
+Everything below the server runs on one hub. ``emit`` and the methods beside it may be called
+from any OS thread; those hand their work over here.
+
+Ownership: the first thread that serves a request becomes the owner. When that thread ends, its
+hub has ended with it and cannot run anything; the next thread that serves takes over, and the
+functions of :meth:`HubThread.on_takeover` end what the old hub has left. A released hub belongs
+to a server that has ended: orders to it are moot, questions to it fail.
 """
 
 from __future__ import annotations
@@ -11,7 +16,6 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable
-from time import monotonic
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -22,30 +26,26 @@ from gevent.monkey import get_original
 from ..quoting import quoted
 from .hub_watch import HubWatch, watch
 from .stacks import Work
+from .thread_call import GONE, ThreadCall
 
 __all__ = ["HubThread"]
 
 R = TypeVar("R")
 
-# With monkey patching, the names in ``threading`` speak of greenlets.
+# With monkey patching, the names in ``threading`` refer to greenlets.
 _get_ident: Callable[[], int] = get_original("_thread", "get_ident")
-_allocate_lock: Callable[[], Any] = get_original("_thread", "allocate_lock")
 _Local: Callable[[], Any] = get_original("threading", "local")
 
 logger = logging.getLogger(__name__)
 
-#: In place of the owner's number when its thread has ended: no thread has it.
+#: In place of the owner's identifier when its thread has ended: no thread has it.
 _ENDED = 0
-#: Seconds for which a caller waits until the owner has begun with what it was asked for.
+#: Seconds that the owner has to begin with a call from another thread.
 PATIENCE = 30.0
-#: Seconds between two looks at whether the owner is still there.
-_LOOK = 0.5
-
-_GONE = "the thread that owns the sessions has ended, or its server has: start one again"
 
 
 class _Life:
-    """Held by a thread alone: it goes when the thread ends."""
+    """Referenced by its thread alone: it is freed when the thread ends."""
 
 
 def _unknown(frame: FrameType) -> Work | None:
@@ -53,14 +53,14 @@ def _unknown(frame: FrameType) -> Work | None:
 
 
 class HubThread:
-    """Knows the owning thread once the first request has bound it.
+    """The owning thread, from the first request on.
 
-    When that thread ends, what other threads ask for raises ``RuntimeError``, and the next
-    thread that serves becomes the owner.
+    When that thread ends, calls from other threads raise ``RuntimeError``, and the next thread
+    that serves becomes the owner.
 
     Args:
-        work_of: Tells what a stack is at work for, when that takes too long.
-        patience: Seconds for which :meth:`call` waits for the owner to begin.
+        work_of: Returns what the application does in a stack, for the log of a blocked hub.
+        patience: Seconds that the owner has to begin with :meth:`call`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class HubThread:
     ) -> None:
         self.work_of = work_of
         self._watch: HubWatch | None = None
-        # A number is used again as soon as its thread has ended, so it is forgotten then.
+        # An identifier is reused as soon as its thread has ended, so it is forgotten then.
         self._ident: int | None = None
         self._pid = 0
         self._async: Any = None
@@ -86,7 +86,7 @@ class HubThread:
         """Make the running thread the owner, unless this process has one already.
 
         Raises:
-            RuntimeError: The owner has ended, and what it has left cannot move here.
+            RuntimeError: The owner has ended, and a check of :meth:`before_takeover` refuses.
         """
         if not self._ident or self._pid != os.getpid():
             if self.is_orphaned:
@@ -95,7 +95,7 @@ class HubThread:
             self.take_over()
 
     def take_over(self) -> None:
-        """Make the running thread the owner, whatever the one before has left."""
+        """Make the running thread the owner, without the checks of :meth:`before_takeover`."""
         is_takeover = self.is_orphaned
         self._local.life = life = _Life()
         self._life = weakref.ref(life, self._ended)
@@ -114,25 +114,25 @@ class HubThread:
             self._ident = _ENDED
 
     def on_takeover(self, function: Callable[[], None]) -> None:
-        """Call ``function()`` in a new owner, whose predecessor has ended with its hub."""
+        """Call ``function()`` in each new owner whose predecessor has ended with its hub."""
         self._moved.append(function)
 
     def before_takeover(self, check: Callable[[], None]) -> None:
-        """Call ``check()`` in a thread that is about to follow; ``RuntimeError`` refuses it."""
+        """Call ``check()`` in a thread that is about to take over; ``RuntimeError`` refuses it."""
         self._checks.append(check)
 
     def release(self) -> None:
-        """The owner's hub runs no more: what other threads ask for cannot be done."""
+        """Refuse calls from other threads from now on: the hub of the owner no longer runs."""
         self._is_released = True
 
     def unwatch(self) -> None:
-        """Report no longer what blocks the hub: its work is done."""
+        """Stop reporting what blocks the hub."""
         if self._watch is not None:
             self._watch.remove(self)
 
     @property
     def lag(self) -> float:
-        """For how many seconds the hub was kept from its work, at most, in the last 10 to 20 s."""
+        """The longest time for which the hub was blocked in the last 10 to 20 s, in seconds."""
         return 0.0 if self._watch is None else self._watch.lag
 
     @property
@@ -142,7 +142,7 @@ class HubThread:
 
     @property
     def is_bound(self) -> bool:
-        """Whether a thread owns the sessions: there has been a request."""
+        """Whether a thread owns the sessions: there was a request."""
         return self._ident is not None
 
     @property
@@ -151,7 +151,7 @@ class HubThread:
         return self._ident is not None and _get_ident() != self._ident
 
     def run(self, function: Callable[..., Any], *args: Any) -> None:
-        """Call ``function`` in the owning thread: now when this is it, soon otherwise."""
+        """Call ``function`` in the owning thread: at once when it is the running one, else soon."""
         if self.is_foreign:
             self.post(function, *args)
         else:
@@ -168,7 +168,7 @@ class HubThread:
             RuntimeError: That thread has ended.
         """
         if self._ident == _ENDED:
-            raise RuntimeError(_GONE)
+            raise RuntimeError(GONE)
         if self._is_released:
             logger.debug("the server has ended: %s is not called", quoted(function))
             return
@@ -176,62 +176,27 @@ class HubThread:
         self._async.send()
 
     def call(self, function: Callable[..., R], *args: Any) -> R:
-        """Call ``function`` in the owning thread; block until it returns, and return that.
+        """Call ``function`` in the owning thread, block until it returns, and return its result.
 
-        Whatever ``function`` raises is raised here. It must have a deadline of its own.
+        Args:
+            function: It must have a deadline of its own; its exceptions are raised here.
+            args: Its arguments.
 
         Raises:
-            RuntimeError: The thread has ended, its hub runs no more, or did not run in time.
+            RuntimeError: The thread has ended, its hub no longer runs, or did not run in time.
         """
         if self._is_released:
-            raise RuntimeError(_GONE)
-        outcome: list[Any] = []
-        # Who takes the only element, the owner or a caller that has lost its patience, decides.
-        begins = deque((True,))
-        done = _allocate_lock()
-        done.acquire()
+            raise RuntimeError(GONE)
+        call, owner = ThreadCall(function, args), self._life
 
-        def run() -> None:
-            if not _take(begins):
-                return
-            try:
-                outcome.extend((function(*args), None))
-            except Exception as error:  # noqa: BLE001 - raised again where it was asked for
-                outcome.extend((None, error))
-            finally:
-                done.release()
+        def has_ended() -> bool:
+            return self._ident == _ENDED or self._is_released or self._life is not owner
 
-        self.post(run)
-        self._wait(done, begins)
-        result, error = outcome
-        if error is not None:
-            raise error
-        return result  # type: ignore[no-any-return]
-
-    def _wait(self, done: Any, begins: deque[bool]) -> None:
-        owner, since = self._life, monotonic()
-        while not done.acquire(True, min(_LOOK, self._patience)):
-            is_gone = self._ident == _ENDED or self._is_released or self._life is not owner
-            if is_gone and not done.acquire(False):
-                begins.clear()
-                raise RuntimeError(_GONE)
-            if is_gone:
-                return
-            if monotonic() - since >= self._patience and _take(begins):
-                raise RuntimeError(
-                    f"the hub of the thread that owns the sessions did not run for "
-                    f"{self._patience:g} s"
-                )
+        self.post(call.run)
+        return call.wait(self._patience, has_ended)  # type: ignore[no-any-return]
 
     def _run_calls(self) -> None:
         # Greenlets start in the order they are spawned: calls of one thread keep their order.
         while self._calls:
             function, args = self._calls.popleft()
             gevent.spawn(function, *args)
-
-
-def _take(begins: deque[bool]) -> bool:
-    try:
-        return begins.pop()
-    except IndexError:
-        return False

@@ -1,13 +1,13 @@
-"""How late a gevent hub is, and what keeps it: measured from a native thread.
+"""The lag of a gevent hub, and what blocks it: measured from a native thread.
 
-Ten times a second the thread looks at the hub's thread. When that is at work, the thread asks
-the hub for an answer; how late the answer comes is the hub's lag. After half a second without
-one, the stack of the hub's thread shows which line of the application is running.
+Ten times a second the watch samples the hub's thread. When that is not idle, the watch sends
+the hub a question; the delay of the answer is the lag. After half a second without an answer,
+the stack of the hub's thread shows which line of the application is running.
 
 gevent has a monitoring thread of its own (``gevent.config.monitor_thread``), which works beside
 this one. It is not used here: it traces every switch between greenlets, which costs 130 ns each
-(2 % of an event), does not see listeners that block inside the hub, does not measure how long a
-blockage lasts, and is switched on for all hubs of the process at once.
+(2 % of an event), misses listeners that block inside the hub, does not measure the duration of a
+blockage, and can only be enabled for all hubs of the process at once.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["INTERVAL", "PATIENCE", "HubWatch", "Pulse", "Watched", "watch"]
 
 logger = logging.getLogger(__name__)
 
-#: Characters that a line says of what blocks: an event, a file and a line.
+#: Characters of the cause in a line of the log: an event, a file and a line.
 _LONGEST = 400
 
 _sleep: Callable[[float], None] = get_original("time", "sleep")
@@ -42,19 +42,19 @@ _get_ident: Callable[[], int] = get_original("_thread", "get_ident")
 _allocate_lock: Callable[[], Any] = get_original("_thread", "allocate_lock")
 _Local: Callable[[], Any] = get_original("_thread", "_local")
 
-#: Seconds between two looks.
+#: Seconds between two samples.
 INTERVAL = 0.1
 #: Seconds after which a blockage is reported while it lasts: it may never end.
 PATIENCE = 10.0
-#: Seconds for which the longest lag is remembered, at least.
+#: Seconds for which the longest lag is remembered, at least; at most twice as many.
 _MEMORY = 10.0
 
 
 class Watched(Protocol):
-    """A part of the program that works on a hub."""
+    """A user of a hub that knows what its stacks do."""
 
     def work_of(self, frame: FrameType) -> Work | None:
-        """Return what a stack is at work for; ``None`` when this part cannot tell."""
+        """Return the work that a stack does; ``None`` when it is not this user's."""
 
 
 class Pulse:
@@ -66,7 +66,7 @@ class Pulse:
         self._since = 0.0
 
     def answer(self, now: float) -> float:
-        """The hub has answered: return how late."""
+        """Take the answer of the hub and return its lag, in seconds."""
         asked_at, self.asked_at = self.asked_at, None
         lag = 0.0 if asked_at is None else now - asked_at
         if now - self._since > _MEMORY:
@@ -76,7 +76,7 @@ class Pulse:
         return lag
 
     def lag(self, now: float) -> float:
-        """Return the longest lag of the last 10 to 20 s, in seconds, one that lasts included."""
+        """Return the longest lag of the last 10 to 20 s, in seconds, including the present one."""
         asked_at = self.asked_at
         lasting = 0.0 if asked_at is None else now - asked_at
         age = now - self._since
@@ -86,11 +86,11 @@ class Pulse:
 
 
 class _Alive:
-    """Lives as long as the thread that has made it."""
+    """Referenced by its thread alone: it is freed when the thread ends."""
 
 
 class HubWatch:
-    """Watches the hub of the running thread as long as anything works on it.
+    """Watches the hub of the running thread while the hub has users.
 
     Args:
         patience: Seconds after which a blockage is reported while it lasts.
@@ -101,7 +101,7 @@ class HubWatch:
         hub = get_hub()
         self._pid = os.getpid()
         self._ident = _get_ident()
-        # The identifier of a thread that has ended may be another's by now.
+        # The identifier of a thread that has ended is reused, so it proves nothing.
         self._local = _Local()
         self._local.alive = alive = _Alive()
         self._alive = weakref.ref(alive)
@@ -114,7 +114,7 @@ class HubWatch:
         self._lock = _allocate_lock()
         self._pulse = Pulse()
         self._culprit = ""
-        self._is_told = False
+        self._is_reported = False
         self._is_running = self._is_over = False
 
     @property
@@ -123,9 +123,13 @@ class HubWatch:
         return self._pulse.lag(monotonic())
 
     def add(self, user: Watched) -> bool:
-        """Watch for a user, until it is removed or forgotten; say whether the watch still runs."""
+        """Add a user, until it is removed or freed.
+
+        Returns:
+            Whether the watch runs; one that has ended cannot start again.
+        """
         if self._pid != os.getpid():
-            return False  # the thread did not come along
+            return False  # threads do not survive a fork
         with self._lock:
             if self._is_over:
                 return False
@@ -136,7 +140,7 @@ class HubWatch:
             return True
 
     def remove(self, user: Watched) -> None:
-        """Watch no longer for a user; after the last, the thread ends."""
+        """Remove a user; after the last one, the thread ends."""
         with self._lock:
             self._users.discard(user)
 
@@ -156,7 +160,7 @@ class HubWatch:
         except (AttributeError, ValueError):
             logger.debug("the loop of the hub was destroyed")
         finally:
-            # The loop knows the hub, by which this watch is found.
+            # The loop refers to the hub, which keeps this watch alive.
             self._is_over, self._loop, self._async, self._main = True, None, None, None
 
     def _has_ended(self) -> bool:
@@ -170,33 +174,33 @@ class HubWatch:
             return
         asked_at, late = self._pulse.asked_at, now - due
         if self._main.gr_frame is None:
-            # It runs. Where a server serves, it waits for the hub; a program that does other
-            # things there, a test for instance, lets the hub run when it likes.
+            # The main greenlet runs. In a server it waits for the hub; a program that does other
+            # work there, for instance a test, decides itself when the hub runs.
             if asked_at is not None:
                 self._pulse.asked_at = now
         elif asked_at is None:
             if late > STALL:
-                # The thread could not run either: the call that blocks does not let go of the
-                # interpreter, or the process stood still.
+                # This thread could not run either: the blocking call holds the interpreter, or the
+                # process was stopped.
                 self._ask(due)
                 self._culprit = self._name(frame) + _share(cpu, late)
             elif frame.f_code is not self._idle_code:
                 self._ask(now)
         elif now - asked_at > STALL:
             self._culprit = self._culprit or self._name(frame)
-            if now - asked_at > self._patience and not self._is_told:
-                self._is_told = True
-                # In a thread of its own: what blocks the hub may hold the lock of the log.
-                _start_thread(_tell_early, (now - asked_at, self._culprit))
+            if now - asked_at > self._patience and not self._is_reported:
+                self._is_reported = True
+                # In another thread: the blocking call may hold the lock of the log.
+                _start_thread(_log_early, (now - asked_at, self._culprit))
 
     def _ask(self, since: float) -> None:
-        self._culprit, self._is_told = "", False
+        self._culprit, self._is_reported = "", False
         self._pulse.asked_at = since
         self._async.send()
 
     def _name(self, frame: FrameType) -> str:
         if frame.f_code is self._idle_code:
-            return "nothing of the application was at work"
+            return "nothing of the application was running"
         with self._lock:
             users = list(self._users)
         for user in users:
@@ -210,8 +214,8 @@ class HubWatch:
     def _on_answer(self) -> None:
         lag = self._pulse.answer(monotonic())
         if lag > STALL:
-            # In a greenlet: handlers of the log may block.
-            gevent.spawn(_tell_end if self._is_told else _tell, lag, self._culprit)
+            # In a greenlet: log handlers may block.
+            gevent.spawn(_log_end if self._is_reported else _log, lag, self._culprit)
 
 
 def _main_greenlet(greenlet: Any) -> Any:
@@ -221,30 +225,30 @@ def _main_greenlet(greenlet: Any) -> Any:
 
 
 def _share(cpu: float, seconds: float) -> str:
-    # A process that was stopped, or a machine that is busy with others.
+    # The process was stopped, or the machine was busy with others.
     return "" if cpu > seconds / 2 else f" (the process ran for {cpu:.1f} s of them)"
 
 
-def _tell(seconds: float, culprit: str) -> None:
+def _log(seconds: float, culprit: str) -> None:
     logger.warning("! the hub was blocked for %.1f s: %s", seconds, shown(culprit, _LONGEST))
 
 
-def _tell_early(seconds: float, culprit: str) -> None:
+def _log_early(seconds: float, culprit: str) -> None:
     logger.warning(
         "! the hub has been blocked for %.1f s and still is: %s", seconds, shown(culprit, _LONGEST)
     )
 
 
-def _tell_end(seconds: float, culprit: str) -> None:
+def _log_end(seconds: float, culprit: str) -> None:
     logger.info("= the hub was blocked for %.1f s: %s", seconds, shown(culprit, _LONGEST))
 
 
-# One for each hub, whose thread may serve several servers: a blockage is one line.
+# One for each hub, which several servers may share: a blockage is one line in the log.
 _watches: weakref.WeakKeyDictionary[Any, HubWatch] = weakref.WeakKeyDictionary()
 
 
 def watch(user: Watched) -> HubWatch:
-    """Watch the hub of the running thread for a user, together with its other users."""
+    """Watch the hub of the running thread, together with its other users."""
     hub = get_hub()
     found = _watches.get(hub)
     if found is None or not found.add(user):

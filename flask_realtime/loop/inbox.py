@@ -1,12 +1,38 @@
-"""The one greenlet on which the handlers of a connection run, in order.
+"""Ordered, bounded queues of work: what one connection, or one source of requests, asks for.
 
-A WebSocket connection lends its own greenlet: it is parked here while there is nothing to do
-and is switched to straight from the hub's read callback, without spawning. A polling session
-has no request to live in: its greenlet starts when a task arrives and ends when none is left.
+Tasks are function and arguments. They run one after the other, in the order in which they were
+put, on one greenlet at a time, and may block.
 
-While a handler blocks, tasks queue, bounded by bytes; past the bound ``on_full`` asks the
-transport to stop reading, and ``on_room`` to go on. Tasks with a greenlet each run beside each
-other as far as the bound goes, each with the weight of its greenlet; the others wait for them.
+**Greenlets.** Which one runs the tasks is the state of the inbox, :class:`InboxState`:
+
+- A WebSocket request lends its own greenlet by calling :meth:`Inbox.host`. The host parks in
+  the hub. ``put`` from the hub's read callback switches straight to it, with the task as the
+  value of the switch: no spawn, no queue, no turn of the loop. This is the hot path.
+- A polling session has no request to live in. Its first task spawns a greenlet, the drainer,
+  which ends when nothing is left.
+- An inbox that ``stays`` spawns a host of its own once, and parks it between tasks: a switch
+  costs a fifth of a new greenlet.
+
+**Callers.** ``put`` never blocks and never runs a task on the stack of a greenlet. Only from
+the hub does the task begin before ``put`` returns; any other greenlet (a POST, a handler, a
+timeout) appends it to the queue and has the hub wake the host in a callback. Other threads
+come in through :class:`~flask_realtime.loop.hub.HubThread` and are greenlets of the hub then.
+
+**Order.** A task is handed over directly only while the host is PARKED, and the host parks only
+when the queue is empty, without a switch between the two. Once something is queued the state is
+WAKING, and the hub appends as well. A greenlet that is lent while a drainer is at work waits for
+its end, so an upgrade from polling to WebSocket keeps the order too. :meth:`Inbox.put_urgent`
+and :meth:`Inbox.spawn` are the two exceptions: they run tasks beside those in order.
+
+**Back-pressure.** Waiting tasks count with their bytes. Beyond the limit ``on_full`` has the
+transport stop reading and :meth:`Inbox.wait_for_room` blocks; at half of it ``on_room`` resumes.
+The bound asks, it does not refuse: what has been read is kept. Spawned tasks count while they
+run, with the weight of a greenlet; those beyond the limit wait for an end among them.
+
+**Kills.** A kill costs the task that it hits. A killed drainer, or a host of the inbox itself,
+is replaced while anything waits. After a killed host that was lent the state is IDLE and the
+next task starts a drainer: the request is over, and the end of its session is that task.
+Closing lets the host return once the queue is empty; an inbox still takes tasks afterwards.
 """
 
 from __future__ import annotations
@@ -14,54 +40,86 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Final
 
 import gevent
 from gevent import get_hub, getcurrent
 from gevent.event import Event
 
-__all__ = ["GREENLET", "Inbox"]
+from ..transitions import check_move
+from .concurrent import ConcurrentTasks, Task, Waiting, without
+
+__all__ = ["INBOX_MOVES", "Inbox", "InboxState"]
 
 logger = logging.getLogger(__name__)
 
-Task = tuple[Callable[..., Any], tuple[Any, ...]]
-
 _CAUGHT = (Exception, gevent.Timeout)
-_FAILED = "! a task of a session failed"
-#: What a queued task costs beyond its data, so that empty events are bounded as well.
+#: Bytes that a queued task costs beyond its data, so that empty events are bounded as well.
 _OVERHEAD = 256
-#: What a task costs in a greenlet of its own, with the contexts and the stack of a handler that
-#: waits: 360 kB of events made 7,055 greenlets and 89 MB.
-GREENLET = 12_500
+
+
+class InboxState(Enum):
+    """Which greenlet runs the tasks of an inbox."""
+
+    #: None: the next task spawns one.
+    IDLE = auto()
+    #: The host, which waits for a task.
+    PARKED = auto()
+    #: The host, which the hub is about to switch to.
+    WAKING = auto()
+    #: The host, which runs a task.
+    RUNNING = auto()
+    #: A drainer; a host that was lent meanwhile waits for its end.
+    DRAINING = auto()
+
+
+# Looking a member up in its enumeration takes longer than a global does (Python 3.11).
+_IDLE, _PARKED, _WAKING, _RUNNING, _DRAINING = InboxState
+INBOX_MOVES: Final[dict[InboxState, tuple[InboxState, ...]]] = {
+    _IDLE: (_RUNNING, _WAKING, _DRAINING),
+    _PARKED: (_RUNNING, _WAKING, _IDLE),
+    _WAKING: (_RUNNING, _IDLE),
+    _RUNNING: (_PARKED, _IDLE),
+    _DRAINING: (_WAKING, _IDLE),
+}
 
 
 class Inbox:
-    """Runs the tasks of one session.
+    """Runs tasks in order.
 
     Args:
         limit: Bytes that may wait.
         on_full: Called when the limit is passed.
         on_room: Called when half of it is free again.
         spawn: Starts a greenlet; its owner sees to it that they end.
+        stays: Whether a greenlet that the inbox spawns waits for further tasks, until
+            :meth:`close`.
+        on_error: Called with what a task raises, on its greenlet; by default it is logged.
+
+    Attributes:
+        state: Which greenlet runs the tasks; read only.
+        is_closed: Whether :meth:`close` was called; read only.
+        is_full: Whether the limit was passed, and half of it is not free yet; read only.
     """
 
     __slots__ = (
-        "_beside",
-        "_closed",
+        "_concurrent",
         "_drainer",
-        "_full",
-        "_held",
         "_host",
         "_hub",
         "_limit",
+        "_on_error",
         "_on_full",
         "_on_room",
-        "_parked",
         "_queue",
         "_room",
         "_size",
         "_spawn",
-        "_waking",
+        "_stays",
+        "is_closed",
+        "is_full",
+        "state",
     )
 
     def __init__(
@@ -70,37 +128,36 @@ class Inbox:
         on_full: Callable[[], None],
         on_room: Callable[[], None],
         spawn: Callable[..., gevent.Greenlet[..., Any]] = gevent.spawn,
+        stays: bool = False,
+        on_error: Callable[[Exception | gevent.Timeout], object] | None = None,
     ) -> None:
         self._limit = limit
         self._on_full = on_full
         self._on_room = on_room
         self._spawn = spawn
-        self._queue: deque[tuple[Task, int]] | None = None
-        self._size = 0
-        # Of the tasks with a greenlet each: bytes of those that run, and those that wait.
-        self._beside = 0
-        self._held: deque[tuple[Task, int]] | None = None
-        self._full = False
-        self._room: Event | None = None
+        self._stays = stays
+        self._on_error = on_error or _log
+        self.state = _IDLE
+        self.is_closed = self.is_full = False
         self._host: Any = None
-        self._hub: Any = None
-        self._parked: Any = None
+        self._hub: Any = None  # of the host
         self._drainer: Any = None
-        self._waking = False
-        self._closed = False
+        self._queue: Waiting | None = None
+        self._size = 0
+        self._concurrent: ConcurrentTasks | None = None
+        self._room: Event | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether a task that is put now would run at once."""
-        if self._queue:
-            return False
-        return self._parked is not None or (self._host is None and self._drainer is None)
+        """Whether a task that is put now would be the next to run, at once."""
+        return not self._queue and self.state is not _RUNNING and self.state is not _DRAINING
 
     @property
     def is_running_here(self) -> bool:
         """Whether the current greenlet is the one that runs the tasks."""
-        current = getcurrent()
-        return self._parked is None and current in (self._host, self._drainer)
+        if self.state is _RUNNING:
+            return self._host is getcurrent()
+        return self.state is _DRAINING and self._drainer is getcurrent()
 
     @property
     def is_hosted_here(self) -> bool:
@@ -111,14 +168,13 @@ class Inbox:
         """Run ``function(*args)`` after the tasks before it.
 
         Args:
-            function: It may block; its exceptions are logged.
+            function: It may block; its exceptions go to ``on_error``.
             args: Its arguments.
             size: Bytes that the task holds while it waits.
         """
-        greenlet = self._parked
-        if greenlet is not None and not self._queue and getcurrent() is self._hub:
-            self._parked = None
-            greenlet.switch((function, args))
+        if self.state is _PARKED and getcurrent() is self._hub:
+            self.state = _RUNNING
+            self._host.switch((function, args))
             return
         if self._queue is None:
             self._queue = deque()
@@ -127,147 +183,173 @@ class Inbox:
         self._wake()
 
     def put_urgent(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """Run ``function(*args)`` now: beside a handler that blocks, not behind it."""
+        """Run ``function(*args)`` now: beside a handler that blocks, not behind it.
+
+        Args:
+            function: It may block; its exceptions go to ``on_error``.
+            args: Its arguments.
+        """
         if self.is_idle:
             self.put(function, args)
         else:
-            self._spawn(_run, (function, args))
+            self._spawn(self._run, (function, args))
 
     def spawn(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
         """Run ``function(*args)`` in a greenlet of its own, counted like a waiting task.
 
-        As many run at a time as the limit allows, each with :data:`GREENLET` bytes beyond its
-        size, and at least one.
+        As many run at a time as the limit allows: see :mod:`flask_realtime.loop.concurrent`.
+
+        Args:
+            function: It may block; its exceptions go to ``on_error``.
+            args: Its arguments.
+            size: Bytes that the task holds until it has returned.
         """
-        if self._held or not self._may_start(size):
-            if self._held is None:
-                self._held = deque()
-            self._held.append(((function, args), size))
-            self._grow(size)
-        else:
-            self._start((function, args), size)
+        if self._concurrent is None:
+            self._concurrent = ConcurrentTasks(self._limit, self._start, self._grow, self._shrink)
+        self._concurrent.add((function, args), size)
 
-    def _may_start(self, size: int) -> bool:
-        return not self._beside or self._beside + size + GREENLET <= self._limit
-
-    def _start(self, task: Task, size: int) -> None:
-        self._beside += size + GREENLET
-        self._grow(size + GREENLET)
-        self._spawn(_run, task).rawlink(lambda _: self._end(size))
-
-    def _end(self, size: int) -> None:
-        self._beside -= size + GREENLET
-        self._shrink(size + GREENLET)
-        while self._held and self._may_start(self._held[0][1]):
-            task, waited = self._held.popleft()
-            self._start(task, waited)
-            self._shrink(waited)
+    def _start(self, task: Task) -> gevent.Greenlet[..., Any]:
+        return self._spawn(self._run, task)
 
     def wait_for_room(self, timeout: float) -> bool:
-        """Block while the inbox is full, at most ``timeout`` seconds; say whether there is room."""
-        if self._full and not self._closed:
+        """Block while the inbox is full and open.
+
+        Args:
+            timeout: Seconds, at most.
+
+        Returns:
+            Whether the wait is over: there is room, or the inbox is closed.
+        """
+        if self.is_full and not self.is_closed:
             if self._room is None:
                 self._room = Event()
             self._room.wait(timeout)
-        return self._closed or not self._full
+        return self.is_closed or not self.is_full
 
-    def drop(self, function: Callable[..., Any]) -> None:
-        """Forget the waiting tasks that would call ``function``."""
-        waiting, self._queue = self._queue, deque()
-        self._keep(waiting, function, self._queue)
-        held, self._held = self._held, deque()
-        self._keep(held, function, self._held)
-
-    def _keep(
-        self,
-        waiting: deque[tuple[Task, int]] | None,
-        function: Callable[..., Any],
-        kept: deque[tuple[Task, int]],
-    ) -> None:
-        for task, size in waiting or ():
-            if task[0] == function:
+    def drop(self, function: Callable[..., Any] | None = None) -> None:
+        """Forget the waiting tasks that would call ``function``; by default all of them."""
+        if self._queue:
+            self._queue, dropped = without(function, self._queue)
+            for size in dropped:
                 self._shrink(size)
-            else:
-                kept.append((task, size))
+        if self._concurrent is not None:
+            self._concurrent.drop(function)
 
     def host(self) -> None:
         """Lend the current greenlet: run tasks on it until the inbox is closed and empty."""
         self._host = current = getcurrent()
         self._hub = hub = get_hub()
         try:
+            if self.state is _DRAINING:
+                hub.switch()  # until the drainer ends
+            else:
+                self._enter(_RUNNING)
             while True:
-                if self._drainer is None:
+                if self._queue is not None:
                     self._run_queue()
-                    if self._closed:
-                        return
-                self._parked = current if self._drainer is None else None
+                if self.is_closed:
+                    return
+                self.state = _PARKED
                 task = hub.switch()
-                self._parked = None
                 if task is not None:
                     function, args = task
                     try:
                         function(*args)
-                    except _CAUGHT:
-                        logger.exception(_FAILED)
+                    except _CAUGHT as error:
+                        self._on_error(error)
         finally:
-            self._host = self._parked = None
+            # Not when the tasks were taken away from it.
+            if self._host is current:
+                self._host = self._hub = None
+                if self.state is not _DRAINING:
+                    self._enter(_IDLE)
 
     def take_back(self) -> None:
         """Forget the greenlets of a hub that has ended: what waits runs on the present one."""
-        self._host = self._hub = self._parked = self._drainer = None
-        self._waking = False
+        self._host = self._hub = self._drainer = None
+        if self.state is not _IDLE:
+            self._enter(_IDLE)
         self._wake()
 
     def close(self) -> None:
-        """Let the host go once the tasks that wait have run."""
-        self._closed = True
+        """Let the host go once the tasks that wait have run; harmless when called again."""
+        self.is_closed = True
         self._announce_room()
-        if self._host is not None:
+        if self.state is _PARKED:
             self._wake()
 
-    def _wake(self) -> None:
-        if self._waking or self._drainer is not None:
-            return
-        if self._parked is not None:
-            self._waking = True
-            get_hub().loop.run_callback(self._switch_in)
-        elif self._host is None and self._queue:
-            self._drainer = self._spawn(self._drain)
+    # A move whose condition names the state that it leaves is an assignment: checks would add a
+    # third to the hot path. The other moves go through _enter(); tests check all of them.
 
-    def _switch_in(self) -> None:
-        self._waking = False
-        greenlet, self._parked = self._parked, None
-        if greenlet is not None:
-            greenlet.switch(None)
+    def _enter(self, state: InboxState) -> None:
+        check_move(INBOX_MOVES, self.state, state)
+        self.state = state
+
+    def _wake(self) -> None:
+        if self.state is _PARKED:
+            self.state = _WAKING
+            get_hub().loop.run_callback(self._switch_to, self._host)
+        elif self.state is _IDLE and self._queue:
+            if self._stays:
+                self.state = _WAKING
+                self._spawn(self._stay)
+            else:
+                self.state = _DRAINING
+                self._drainer = self._spawn(self._drain)
+
+    def _switch_to(self, host: Any) -> None:
+        # It may have been killed in the meantime.
+        if self.state is _WAKING and self._host is host:
+            self.state = _RUNNING
+            host.switch(None)
+
+    def _stay(self) -> None:
+        try:
+            self.host()
+        finally:
+            self._wake()  # after a kill
 
     def _drain(self) -> None:
         try:
             self._run_queue()
         finally:
-            self._drainer = None
-            if self._host is not None:
-                get_hub().loop.run_callback(self._host.switch, None)
-            elif self._queue:
-                # Killed by somebody: what waits is not lost.
-                self._wake()
+            if self._drainer is getcurrent():
+                self._drainer = None
+                if self._host is not None:
+                    self.state = _WAKING
+                    get_hub().loop.run_callback(self._switch_to, self._host)
+                else:
+                    self.state = _IDLE
+                    if self._queue:
+                        self._wake()  # after a kill
 
     def _run_queue(self) -> None:
         while self._queue:
-            task, size = self._queue.popleft()
+            (function, args), size = self._queue.popleft()
             self._shrink(size)
-            _run(task)
+            try:
+                function(*args)
+            except _CAUGHT as error:
+                self._on_error(error)
         self._queue = None
+
+    def _run(self, task: Task) -> None:
+        function, args = task
+        try:
+            function(*args)
+        except _CAUGHT as error:
+            self._on_error(error)
 
     def _grow(self, size: int) -> None:
         self._size += size + _OVERHEAD
-        if self._size > self._limit and not self._full:
-            self._full = True
+        if self._size > self._limit and not self.is_full:
+            self.is_full = True
             self._on_full()
 
     def _shrink(self, size: int) -> None:
         self._size -= size + _OVERHEAD
-        if self._full and self._size <= self._limit // 2:
-            self._full = False
+        if self.is_full and self._size <= self._limit // 2:
+            self.is_full = False
             self._announce_room()
             self._on_room()
 
@@ -277,10 +359,6 @@ class Inbox:
             room.set()
 
 
-def _run(task: Task) -> None:
-    function, args = task
-    try:
-        function(*args)
-    except _CAUGHT:
-        # Handlers report their own exceptions; what comes here is a defect of this package.
-        logger.exception(_FAILED)
+def _log(error: Exception | gevent.Timeout) -> None:
+    # Handlers report their own exceptions; what arrives here is a defect of this package.
+    logger.error("! a task of a session failed", exc_info=error)

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def warn_if_unpatched() -> None:
-    """Log what it costs when the standard library is not patched, and the remedy."""
+    """Log a warning, with the remedy, when the standard library is not patched."""
     if not monkey.is_module_patched("socket"):
         logger.warning(
             "! this process is not patched: while a handler waits in time.sleep() or for a "

@@ -1,7 +1,7 @@
 """One timer for all deadlines of a server.
 
-Every :class:`~flask_realtime.loop.deadlines.DelayQueue` with what is to be done when a key
-falls due; the hub's timer runs for the nearest of them only.
+It holds every :class:`~flask_realtime.loop.deadlines.DelayQueue` with the function that is
+called when a key falls due; one timer of the hub runs, for the nearest deadline.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ STALL = 0.5
 
 
 class Timer(Protocol):
-    """What wakes the scheduler: the hub's timer, or a test's."""
+    """Wakes the scheduler at its next deadline."""
 
     def start(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Call ``callback`` once, in ``seconds``; the call before is forgotten."""
+        """Call ``callback`` once, in ``seconds``, in place of the call before."""
 
     def forget(self) -> None:
-        """The hub of the last call is gone, and the call with it."""
+        """Forget the last call: its hub has ended."""
 
 
 class HubTimer:
@@ -44,7 +44,7 @@ class HubTimer:
         self._timer: Any = None
 
     def start(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Call ``callback`` once, in ``seconds``; the call before is forgotten."""
+        """Call ``callback`` once, in ``seconds``, in place of the call before."""
         if self._timer is not None:
             self._timer.close()
         # ref=False: waiting for a deadline does not keep a program alive.
@@ -52,7 +52,7 @@ class HubTimer:
         self._timer.start(callback)
 
     def forget(self) -> None:
-        """The hub of the last call is gone, and the call with it."""
+        """Forget the last call: its hub has ended."""
         self._timer = None
 
 
@@ -67,11 +67,11 @@ class ManualTimer:
 
 
 class Scheduler:
-    """Runs what is due.
+    """Calls functions when their keys fall due.
 
     Args:
         clock: Monotonic seconds.
-        timer: What wakes the scheduler at the next deadline.
+        timer: Wakes the scheduler at the next deadline; by default a timer of the hub.
     """
 
     def __init__(self, clock: Clock = time.monotonic, timer: Timer | None = None) -> None:
@@ -83,7 +83,12 @@ class Scheduler:
         self.lag: float = 0.0
 
     def queue(self, delay: float, on_due: Callable[[K], None]) -> DelayQueue[K]:
-        """Return a new queue; ``on_due(key)`` is called in the hub for each key that expires."""
+        """Return a new queue.
+
+        Args:
+            delay: Seconds after which its keys fall due.
+            on_due: Called in the hub with each key that falls due; it must not block.
+        """
         queue: DelayQueue[K] = DelayQueue(delay)
         self._queues.append((queue, on_due))
         return queue
@@ -96,14 +101,14 @@ class Scheduler:
             self._arm(now + queue.delay, now)
 
     def tick(self) -> None:
-        """Do what is due now. The timer calls it; so do tests with their own clock."""
+        """Handle the keys that are due; called by the timer, and by tests with their own clock."""
         now = self.clock()
         if self._armed is not None:
             self.lag = max(0.0, now - self._armed)
         self._armed = None
         if self.lag > STALL:
-            # The hub stood still: what clients sent meanwhile has not been read yet, so their
-            # silence proves nothing. Nothing falls due before it has been.
+            # The hub was blocked: what clients sent meanwhile is still unread, so their silence
+            # proves nothing. No key falls due before that is read.
             logger.debug("= every deadline is postponed by %.1f s", self.lag)
             for queue, _ in self._queues:
                 queue.postpone(self.lag + STALL)
@@ -113,12 +118,12 @@ class Scheduler:
         self._rearm()
 
     def clear(self) -> None:
-        """Forget all that waits."""
+        """Stop the time of every key in every queue."""
         for queue, _ in self._queues:
             queue.clear()
 
     def begin_anew(self) -> None:
-        """Run on the hub of this thread from now on: that before has ended."""
+        """Use the hub of this thread from now on: the previous one has ended."""
         self._timer.forget()
         self._armed = None
         self._rearm()

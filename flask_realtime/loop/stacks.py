@@ -1,4 +1,4 @@
-"""Where in a stack the application is: the line to name when something takes too long."""
+"""The line of the application in a stack, for the log when something takes too long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Work", "callers_of", "place_of"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _PATHS = sysconfig.get_paths()
-#: Where the code of others is: this package, the standard library and installed packages.
+#: Folders that are not the application: this package, the standard library, packages.
 _LIBRARIES = (
     _PACKAGE,
     "<frozen",
@@ -21,11 +21,11 @@ _LIBRARIES = (
 
 
 class Work(NamedTuple):
-    """What a stack is at work for.
+    """The work that a stack does.
 
     Attributes:
         what: The event, for the log.
-        caller: The frame that has called the application for it.
+        caller: The frame that called the application for it.
     """
 
     what: str
@@ -33,7 +33,7 @@ class Work(NamedTuple):
 
 
 def callers_of(frame: FrameType | None) -> Iterator[FrameType]:
-    """Return a frame, the one that has called it, and so on."""
+    """Yield a frame, its caller, and so on outwards."""
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -44,8 +44,8 @@ def place_of(frame: FrameType, caller: FrameType | None = None) -> str:
 
     Args:
         frame: The innermost frame of a stack.
-        caller: The frame that has called the application. When all that runs below it comes
-            from libraries, the function that it has called is named.
+        caller: The frame that called the application. When only libraries run below it, the
+            function that it called is named.
     """
     outermost = frame
     for found in callers_of(frame):

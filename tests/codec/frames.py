@@ -47,7 +47,7 @@ class Frame(NamedTuple):
 
 
 def server_frames(data: bytes) -> list[Frame]:
-    """Read unmasked frames; what is not a whole number of them fails."""
+    """Read unmasked frames; fails for an incomplete one."""
     frames = []
     while data:
         first, size = data[0], data[1]

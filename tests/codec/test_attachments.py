@@ -33,7 +33,7 @@ def test_placeholders_are_filled_wherever_they_are() -> None:
     assert fill(data, [ONE, TWO, b""]) == ["e", TWO, {"a": [ONE, {"b": b""}]}, "text", None, 3]
 
 
-def test_the_containers_of_another_json_module_are_looked_into() -> None:
+def test_the_containers_of_another_json_module_are_searched() -> None:
     class Items(list[Any]):
         pass
 
@@ -103,7 +103,7 @@ def test_only_true_marks_a_placeholder(mark: Any) -> None:
     assert fill(data, []) == data
 
 
-def test_a_placeholder_inside_a_placeholder_is_not_looked_for() -> None:
+def test_a_placeholder_inside_a_placeholder_is_ignored() -> None:
     data = {"_placeholder": True, "num": 0, "more": placeholder(-1)}
     assert fill(data, [ONE]) == ONE
 

@@ -53,13 +53,13 @@ def test_values_beyond_json_become_what_they_are_in_packets() -> None:
     assert left(value) == {text: {"x": "red", "y": [1, b"a"]}}
 
 
-def test_a_key_that_is_no_text_is_left_out_with_its_value() -> None:
+def test_a_key_that_cannot_be_text_is_left_out_with_its_value() -> None:
     value = {"a": {(1, 2): 3, "b": 4}}
     assert left(value) == {"a": {"b": 4}}
     assert path_in(value) == 'data["a"]'
 
 
-def test_a_great_many_values_are_not_looked_through() -> None:
+def test_the_number_of_values_that_are_searched_is_bounded() -> None:
     """A client may send half a million of them, and one that cannot be sent back."""
     many = [0] * 100_000
     found = carried({"a": many, "b": STRANGER}, JSON, "data", depth=9)

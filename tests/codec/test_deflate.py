@@ -63,7 +63,7 @@ def failure(data: bytes, **options: Any) -> int:
     ids=["one block", "a stored block", "a final block", "two blocks"],
 )
 @pytest.mark.parametrize("takeover", [True, False])
-def test_the_examples_of_the_rfc_say_hello(payload: bytes, takeover: bool) -> None:
+def test_the_examples_of_the_rfc_are_read(payload: bytes, takeover: bool) -> None:
     data = frame(TEXT | RSV1, payload)
     assert received(data + data, takeover=takeover) == ["Hello", "Hello"]
 
@@ -235,7 +235,7 @@ def rows(size: int) -> bytes:
 def test_a_client_with_the_agreed_window_reads_what_is_sent(
     takeover: bool, bits: int, level: int
 ) -> None:
-    """A window of 256 bytes is one that zlib cannot make: the reader here has no more."""
+    """zlib cannot compress with a window of 256 bytes; the reader here has no larger one."""
     deflater = compression(takeover=takeover, bits=bits, threshold=0, level=level).deflater
     client = Compressor(takeover=takeover, bits=bits)
     rng = random.Random(bits)
@@ -325,7 +325,7 @@ def test_with_context_takeover_what_was_sent_before_is_used() -> None:
 
 
 def test_without_it_messages_are_as_long_as_if_they_were_alone() -> None:
-    """No message can be told from the length of another one's."""
+    """The length of a message reveals nothing about another one."""
     deflater = compression().deflater
     lengths = {len(deflater.frames(Message(rows(5000)))) for _ in range(3)}
     deflater.frames(Message(rows(30_000)))

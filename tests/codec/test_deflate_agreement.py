@@ -1,4 +1,4 @@
-"""What a server answers to the offers of permessage-deflate (RFC 7692 §5 and §7.1)."""
+"""The answers of a server to offers of permessage-deflate (RFC 7692 §5 and §7.1)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_by_default_nothing_is_kept_between_messages(header: str) -> None:
     )
 
 
-def test_context_takeover_is_agreed_on_when_nobody_objects() -> None:
+def test_context_takeover_is_agreed_on_when_neither_side_objects() -> None:
     assert agree(CHROMIUM, DeflateSettings(**TAKEOVER)) == Agreement(
         15, 15, True, True, "permessage-deflate"
     )

@@ -39,7 +39,7 @@ def len_of(number: int) -> str:
 
 
 def read(codec: JSONCodec, value: Any) -> Any:
-    """What a client makes of the value."""
+    """The value as a client reads it."""
     encoded, attachments = codec.encode(value)
     assert attachments == []
     return json.loads(encoded)
@@ -113,7 +113,7 @@ def test_numbers_that_json_lacks_are_refused(codec: JSONCodec, number: float, wr
     [Point(NAN, 0), Pair(NAN, 0), Slotted((NAN,)), {NAN: 1}, [Slotted(None), NAN, b""]],
     ids=repr,
 )
-def test_nan_is_refused_wherever_it_hides(codec: JSONCodec, value: Any) -> None:
+def test_nan_is_refused_wherever_it_is(codec: JSONCodec, value: Any) -> None:
     with pytest.raises(ValueError, match="JSON"):
         codec.encode([value])
 
@@ -152,7 +152,7 @@ HALF = "\U0001f44d".encode("utf-16-le")[:2].decode("utf-16-le", "surrogatepass")
     ids=ascii,
 )
 def test_half_an_emoji_is_written_as_an_escape(codec: JSONCodec, value: Any) -> None:
-    """As JSON.stringify writes it: it is no UTF-8, and the rest of the text has to arrive."""
+    """As JSON.stringify writes it: UTF-8 has no form of it, and the rest has to arrive."""
     encoded, attachments = codec.encode([value])
     sent = encoded.decode()
     assert "\\ud83d" in sent or "\\udfff" in sent
@@ -239,7 +239,7 @@ LARGEST = 2**1024 - 2**970  # rounds to an infinity
 def test_an_integer_that_no_double_holds_is_refused(
     codec: JSONCodec, number: int, wrap: Any
 ) -> None:
-    """JSON.parse makes Infinity of it, which JSON.stringify makes null of."""
+    """JSON.parse reads it as Infinity, which JSON.stringify writes as null."""
     with pytest.raises(ValueError, match=r"too large|limit"):
         codec.encode(wrap(number))
 
@@ -250,7 +250,7 @@ def test_the_largest_integer_that_a_double_holds_is_sent(codec: JSONCodec) -> No
 
 
 @every
-def test_text_and_keys_of_many_digits_are_no_numbers(codec: JSONCodec) -> None:
+def test_text_and_keys_of_many_digits_are_not_numbers(codec: JSONCodec) -> None:
     value = {"9" * 1000: "8" * 1000, "a": [1.5] * 500}
     assert read(codec, value) == value
 
@@ -394,7 +394,7 @@ def test_other_numbers_that_are_too_large_are_infinite(
 
 
 @both
-def test_a_lower_bound_for_integers_as_text_refuses_none(codec: JSONCodec) -> None:
+def test_a_lower_bound_for_integers_as_text_does_not_refuse_any(codec: JSONCodec) -> None:
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(640)
     try:
@@ -505,7 +505,7 @@ class Backwards:
         return json.loads(text[::-1])
 
 
-def test_a_module_of_the_users_own_writes_and_reads() -> None:
+def test_a_json_module_of_the_user_encodes_and_decodes() -> None:
     codec = wrap_module(Backwards())
     assert codec.encode(["ab"]) == (b']"ba"[', [])
     assert codec.decode(']"ba"[') == ["ab"]

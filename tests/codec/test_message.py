@@ -32,7 +32,7 @@ def test_a_binary_message_has_no_type_digit() -> None:
     assert message.packets() == (b"bAQIDBA==",)
 
 
-def test_a_message_of_nothing_is_still_a_message() -> None:
+def test_an_empty_message_is_still_a_message() -> None:
     """An empty text and an empty binary are different from no text at all."""
     assert server_frames(Message(b"").frames()) == [Frame(True, TEXT, b"4")]
     assert Message(b"").packets() == (b"4",)
@@ -131,7 +131,7 @@ def test_bytes_of_any_kind_are_a_binary_message(data: bytes) -> None:
     assert (message.text, message.attachments, message.compress) == (None, (b"\x00a",), False)
 
 
-def test_text_is_a_text_message_and_anything_else_is_none() -> None:
+def test_text_is_a_text_message_and_anything_else_is_refused() -> None:
     assert Message.of("é").text == "é".encode()
     with pytest.raises(TypeError, match="not int"):
         Message.of(5)  # type: ignore[arg-type]

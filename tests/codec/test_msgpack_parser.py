@@ -74,13 +74,13 @@ def test_a_packet_is_one_map_both_ways(packet: Packet, form: dict[str, Any]) -> 
     assert decode(data) == packet._replace(data=values)
 
 
-def test_keys_that_a_client_adds_are_no_harm() -> None:
+def test_additional_keys_of_a_client_are_ignored() -> None:
     data = {"type": 2, "nsp": "/", "data": ["a"], "options": {"compress": True}}
     assert decode(msgpack.packb(data)) == Packet(EVENT, "/", ["a"])
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_a_message_says_whether_it_may_be_compressed(compress: bool) -> None:
+def test_a_message_carries_whether_it_may_be_compressed(compress: bool) -> None:
     assert PARSER.encode(Packet(EVENT, "/", ("a",)), compress).compress is compress
 
 
@@ -169,16 +169,18 @@ def test_half_an_emoji_is_carried_as_it_is(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "problem"),
     [
-        b"\x82\xa4type\x00\xa3nsp\xa4/\xed\xa0\xbd",  # in the name of a namespace
-        b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xa1\xff",  # no UTF-8 at all
-        b"\x91\xa3\xed\xa0\xbd",
-        b"\x81\xa1a\xa3\xed\xa0\xbd",
+        # In the name of a namespace:
+        (b"\x82\xa4type\x00\xa3nsp\xa4/\xed\xa0\xbd", "invalid MessagePack"),
+        # Not UTF-8 at all:
+        (b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data\x91\xa1\xff", "invalid MessagePack"),
+        (b"\x91\xa3\xed\xa0\xbd", "a packet must be a map"),
+        (b"\x81\xa1a\xa3\xed\xa0\xbd", "unknown packet type"),
     ],
 )
-def test_text_that_is_no_text_is_refused(data: bytes) -> None:
-    with pytest.raises(PacketError, match="invalid MessagePack"):
+def test_text_that_is_not_utf8_is_refused(data: bytes, problem: str) -> None:
+    with pytest.raises(PacketError, match=problem):
         decode(data)
 
 
@@ -189,7 +191,7 @@ def test_keys_become_text_as_in_json() -> None:
     ]
 
 
-def test_the_bytes_of_nan_in_other_values_are_no_nan() -> None:
+def test_the_bytes_of_nan_in_other_values_do_no_harm() -> None:
     assert event(b"\xcb\x7f\xf8\0", 1.5) == [b"\xcb\x7f\xf8\0", 1.5]
 
 
@@ -229,7 +231,7 @@ def test_extension_values_of_notepack(raw: bytes, value: Any) -> None:
 
 
 @given(st.lists(st.sampled_from(["date", "eight", "undefined", "one"]) | json_values, max_size=6))
-def test_dates_and_typed_arrays_are_told_apart_wherever_they_are(parts: list[Any]) -> None:
+def test_dates_and_typed_arrays_are_distinguished_wherever_they_are(parts: list[Any]) -> None:
     forms = {
         "date": (b"\xd7\x00" + bytes(8), datetime(1970, 1, 1, tzinfo=timezone.utc)),
         "eight": (b"\xc7\x08\x00" + bytes(8), bytes(8)),
@@ -314,7 +316,7 @@ PACKED = msgpack.packb(GOOD)
     ],
     ids=lambda data: ascii(data[:12]),
 )
-def test_bytes_that_are_no_packet_are_refused(data: str | bytes) -> None:
+def test_bytes_that_are_not_a_packet_are_refused(data: str | bytes) -> None:
     with pytest.raises(PacketError):
         decode(data)
 

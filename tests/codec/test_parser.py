@@ -63,7 +63,7 @@ EXAMPLES: list[tuple[Packet, list[str | bytes]]] = [
     (Packet(ACK, "/admin", [None, {"a": 1}], 456), ['3/admin,456[null,{"a":1}]']),
 ]
 
-# Attachments are an EVENT or ACK to whoever emits, and BINARY_EVENT or BINARY_ACK on the wire.
+# Packets with bytes are EVENT or ACK to callers, and BINARY_EVENT or BINARY_ACK on the wire.
 BINARY: list[tuple[Packet, list[str | bytes]]] = [
     (
         Packet(EVENT, "/", ["baz", ONE]),
@@ -177,7 +177,7 @@ def test_one_function_is_enough() -> None:
     assert parser.decoder(MAX_SIZE).add('2["hey"]') == Packet(EVENT, "/", ["hey"])
 
 
-def test_what_is_no_function_is_an_error_at_once() -> None:
+def test_what_is_not_callable_is_an_error_at_once() -> None:
     with pytest.raises(TypeError, match="dumps"):
         DefaultParser(dumps="json")  # type: ignore[arg-type]
 
@@ -225,7 +225,7 @@ def has_bytes(value: Any) -> bool:
 
 @settings(max_examples=200)
 @given(events | acks)
-def test_any_packet_can_be_read_by_its_specification_and_by_ourselves(packet: Packet) -> None:
+def test_any_packet_can_be_read_by_its_specification_and_by_the_decoder(packet: Packet) -> None:
     expected = packet
     if has_bytes(packet.data):
         expected = packet._replace(type=ON_THE_WIRE[packet.type])

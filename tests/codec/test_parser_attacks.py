@@ -1,4 +1,4 @@
-"""What a hostile client sends instead of packets: refused, and never more than was promised."""
+"""Hostile packets are refused, within the limits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("text", BROKEN, ids=ascii)
-def test_text_that_is_no_packet_is_refused(decoder: DefaultDecoder, text: str) -> None:
+def test_text_that_is_not_a_packet_is_refused(decoder: DefaultDecoder, text: str) -> None:
     """What python-socketio answers with a traceback and an open connection."""
     with pytest.raises(PacketError):
         decoder.add(text)
@@ -70,7 +70,7 @@ def test_other_names_are_only_names(decoder: DefaultDecoder, name: str) -> None:
 @pytest.mark.parametrize(
     "num", ["-1", "1", "1.5", "0.0", '"0"', "true", "false", "null", "{}", "[0]", "1e9", "1e999"]
 )
-def test_a_placeholder_that_is_no_index_is_refused(decoder: DefaultDecoder, num: str) -> None:
+def test_a_placeholder_that_is_not_an_index_is_refused(decoder: DefaultDecoder, num: str) -> None:
     """CVE-2022-2421; python-socketio takes -1 for the last attachment."""
     assert decoder.add('51-["e",{"_placeholder":true,"num":' + num + "}]") is None
     with pytest.raises(PacketError, match="illegal attachments"):
@@ -126,7 +126,7 @@ WHOLE = '51-["e",{"_placeholder":true,"num":0}]'
 
 
 @pytest.mark.parametrize("before", [[], ['2["e"]'], ['50-["e"]'], [WHOLE, ONE]], ids=len)
-def test_an_attachment_that_nobody_announced_is_refused(
+def test_an_unannounced_attachment_is_refused(
     decoder: DefaultDecoder, before: list[str | bytes]
 ) -> None:
     for part in before:
@@ -200,7 +200,7 @@ starts = st.sampled_from(
 
 @settings(max_examples=300)
 @given(st.lists(texts | starts | st.binary(max_size=600), max_size=6))
-def test_no_messages_whatever_raise_anything_but_a_packet_error(sent: list[str | bytes]) -> None:
+def test_any_messages_are_read_or_are_a_packet_error(sent: list[str | bytes]) -> None:
     for codec in (StandardCodec(), OrjsonCodec()):
         decoder = DefaultDecoder(codec, 10, MAX_SIZE)
         for part in sent:

@@ -84,7 +84,7 @@ def test_packets_before_a_broken_one_are_read() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_whatever_raise_anything_but_a_packet_error(body: bytes) -> None:
+def test_any_bytes_are_read_or_are_a_packet_error(body: bytes) -> None:
     try:
         packets = list(decode_payload(body))
     except PacketError:

@@ -146,7 +146,7 @@ SMILE = "\U0001f600".encode()
         pytest.param(b"3:4" + SMILE + b"9" * 50, id="many digits after a wide character"),
     ],
 )
-def test_what_is_no_text_payload_is_refused(body: bytes) -> None:
+def test_what_is_not_a_text_payload_is_refused(body: bytes) -> None:
     with pytest.raises(PacketError):
         decode(body)
 
@@ -176,7 +176,7 @@ def test_what_is_no_text_payload_is_refused(body: bytes) -> None:
         pytest.param(b"\x00\x02\xff4a\x00", id="something at the end"),
     ],
 )
-def test_what_is_no_binary_payload_is_refused(body: bytes) -> None:
+def test_what_is_not_a_binary_payload_is_refused(body: bytes) -> None:
     with pytest.raises(PacketError):
         decode(body, is_binary=True)
 
@@ -195,7 +195,7 @@ def test_packets_before_a_broken_one_are_read() -> None:
 
 
 @given(st.binary(max_size=200), st.booleans())
-def test_no_bytes_whatever_raise_anything_but_a_packet_error(body: bytes, is_binary: bool) -> None:
+def test_any_bytes_are_read_or_are_a_packet_error(body: bytes, is_binary: bool) -> None:
     try:
         packets = decode(body, is_binary)
     except PacketError:
@@ -247,6 +247,6 @@ def test_a_binary_packet_begins_with_its_type() -> None:
             decode_binary_packet(packet)
 
 
-def test_a_binary_packet_becomes_text_for_those_who_need_that() -> None:
+def test_a_binary_packet_becomes_text_for_clients_without_binary() -> None:
     assert base64_packet(b"\x04\x01\x02\x03") == b"b4AQID"
     assert base64_packet(b"4text") == b"4text"

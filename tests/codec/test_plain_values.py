@@ -21,7 +21,7 @@ def test_a_key_of_json_is_as_json_writes_it(key: Any) -> None:
 
 
 @pytest.mark.parametrize("key", [math.nan, math.inf])
-def test_a_key_that_is_no_number_is_a_value_error(key: float) -> None:
+def test_a_key_that_is_not_finite_is_a_value_error(key: float) -> None:
     with pytest.raises(ValueError, match="NaN"):
         plain_key(key)
 

@@ -84,13 +84,13 @@ def test_an_unknown_type_is_refused(text: str) -> None:
         pytest.param("6" + "0" * 1000 + "1-[]", id="1000 zeros"),
     ],
 )
-def test_a_count_that_is_none_or_too_large_is_refused(text: str) -> None:
+def test_an_invalid_or_too_large_count_is_refused(text: str) -> None:
     """CVE-2026-33151, CVE-2026-48804: no more than 10 attachments are ever waited for."""
     with pytest.raises(PacketError, match="attachment"):
         decode_header(text, max_attachments=10)
 
 
-def test_the_limit_of_attachments_is_the_callers() -> None:
+def test_the_caller_sets_the_limit_of_attachments() -> None:
     assert decode_header("53-[]", 3).attachments == 3
     with pytest.raises(PacketError):
         decode_header("54-[]", 3)
@@ -108,7 +108,7 @@ def test_an_endless_acknowledgement_id_is_refused(digits: int) -> None:
 
 
 @given(st.text(max_size=40), st.integers(0, 20))
-def test_no_text_whatever_raises_anything_but_a_packet_error(text: str, limit: int) -> None:
+def test_any_text_is_read_or_is_a_packet_error(text: str, limit: int) -> None:
     try:
         header = decode_header(text, limit)
     except PacketError:

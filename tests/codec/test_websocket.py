@@ -29,7 +29,7 @@ SIZES = [0, 1, 124, 125, 126, 127, 511, 512, 513, 65535, 65536, 65537]
 
 
 def receive(*chunks: bytes, limit: int = LIMIT) -> list[Any]:
-    """Everything that comes out of a new decoder; errors as ``(close code, text)``."""
+    """Everything that a new decoder returns; errors as ``(close code, text)``."""
     decoder = FrameDecoder(limit)
     return [plain(item) for chunk in chunks for item in decoder.receive(chunk)]
 
@@ -134,7 +134,7 @@ def test_a_binary_message_is_bytes_whatever_its_size() -> None:
         assert type(message) is bytes
 
 
-def test_a_ping_between_fragments_comes_out_before_the_message() -> None:
+def test_a_ping_between_fragments_is_returned_before_the_message() -> None:
     wire = (
         client_frame(TEXT, b"one ", fin=False)
         + client_frame(PING, b"?")

@@ -1,4 +1,4 @@
-"""What a hostile WebSocket client sends: refused with the right code, at once, in little memory."""
+"""Hostile WebSocket frames are refused with the right code, at once, in little memory."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_close_codes_that_peers_may_send_are_accepted(code: int) -> None:
 
 
 @pytest.mark.parametrize("code", REFUSED)
-def test_close_codes_that_nobody_may_send_are_refused(code: int) -> None:
+def test_close_codes_that_must_not_be_sent_are_refused(code: int) -> None:
     """RFC 6455 §7.4: 1004 to 1006 and 1015 never travel, the rest is not assigned."""
     assert refusal(client_frame(CLOSE, code.to_bytes(2, "big"))) == 1002
 
@@ -244,7 +244,7 @@ heads = st.builds(
 
 
 @given(st.lists(st.one_of(st.binary(max_size=300), heads), max_size=12))
-def test_no_bytes_whatever_raise(chunks: list[bytes]) -> None:
+def test_any_bytes_are_read_without_an_exception(chunks: list[bytes]) -> None:
     decoder = FrameDecoder(200)
     received = [item for chunk in chunks for item in decoder.receive(chunk)]
     assert all(isinstance(item, (str, bytes, Control, FrameError)) for item in received)

@@ -84,7 +84,7 @@ def test_any_text_has_an_answer(header: str) -> None:
      "," * 60_000 + "/", 'a;b="' + "\\a" * 30_000, "a," * 30_000 + "/", "a;b=" * 15_000],
     ids=lambda header: header[:8],
 )  # fmt: skip
-def test_a_long_header_takes_no_long_time(header: str) -> None:
+def test_a_long_header_takes_little_time(header: str) -> None:
     """CVE-2021-32640: one header kept a pattern busy."""
     began = time.process_time()
     with pytest.raises(ValueError, match="malformed"):

@@ -103,7 +103,7 @@ def test_the_queue_is_a_table_of_deadlines(steps: list[tuple[str, str, int]]) ->
                 queue.discard(key)
                 table.pop(key, None)
             case "postpone":
-                # The clock stood still for the keys: it is this much later for everyone.
+                # The clock of the keys was stopped: it is this much later for each of them.
                 queue.postpone(seconds)
                 table = {key: due + seconds for key, due in table.items()}
                 now += seconds

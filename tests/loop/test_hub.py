@@ -17,7 +17,7 @@ get_ident: Callable[[], int] = get_original("_thread", "get_ident")
 
 
 class Outcome:
-    """What a function in another OS thread returned or raised."""
+    """The result, or the exception, of a function in another OS thread."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.done = False
@@ -121,7 +121,7 @@ def test_many_threads_call_at_once(hub: HubThread) -> None:
 
 
 class Owner:
-    """A native thread that owns the sessions until it is told to end."""
+    """A native thread that owns the sessions until :meth:`end`."""
 
     def __init__(self, hub: HubThread) -> None:
         self.ready = self.done = False
@@ -168,7 +168,7 @@ def test_the_next_thread_that_serves_becomes_the_owner() -> None:
 
 
 def test_many_owners_one_after_another() -> None:
-    """A system gives the number of a thread that has ended to the next one."""
+    """Systems reuse the identifier of a thread that has ended."""
     hub = HubThread()
     for _ in range(20):
         owner = Owner(hub)

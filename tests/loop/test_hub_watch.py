@@ -1,4 +1,4 @@
-"""What keeps a hub from its work, and for how long."""
+"""What blocks a hub, and for how long."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOGGER = "flask_realtime.loop.hub_watch"
 
 
 class User:
-    """Knows what every stack is at work for."""
+    """A user that knows the work of every stack."""
 
     def __init__(self, what: str = "") -> None:
         self.what = what
@@ -105,7 +105,7 @@ def test_an_old_lag_does_not_come_back_after_a_quiet_time() -> None:
     assert pulse.lag(200) == 0
 
 
-def test_an_answer_without_a_question_is_no_lag() -> None:
+def test_an_answer_without_a_question_is_not_a_lag() -> None:
     assert Pulse().answer(100) == 0
 
 
@@ -124,7 +124,7 @@ def test_what_blocks_the_hub_is_one_line_with_its_place(
     assert f" in {how.__name__}" in line
 
 
-def test_without_a_name_the_place_is_told_alone(
+def test_without_a_name_only_the_place_is_logged(
     user: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     gevent.spawn(block, 1.2).join()
@@ -139,7 +139,7 @@ def test_each_blockage_has_a_line_of_its_own(user: User, caplog: pytest.LogCaptu
     wait_until(lambda: len(lines(caplog)) == 2, "both lines")
 
 
-def test_short_blockages_are_not_told_of_but_measured(
+def test_short_blockages_are_measured_and_not_logged(
     user: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     gevent.spawn(block, 0.3).join()
@@ -161,7 +161,7 @@ def test_a_hub_that_waits_is_not_blocked(user: User, caplog: pytest.LogCaptureFi
     assert lines(caplog) == []
 
 
-def test_a_program_that_lets_the_hub_run_when_it_likes_is_not_blocked(
+def test_a_program_that_rarely_runs_the_hub_does_not_block_it(
     user: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = HubWatch()
@@ -174,7 +174,7 @@ def test_a_program_that_lets_the_hub_run_when_it_likes_is_not_blocked(
     found.remove(user)
 
 
-def test_a_blockage_that_lasts_is_told_of_before_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_long_blockage_is_logged_before_its_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, LOGGER)
     user, found = User("the handler of 'dead'"), HubWatch(patience=0.7)
     assert found.add(user)
@@ -197,7 +197,9 @@ def test_a_blockage_that_lasts_is_told_of_before_its_end(caplog: pytest.LogCaptu
     assert of_it(lines(caplog)) == [early]
 
 
-def test_several_servers_on_one_hub_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_blockage_of_several_servers_on_one_hub_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     hubs = [HubThread() for _ in range(3)]
     for hub in hubs:
         hub.bind()
@@ -256,7 +258,7 @@ def test_the_watch_ends_with_its_loop() -> None:
     wait_until(lambda: done and not found[0].add(user), "the end of the watch")
 
 
-def test_a_process_that_was_forked_has_a_watch_of_its_own(user: User) -> None:
+def test_a_forked_process_has_its_own_watch(user: User) -> None:
     found = watch(user)
     assert found.add(user)
     read, write = os.pipe()

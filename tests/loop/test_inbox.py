@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gevent
@@ -12,48 +12,12 @@ import pytest
 from gevent import getcurrent
 from gevent.event import Event
 
-from flask_realtime.loop.inbox import GREENLET, Inbox
+from flask_realtime.loop.inbox import INBOX_MOVES, Inbox, InboxState
 from tests.fakes import deadline, settle, wait_until
 
+from .inboxes import World
 
-class World:
-    """An inbox, with what it asked for."""
-
-    def __init__(self, limit: int = 10_000) -> None:
-        self.asked: list[str] = []
-        self.ran: list[Any] = []
-        self.greenlets: list[Any] = []
-        self.inbox = Inbox(
-            limit, lambda: self.asked.append("pause"), lambda: self.asked.append("resume")
-        )
-        self.host: Any = None
-
-    def lend_greenlet(self) -> None:
-        self.host = gevent.spawn(self.inbox.host)
-        settle()
-
-    def note(self, what: Any) -> None:
-        self.ran.append(what)
-        self.greenlets.append(getcurrent())
-
-    def put(self, what: Any, size: int = 0) -> None:
-        self.inbox.put(self.note, (what,), size)
-
-    def put_in_hub(self, function: Callable[..., Any], *args: Any) -> None:
-        """Put as the read callback does."""
-        gevent.get_hub().loop.run_callback(self.inbox.put, function, args, 0)
-        settle()
-
-    def block(self, size: int = 0) -> Event:
-        release = Event()
-
-        def wait(event: Event) -> None:
-            event.wait()
-            self.note("released")
-
-        self.inbox.put(wait, (release,), size)
-        settle()
-        return release
+IDLE, PARKED, WAKING, *_ = InboxState
 
 
 @pytest.fixture(params=["polling", "websocket"])
@@ -175,6 +139,29 @@ def test_an_exception_is_logged_and_the_next_task_runs(
         world.inbox.close()
 
 
+def test_an_owner_that_asks_for_them_gets_the_exceptions(quiet_hub: io.StringIO) -> None:
+    errors: list[BaseException] = []
+    inbox = Inbox(10_000, lambda: None, lambda: None, on_error=errors.append)
+
+    def fail(what: BaseException) -> None:
+        raise what
+
+    raised = [ValueError("queued"), gevent.Timeout(1), KeyError("beside"), OSError("handed over")]
+    inbox.put(fail, (raised[0],))
+    inbox.put(fail, (raised[1],))
+    settle()
+    inbox.spawn(fail, (raised[2],))
+    settle()
+    host = gevent.spawn(inbox.host)
+    settle()
+    gevent.get_hub().loop.run_callback(inbox.put, fail, (raised[3],))
+    settle()
+    assert errors == raised
+    inbox.close()
+    with deadline():
+        host.get()
+
+
 def test_the_bound_counts_bytes_and_asks_for_a_pause_once(world: World) -> None:
     release = world.block()
     for _ in range(4):
@@ -244,79 +231,6 @@ def test_concurrent_tasks_run_beside_a_handler_that_blocks(world: World) -> None
     settle()
 
 
-def test_concurrent_tasks_count_until_they_are_done() -> None:
-    world = World(limit=3 * GREENLET)
-    releases = [Event() for _ in range(2)]
-    for release in releases:
-        world.inbox.spawn(release.wait, (), 6_200)
-    settle()
-    assert world.asked == ["pause"]
-    for release in releases:
-        release.set()
-    wait_until(lambda: world.asked == ["pause", "resume"])
-
-
-def test_a_concurrent_task_weighs_what_its_greenlet_does() -> None:
-    world, release = World(limit=10 * GREENLET), Event()
-    for _ in range(9):
-        world.inbox.spawn(release.wait, ())
-    assert world.asked == []
-    for _ in range(2):
-        world.inbox.spawn(release.wait, ())
-    assert world.asked == ["pause"]
-    release.set()
-    wait_until(lambda: world.asked == ["pause", "resume"])
-
-
-def test_concurrent_tasks_beyond_the_limit_wait_for_those_before_them() -> None:
-    world, release, running = World(limit=10 * GREENLET), Event(), []
-
-    def task(number: int) -> None:
-        running.append(number)
-        release.wait()
-        world.note(number)
-
-    for number in range(100):
-        world.inbox.spawn(task, (number,), 100)
-    settle()
-    assert running == list(range(9))
-    assert world.asked == ["pause"]
-    release.set()
-    wait_until(lambda: len(world.ran) == 100, "every task")
-    assert sorted(running) == list(range(100))
-    settle()
-    assert world.asked == ["pause", "resume"]
-
-
-def test_a_concurrent_task_larger_than_the_limit_runs() -> None:
-    world = World(limit=100)
-    for what in "ab":
-        world.inbox.spawn(world.note, (what,), 20_000)
-    wait_until(lambda: world.ran == ["a", "b"], "both tasks")
-
-
-def test_concurrent_tasks_that_wait_can_be_dropped() -> None:
-    world, release = World(limit=2 * GREENLET), Event()
-    for _ in range(2):
-        world.inbox.spawn(release.wait, ())
-    for _ in range(3):
-        world.inbox.spawn(world.note, ("dropped",), 30_000)
-    world.inbox.spawn(world.ran.append, ("kept",))
-    world.inbox.drop(world.note)
-    release.set()
-    wait_until(lambda: world.ran, "the task that is kept")
-    settle()
-    assert world.ran == ["kept"]
-    assert world.asked == ["pause", "resume"]
-
-
-def test_a_concurrent_task_that_fails_frees_its_bytes(caplog: pytest.LogCaptureFixture) -> None:
-    world = World()
-    world.inbox.spawn(lambda: 1 // 0, (), 20_000)
-    settle()
-    assert world.asked == ["pause", "resume"]
-
-
 def test_an_urgent_task_runs_beside_a_handler_that_blocks(world: World) -> None:
     release = world.block()
     world.put("later")
@@ -346,6 +260,21 @@ def test_dropped_tasks_do_not_run_and_free_their_bytes(world: World) -> None:
     assert world.ran == ["released", "kept"]
 
 
+def test_every_task_that_waits_can_be_dropped(world: World) -> None:
+    release = world.block()
+    for _ in range(3):
+        world.put("forgotten", 4_000)
+    for _ in range(3):
+        world.inbox.spawn(world.note, ("beside",), 20_000)
+    assert world.inbox.is_full
+    world.inbox.drop()
+    release.set()
+    wait_until(lambda: not world.inbox.is_full, "room")
+    world.put("after")
+    settle()
+    assert world.ran == ["beside", "released", "after"]
+
+
 def test_a_handler_may_drop_what_waits_behind_it(world: World) -> None:
     world.inbox.put(world.inbox.drop, (world.note,))
     world.put("dropped")
@@ -365,7 +294,7 @@ def test_the_inbox_knows_the_greenlet_that_runs_its_tasks(world: World) -> None:
     assert not world.inbox.is_running_here
 
 
-def test_the_host_is_let_go_after_the_tasks_that_wait(hosted: World) -> None:
+def test_the_host_returns_after_the_tasks_that_wait(hosted: World) -> None:
     release = hosted.block()
     hosted.put("a")
     hosted.inbox.close()
@@ -397,10 +326,116 @@ def test_what_waits_for_a_host_that_is_gone_runs_without_it(quiet_hub: io.String
     world = World()
     world.lend_greenlet()
     world.put("waiting")
-    # Its hub has ended: it never gets a turn.
+    # Its hub has ended: it is never switched to.
     world.inbox.take_back()
     world.inbox.put_urgent(world.note, ("urgent",))
     settle()
     assert sorted(world.ran) == ["urgent", "waiting"]
     assert world.host not in world.greenlets
     world.host.kill()
+
+
+def test_what_waits_for_a_host_that_is_killed_runs_with_the_next_task(hosted: World) -> None:
+    release = hosted.block()
+    hosted.put("waiting")
+    hosted.host.kill()
+    assert hosted.ran == []
+    assert not release.is_set()
+    hosted.put("next")
+    settle()
+    assert hosted.ran == ["waiting", "next"]
+
+
+def test_a_host_that_is_killed_while_it_is_woken_leaves_the_inbox_working(hosted: World) -> None:
+    hosted.host.kill(block=False)
+    hosted.put("waiting")
+    assert hosted.inbox.state is WAKING
+    settle()
+    assert hosted.host.ready()
+    hosted.put("next")
+    settle()
+    assert hosted.ran == ["waiting", "next"]
+
+
+def test_a_kill_of_a_greenlet_of_the_inbox_costs_only_the_task_that_it_hits(
+    quiet_hub: io.StringIO,
+) -> None:
+    def killed() -> None:
+        raise gevent.GreenletExit
+
+    for stays in (False, True):
+        world = World(stays=stays)
+        world.inbox.put(killed, ())
+        world.put("next")
+        settle()
+        assert world.ran == ["next"]
+        world.inbox.close()
+
+
+def test_a_former_host_does_not_disturb_the_next_one(quiet_hub: io.StringIO) -> None:
+    world = World()
+    world.lend_greenlet()
+    first = world.host
+    world.inbox.take_back()
+    world.lend_greenlet()
+    first.kill()
+    assert world.inbox.state is PARKED
+    world.put_in_hub(world.note, "a")
+    assert world.greenlets == [world.host]
+    world.inbox.close()
+    with deadline():
+        world.host.get()
+
+
+def test_a_greenlet_that_stays_waits_for_further_tasks_until_the_inbox_is_closed() -> None:
+    world = World(stays=True)
+    for what in ("a", "b"):
+        world.put(what)
+        settle()
+        assert world.inbox.state is PARKED
+    assert world.ran == ["a", "b"]
+    assert world.greenlets[0] is world.greenlets[1]
+    world.inbox.close()
+    with deadline():
+        world.greenlets[0].join()
+    assert world.inbox.state is IDLE
+
+
+def test_a_task_that_is_put_when_there_is_room_comes_after_those_that_are_kept() -> None:
+    ran: list[str] = []
+    release = Event()
+    inbox = Inbox(10_000, lambda: None, lambda: inbox.put(ran.append, ("read",)))
+    inbox.put(release.wait, ())
+    settle()
+    for _ in range(3):
+        inbox.put(ran.clear, (), 4_000)
+    inbox.put(ran.append, ("kept",))
+    inbox.drop(ran.clear)
+    release.set()
+    settle()
+    assert ran == ["kept", "read"]
+
+
+def test_every_move_of_the_table_happens(quiet_hub: io.StringIO) -> None:
+    closed, killed, woken, drained, staying = (World(stays=number == 4) for number in range(5))
+    for world in (closed, killed, woken):
+        world.lend_greenlet()  # IDLE -> RUNNING -> PARKED
+    closed.inbox.close()  # PARKED -> WAKING -> RUNNING -> IDLE
+    killed.host.kill()  # PARKED -> IDLE
+    woken.put_in_hub(woken.note, "a")  # PARKED -> RUNNING -> PARKED
+    woken.host.kill(block=False)
+    woken.put("b")  # PARKED -> WAKING -> IDLE
+    release = drained.block()  # IDLE -> DRAINING
+    drained.lend_greenlet()
+    release.set()  # DRAINING -> WAKING
+    staying.put("a")  # IDLE -> WAKING
+    settle()
+    woken.put("c")  # IDLE -> DRAINING -> IDLE
+    settle()
+    seen = {
+        move for world in (closed, killed, woken, drained, staying) for move in world.inbox.moves
+    }
+    assert seen == {(before, after) for before, nexts in INBOX_MOVES.items() for after in nexts}
+    for world in (drained, staying):
+        world.inbox.close()
+    settle()

@@ -1,4 +1,4 @@
-"""A process whose standard library is not patched is told so."""
+"""A process whose standard library is not patched logs a warning."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def stderr_of(program: str) -> str:
     return run.stderr
 
 
-def test_an_unpatched_process_is_told_the_remedy_in_one_line() -> None:
+def test_an_unpatched_process_logs_the_remedy_in_one_line() -> None:
     (line,) = stderr_of(PROGRAM).splitlines()
     assert line.startswith("WARNING ! this process is not patched")
     assert line.endswith(PATCH)
 
 
 @pytest.mark.parametrize("patch", [PATCH, "from gevent import monkey; monkey.patch_socket()"])
-def test_a_patched_process_is_told_nothing(patch: str) -> None:
+def test_a_patched_process_logs_nothing(patch: str) -> None:
     assert stderr_of(patch + PROGRAM) == ""

@@ -148,7 +148,7 @@ def test_a_pending_deadline_does_not_keep_the_hub_alive() -> None:
         ended.append(gevent.wait(timeout=5))
         gevent.get_hub().destroy()
 
-    # A thread has a hub of its own, without what other tests have left in the main one.
+    # A thread has its own hub, without leftovers of other tests in the main one.
     thread = threading.Thread(target=run_a_hub)
     started = time.monotonic()
     thread.start()

@@ -32,7 +32,7 @@ def test_lines_of_libraries_below_it_are_passed_over() -> None:
 
     def default(value: object) -> str:
         frame = here()
-        # From the encoder outwards: the line that has called `json`.
+        # From the encoder outwards: the line that called `json`.
         encoder = next(f for f in callers_of(frame) if "json" in f.f_code.co_filename)
         seen.append(place_of(encoder))
         return ""
@@ -55,7 +55,7 @@ def test_nothing_outside_the_call_is_named() -> None:
         json.dumps(object(), default=default)
 
     outer()
-    # All that runs below the caller is a library's: the function that it has called.
+    # Only libraries run below the caller: the function that it called is named.
     assert seen[0].endswith("in dumps")
 
 

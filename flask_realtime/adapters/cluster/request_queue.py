@@ -7,22 +7,21 @@ the application, which may wait for a response that is still to be read.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import gevent
-from gevent.event import Event
+
+from ...loop.inbox import Inbox, InboxState
 
 __all__ = ["RequestQueue"]
 
 logger = logging.getLogger(__name__)
 
-Call = tuple[Callable[..., object], tuple[Any, ...]]
-
-_CAUGHT = (Exception, gevent.Timeout)
-#: Bytes that may wait, and what a call costs beside its payload.
-_LIMIT, _OVERHEAD = 16_000_000, 500
+#: Bytes that may wait, and what a call costs beside its payload and the inbox's own overhead.
+_LIMIT, _OVERHEAD = 16_000_000, 244
+# Looking a member up in its enumeration takes longer than a global does (Python 3.11).
+_PARKED = InboxState.PARKED
 #: Seconds after which the log says that a listener holds up reading.
 _PATIENCE = 10.0
 
@@ -40,86 +39,49 @@ class RequestQueue:
 
     def __init__(self, on_malformed: Callable[[ValueError], None], limit: int = _LIMIT) -> None:
         self._on_malformed = on_malformed
-        self._limit = limit
-        self._waiting: deque[tuple[Call, int]] = deque()
-        self._size = 0
-        self._is_closed = False
-        # Set while it runs, and while it waits for something to call.
-        self._greenlet: gevent.Greenlet[..., Any] | None = None
-        self._parked: gevent.Greenlet[..., Any] | None = None
-        self._room = Event()
-        self._room.set()
+        self._inbox = Inbox(limit, _nothing, _nothing, stays=True, on_error=self._failed)
 
     @property
     def is_serving_here(self) -> bool:
         """Whether the current greenlet is the one that the functions are called on."""
-        return self._greenlet is not None and self._greenlet is gevent.getcurrent()
+        return self._inbox.is_hosted_here
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits or is being served."""
-        return self._greenlet is None or self._parked is not None
+        return self._inbox.is_idle
 
     def put(self, function: Callable[..., object], *args: Any, size: int = 0) -> None:
-        """Call ``function(*args)`` after what came before it; blocks while too much waits.
+        """Call ``function(*args)`` after those before it; block while too much waits.
 
         Args:
-            function: What it raises is logged, or counted as malformed.
+            function: A ``ValueError`` of it counts as malformed; other exceptions are logged.
             args: Its arguments.
             size: Bytes that they hold.
         """
-        if self._is_closed:
+        inbox = self._inbox
+        if inbox.is_closed:
             return
-        size += _OVERHEAD
-        self._waiting.append(((function, args), size))
-        self._size += size
-        self._wake()
-        if self._size > self._limit:
-            self._room.clear()
-            while not self._room.wait(_PATIENCE):
-                logger.warning("! a listener holds up what other servers ask for")
+        is_parked = inbox.state is _PARKED
+        inbox.put(function, args, size + _OVERHEAD)
+        if is_parked:
+            # Before the reader reads on, which takes longer than serving does.
+            gevent.sleep(0)
+        # A call that puts another one would wait for itself.
+        while inbox.is_full and not inbox.is_hosted_here and not inbox.wait_for_room(_PATIENCE):
+            logger.warning("! a listener holds up what other servers ask for")
 
     def close(self) -> None:
         """Drop what waits, and take no more; what is being served goes on."""
-        self._is_closed = True
-        self._waiting.clear()
-        self._size = 0
-        self._room.set()
-        if self._parked is not None:
-            self._wake()
+        self._inbox.drop()
+        self._inbox.close()
 
-    def _wake(self) -> None:
-        if self._greenlet is None:
-            self._greenlet = gevent.spawn(self._serve)
-        elif self._parked is not None:
-            greenlet, self._parked = self._parked, None
-            gevent.get_hub().loop.run_callback(greenlet.switch)
-            if not self._is_closed:
-                # Before the reader reads on, which takes longer than serving does.
-                gevent.sleep(0)
-
-    def _serve(self) -> None:
-        hub, here = gevent.get_hub(), self._greenlet
-        try:
-            while not self._is_closed:
-                while self._waiting:
-                    self._call_next()
-                self._parked = here
-                hub.switch()
-        finally:
-            self._greenlet = self._parked = None
-            if self._waiting:
-                # The greenlet was killed: what waits is served by another one.
-                self._wake()
-
-    def _call_next(self) -> None:
-        (function, args), size = self._waiting.popleft()
-        self._size -= size
-        if self._size <= self._limit // 2:
-            self._room.set()
-        try:
-            function(*args)
-        except ValueError as error:
+    def _failed(self, error: Exception | gevent.Timeout) -> None:
+        if isinstance(error, ValueError):
             self._on_malformed(error)
-        except _CAUGHT:
-            logger.exception("! what another server asked for failed")
+        else:
+            logger.error("! what another server asked for failed", exc_info=error)
+
+
+def _nothing() -> None:
+    """The reader itself waits for room."""

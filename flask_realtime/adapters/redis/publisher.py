@@ -17,6 +17,7 @@ from gevent.event import Event
 
 from ...extras import optional
 from ...quoting import shown
+from ...transitions import check_move
 from .backoff import Backoff
 from .commands import CommandConnection
 from .exit_hooks import at_exit
@@ -243,8 +244,7 @@ class Publisher:
     def _enter(self, state: PublisherState) -> None:
         if state is self.state:
             return
-        if state not in _NEXT[self.state]:
-            raise RuntimeError(f"{self.state.name} -> {state.name}")
+        check_move(_NEXT, self.state, state)
         self.state = state
         self.is_up = state in _REACHABLE
 

@@ -11,6 +11,7 @@ import gevent
 from gevent.event import Event
 
 from ...extras import optional
+from ...transitions import check_move
 from .link import RedisLink, redis_errors
 from .read_loop import ReadLoop
 from .subscriptions import Subscriptions
@@ -174,8 +175,7 @@ class Subscriber:
     def _enter(self, state: SubscriberState) -> None:
         if state is self.state:
             return
-        if state not in _NEXT[self.state]:
-            raise RuntimeError(f"{self.state.name} -> {state.name}")
+        check_move(_NEXT, self.state, state)
         self.state = state
         for event, is_set in ((self.ready, state is _READY), (self._known, state in _KNOWN)):
             if is_set:

@@ -1,7 +1,6 @@
 """Values inside the messages of a cluster: MessagePack and JSON as the Node adapters use them.
 
-The dialect of MessagePack is that of notepack 3 and @msgpack/msgpack; the forms of
-notepack 2 are read as well. No gevent here: emitters use it from any process.
+MessagePack is in ``codec/js_msgpack.py``. No gevent here: emitters use it from any process.
 """
 
 from __future__ import annotations
@@ -9,15 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
 from functools import cache
 from typing import Any, Final
 
+from ...codec.js_msgpack import JavaScriptMsgpack
 from ...codec.json_codec import best_codec
 from ...codec.parser import Parser
 from ...codec.plain_values import LARGEST, NOT_FINITE, plain_default, plain_key
 from ...codec.socket_packet import Packet, PacketType
-from ...extras import optional
 from ..values import Flags, Target
 
 __all__ = [
@@ -41,21 +39,15 @@ __all__ = [
 ]
 
 _EVENT = int(PacketType.EVENT)
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-#: A lone surrogate is three bytes, as @msgpack/msgpack writes it; notepack reads U+FFFD.
-_SURROGATES = "surrogatepass"
-_TOO_DEEP = "the value is nested too deeply"
 #: Stateless: JSON as in packets to clients, with the same types beyond JSON's own.
 _JSON: Final = best_codec()
-#: Types that MessagePack carries as they are.
-_AS_IS = frozenset({str, int, bool, bytes, type(None)})
-#: Seconds; the longest timeout that another server can ask for, as long as Node's timers.
+#: Seconds that no other server can make this one wait beyond: the longest timer of Node.
 _LONGEST = (2**31 - 1) / 1000
 
 
 @cache  # each message of a cluster asks
-def _msgpack() -> Any:
-    return optional("msgpack", "redis")
+def _msgpack() -> JavaScriptMsgpack:
+    return JavaScriptMsgpack("redis", is_lenient=True)
 
 
 def pack(value: Any) -> bytes:
@@ -67,23 +59,7 @@ def pack(value: Any) -> bytes:
         TypeError: It holds something that cannot be carried.
         ValueError: It is nested too deeply, or a number is too large, NaN or infinite.
     """
-    msgpack = _msgpack()
-    try:
-        if not _is_plain(value):
-            value = plain(value, finite=True)
-        try:
-            packed: bytes = msgpack.packb(value, default=_default, use_bin_type=True)
-        except UnicodeEncodeError:
-            packed = msgpack.packb(value, default=_default, unicode_errors=_SURROGATES)
-    except OverflowError as error:
-        raise ValueError(f"a number is too large for MessagePack: {error}") from None
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
-    return packed
-
-
-def _default(value: Any) -> Any:
-    return plain(value, finite=True)
+    return _msgpack().pack(value)
 
 
 def unpack(data: bytes) -> Any:
@@ -92,37 +68,7 @@ def unpack(data: bytes) -> Any:
     Raises:
         ValueError: It is malformed.
     """
-    msgpack = _msgpack()
-    try:
-        try:
-            return msgpack.unpackb(
-                data, raw=False, strict_map_key=False, timestamp=3, ext_hook=_extension
-            )
-        except UnicodeDecodeError:
-            return msgpack.unpackb(
-                data,
-                strict_map_key=False,
-                timestamp=3,
-                ext_hook=_extension,
-                unicode_errors=_SURROGATES,
-            )
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
-        raise ValueError(f"malformed MessagePack: {error}") from None
-
-
-def _extension(code: int, data: bytes) -> Any:
-    # notepack 2: undefined is type 0 with one byte, a date type 0 with milliseconds. Its
-    # ArrayBuffers are of type 0 as well: those of the same lengths cannot be told apart here.
-    if code == 0 and len(data) == 1:
-        return None
-    if code == 0 and len(data) == 8:
-        try:
-            return _EPOCH + timedelta(milliseconds=int.from_bytes(data, "big", signed=True))
-        except OverflowError:
-            return data
-    if code == 0:
-        return data
-    raise ValueError(f"unknown extension {code}")
+    return _msgpack().unpack(data)
 
 
 def encodable(packet: Packet, parser: Parser) -> Packet:
@@ -144,23 +90,6 @@ def encodable(packet: Packet, parser: Parser) -> Packet:
     except (TypeError, ValueError) as error:
         raise ValueError(f"a packet to clients cannot carry it: {error}") from None
     return packet
-
-
-def _is_plain(value: Any) -> bool:
-    """Return whether MessagePack can carry a value as it is; raise for NaN and infinity."""
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(NOT_FINITE)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            # Most items are scalars: asked here, they cost no call.
-            if not isinstance(key, str) or (type(item) not in _AS_IS and not _is_plain(item)):
-                return False
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            if type(item) not in _AS_IS and not _is_plain(item):
-                return False
-    return True
 
 
 def plain(value: Any, finite: bool = False) -> Any:

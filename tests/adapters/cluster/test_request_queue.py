@@ -141,6 +141,19 @@ def test_at_the_bound_the_reader_waits_until_half_of_it_is_free(
     assert served == [0, 1, "read", 2, 3]
 
 
+def test_a_call_that_puts_another_one_does_not_wait_for_itself(
+    queue: RequestQueue, served: Served
+) -> None:
+    def serve() -> None:
+        queue.put(served.append, "large", size=20_000)
+        queue.put(served.append, "after")
+        served.append("call")
+
+    queue.put(serve)
+    idle(queue)
+    assert served == ["call", "large", "after"]
+
+
 def test_a_long_wait_is_announced(
     queue: RequestQueue, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
