@@ -258,7 +258,9 @@ class FlaskContext:
     def __init__(self) -> None:
         self.app: Flask | None = None
 
-    def call(self, socket: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def call(
+        self, socket: Any, event: str, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Any:
         """Call ``function(*args)`` as one event of a socket, and return its result."""
         client = socket.client
         conn = client.conn
@@ -274,7 +276,7 @@ class FlaskContext:
             self.release()
         return _call_within_app(_app_of(conn.environ), function, args)
 
-    def call_apart(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def call_apart(self, event: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call ``function(*args)`` in a context of the application: there is no request."""
         if self.app is None:
             return function(*args)

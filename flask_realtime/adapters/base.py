@@ -100,8 +100,8 @@ class AckCollector(Protocol):
     def respond(self, *args: Any) -> None:
         """A client has answered."""
 
-    def lose(self, reason: str) -> None:
-        """A client that was asked has left."""
+    def disconnected(self, reason: str) -> None:
+        """Expect no answer from a client that was asked and has disconnected."""
 
 
 class LocalSocket(Protocol):

@@ -46,7 +46,7 @@ class Pending(Protocol):
     def respond(self, *args: Any) -> None:
         """The client has answered with these arguments."""
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """The client is gone."""
 
 
@@ -76,11 +76,11 @@ class AckTable:
             if pending is not None:
                 pending.respond(*args)
 
-    def lose_all(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """The client is gone: whoever waits hears of it now."""
         pending, self._pending = self._pending, None
         for entry in (pending or {}).values():
-            entry.lose(reason)
+            entry.disconnected(reason)
 
 
 class WaitingAck:
@@ -93,7 +93,7 @@ class WaitingAck:
         """Wake the greenlet with the answer: one value, or a tuple of several."""
         self._result.set(all_values(args))
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """Wake the greenlet with :exc:`SocketDisconnected`."""
         self._result.set_exception(SocketDisconnected(reason))
 
@@ -157,7 +157,7 @@ class CallbackAck:
         self._stop()
         self._callback(*((None, *args) if self._timed else args))
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """Call the function with the error, when it takes one."""
         self._stop()
         if self._timed:
@@ -230,7 +230,7 @@ class BroadcastAcks:
         self._missing -= 1
         self._check()
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """A client that was asked has left."""
         self._missing -= 1
         self._check()

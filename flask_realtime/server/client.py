@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..codec.message import Message
-from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..engine.session import Session
 from ..engine.state import SessionState
@@ -21,31 +20,15 @@ from ..quoting import named, quoted, shown
 from ..reasons import Reason
 from .departures import Departures
 from .dialect import dialect_of
-from .socket import Socket
 
-__all__ = ["Client", "ClientOwner"]
+if TYPE_CHECKING:
+    from .server import BaseServer
+    from .socket import Socket
+    from .socket_core import SocketCore
+
+__all__ = ["Client"]
 
 logger = logging.getLogger(__name__)
-
-
-class ClientOwner(Protocol):
-    """The server, as a client sees it."""
-
-    @property
-    def parser(self) -> Parser:
-        """Encodes and decodes packets."""
-
-    def admit(self, client: Client, name: str, auth: Any) -> None:
-        """Let a client into a namespace or refuse it; may block."""
-
-    def joined(self, client: Client) -> None:
-        """The client has joined a namespace."""
-
-    def left(self, client: Client) -> None:
-        """The client is gone."""
-
-    def now(self) -> float:
-        """Return monotonic seconds."""
 
 
 class Client:
@@ -68,12 +51,12 @@ class Client:
         "dialect",
     )
 
-    def __init__(self, session: Session, owner: ClientOwner, max_size: int) -> None:
+    def __init__(self, session: Session, owner: BaseServer, max_size: int) -> None:
         self.conn = session
         self.dialect = dialect_of(session.protocol)
         self._owner = owner
         self._decoder = owner.parser.decoder(max_size)
-        self._sockets: dict[str, Socket] = {}
+        self._sockets: dict[str, SocketCore] = {}
         # Namespaces whose middlewares have not decided yet.
         self._joining: set[str] | None = None
         # Those that the server has disconnected it from, if any.
@@ -90,7 +73,7 @@ class Client:
     @property
     def sockets(self) -> list[Socket]:
         """Its sockets, one for each namespace that it has joined."""
-        return list(self._sockets.values())
+        return [core.socket for core in self._sockets.values()]
 
     def send(self, message: Message) -> None:
         """Send an encoded packet."""
@@ -188,13 +171,13 @@ class Client:
             if self._departures is not None:
                 self._departures.forget(packet.namespace)
         else:
-            del self._sockets[socket.nsp.name]
+            del self._sockets[socket.namespace.name]
             socket.on_close(Reason.CLIENT_NAMESPACE_DISCONNECT)
 
     def _on_connect_error(self, packet: Packet, size: int) -> None:
         self._violation("a CONNECT_ERROR from a client")
 
-    def _addressed(self, name: str) -> Socket | None:
+    def _addressed(self, name: str) -> SocketCore | None:
         # A name that was not joined as it stands: the query of a CONNECT may be repeated.
         return self._sockets.get(self.dialect.namespace_of(name))
 
@@ -210,10 +193,11 @@ class Client:
 
     # Joining and leaving
 
-    def add(self, socket: Socket) -> None:
-        """A namespace has let the client in."""
-        self._end_joining(socket.nsp.name)
-        self._sockets[socket.nsp.name] = socket
+    def add(self, core: SocketCore) -> None:
+        """Add a socket that a namespace has let in."""
+        name = core.namespace.name
+        self._end_joining(name)
+        self._sockets[name] = core
         self._owner.joined(self)
 
     def refuse(self, name: str, message: str) -> None:
@@ -236,12 +220,12 @@ class Client:
             if not self._joining:
                 self._joining = None
 
-    def remove(self, socket: Socket) -> None:
-        """A socket has left its namespace."""
-        name = socket.nsp.name
-        if self._sockets.get(name) is socket:
+    def remove(self, core: SocketCore) -> None:
+        """Remove a socket that has left its namespace."""
+        name = core.namespace.name
+        if self._sockets.get(name) is core:
             del self._sockets[name]
-            if socket.end_reason == Reason.SERVER_NAMESPACE_DISCONNECT:
+            if core.end_reason == Reason.SERVER_NAMESPACE_DISCONNECT:
                 self._departures = self._departures or Departures()
                 self._departures.add(name, self._owner.now())
 

@@ -6,20 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import format_datetime
 from time import time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import EnvironHeaders
 
+if TYPE_CHECKING:
+    from ..engine.session import Session
+
 __all__ = ["Handshake"]
-
-
-class FirstRequest(Protocol):
-    """The session, as a handshake sees it."""
-
-    @property
-    def environ(self) -> Mapping[str, Any]:
-        """The WSGI environ of the first request, or what is left of it."""
 
 
 class Handshake:
@@ -36,7 +31,7 @@ class Handshake:
 
     __slots__ = ("_session", "auth", "issued")
 
-    def __init__(self, session: FirstRequest, auth: Mapping[str, Any] | None) -> None:
+    def __init__(self, session: Session, auth: Mapping[str, Any] | None) -> None:
         self._session = session
         #: What the client sent as ``auth``; a dictionary, empty when it sent nothing.
         self.auth: dict[str, Any] = dict(auth) if auth else {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
 
@@ -21,7 +21,10 @@ from ..options import RecoveryOptions
 from ..quoting import named, shown
 from ..reasons import Reason
 
-__all__ = ["RECOVERABLE", "Recovery", "RecoverableSocket"]
+if TYPE_CHECKING:
+    from .socket_core import SocketCore
+
+__all__ = ["RECOVERABLE", "Recovery"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,34 +41,6 @@ RECOVERABLE = frozenset(
 )
 #: Seconds for the ``disconnecting`` handlers of a connection that its client has replaced.
 _TAKE_OVER = 5.0
-
-
-class RecoverableSocket(Protocol):
-    """A socket, as its recovery sees it."""
-
-    @property
-    def id(self) -> str:
-        """The public id."""
-
-    @property
-    def pid(self) -> str:
-        """The private id."""
-
-    @property
-    def known_offset(self) -> str:
-        """Where the log ended when the client joined, or what it last said it has reached."""
-
-    @property
-    def rooms(self) -> set[str]:
-        """Its rooms."""
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What the application keeps."""
-
-    @property
-    def conn(self) -> Session:
-        """The Engine.IO session."""
 
 
 class Recovery:
@@ -90,34 +65,34 @@ class Recovery:
         self._max_replay = max_replay
         self._keep_clean = keep_clean
         # Sockets that are here, for clients that come back before their end was noticed.
-        self._present: dict[str, RecoverableSocket] = {}
+        self._present: dict[str, SocketCore] = {}
         self._awaited: dict[str, Event] = {}
 
     def new_identity(self) -> tuple[str, str]:
         """Return a private id, and the offset at which a client that joins now begins."""
         return secrets.token_urlsafe(15), self._adapter.current_offset()
 
-    def joined(self, socket: RecoverableSocket) -> None:
+    def joined(self, socket: SocketCore) -> None:
         """A socket is here."""
         self._present[socket.pid] = socket
         self._keep_clean(self)
 
-    def left(self, socket: RecoverableSocket, reason: str) -> None:
+    def left(self, socket: SocketCore, reason: str) -> None:
         """A socket goes; its rooms are still there."""
         self._present.pop(socket.pid, None)
         if reason in RECOVERABLE:
-            rooms = frozenset(socket.rooms)
-            self.keep(SavedSession(socket.pid, socket.id, rooms, socket.data, socket.known_offset))
+            rooms, data = frozenset(socket.rooms()), socket.socket.data
+            self.keep(SavedSession(socket.pid, socket.id, rooms, data, socket.known_offset))
         awaited = self._awaited.pop(socket.pid, None)
         if awaited is not None:
             awaited.set()
 
-    def keep(self, session: SavedSession) -> None:
+    def keep(self, saved: SavedSession) -> None:
         """Keep the state of a socket; what cannot be kept is lost, with a word in the log."""
         try:
-            self._adapter.persist_session(session)
+            self._adapter.persist_session(saved)
         except Exception:
-            logger.exception("! the state of %s could not be kept", named(session.sid))
+            logger.exception("! the state of %s could not be kept", named(saved.sid))
         self._keep_clean(self)
 
     def find(self, auth: Any, conn: Session) -> SavedSession | None:
@@ -153,20 +128,20 @@ class Recovery:
             awaited.wait(_TAKE_OVER)
             self._awaited.pop(pid, None)
 
-    def missed(self, session: SavedSession) -> list[Message] | None:
+    def missed(self, saved: SavedSession) -> list[Message] | None:
         """Return what the client has missed; may block.
 
         Returns:
             ``None`` when that is not known any more.
         """
         try:
-            missed = self._adapter.missed_packets(session)
+            missed = self._adapter.missed_packets(saved)
         except OSError as error:
-            sid = named(session.sid)
+            sid = named(saved.sid)
             logger.warning("! what %s has missed could not be read: %s", sid, shown(error))
             return None
         except Exception:
-            logger.exception("! what %s has missed could not be read", named(session.sid))
+            logger.exception("! what %s has missed could not be read", named(saved.sid))
             return None
         # More than it may be sent would cost it the new connection as well, again and again.
         return missed if sum(map(_size, missed or ())) <= self._max_replay else None

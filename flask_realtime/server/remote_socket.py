@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..adapters.base import Flags, RemoteState, Target
 from ..errors import AckTimeout, SocketDisconnected
 from ..hints import refuse_keywords
 from ..rooms import check_room, rooms_to_join
 from .acks import all_values
-from .broadcast import BroadcastNamespace, BroadcastOperator, check_timeout
+from .broadcast import BroadcastOperator, check_timeout
+
+if TYPE_CHECKING:
+    from .namespace_core import NamespaceCore
 
 __all__ = ["RemoteHandshake", "RemoteSocket"]
 
@@ -62,7 +65,7 @@ class RemoteSocket:
     """
 
     def __init__(
-        self, namespace: BroadcastNamespace, state: RemoteState, flags: Flags = _NO_FLAGS
+        self, namespace: NamespaceCore, state: RemoteState, flags: Flags = _NO_FLAGS
     ) -> None:
         self.id = state.id
         self.handshake = RemoteHandshake(state.handshake)

@@ -31,12 +31,13 @@ from .broadcast import BroadcastOperator
 from .client import Client
 from .event_names import check_handler
 from .handlers import Runner
-from .main_events import MainNamespaceEvents
 from .namespace import Namespace
+from .namespace_core import NamespaceCore
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
-from .words import Broadcaster
+from .registrations import Registering, Registrations
+from .room_selectors import Broadcaster
 from .work import work_of
 
 __all__ = ["BaseServer"]
@@ -48,7 +49,7 @@ H = TypeVar("H", bound=Callable[[Exception, Any, str], Any])
 N = TypeVar("N", bound=Namespace)
 
 
-class BaseServer(Broadcaster, MainNamespaceEvents):
+class BaseServer(Registering, Broadcaster):
     """A Socket.IO server without the WSGI servers around it.
 
     Args:
@@ -163,7 +164,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     @property
     def sockets(self) -> Namespace:
         """The main namespace, ``/``."""
-        return self._namespaces.main
+        return self._namespaces.main.face
 
     @property
     def namespaces(self) -> dict[str, Namespace]:
@@ -199,7 +200,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         """
         return self._namespaces.register(namespace)
 
-    def make_adapter(self, namespace: Namespace) -> Adapter:
+    def make_adapter(self, namespace: NamespaceCore) -> Adapter:
         """Return the adapter of a new namespace."""
         return self._make_adapter(namespace)
 
@@ -281,9 +282,12 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
 
     # Broadcasting
 
-    def broadcast_operator(self) -> BroadcastOperator:
-        """Return an operator for every socket of the main namespace."""
-        return self.sockets.broadcast_operator()
+    @property
+    def _registrations(self) -> Registrations:
+        return self._namespaces.main.registrations
+
+    def _operator(self) -> BroadcastOperator:
+        return BroadcastOperator(self._namespaces.main)
 
     def server_side_emit(self, event: str, *args: Any, ack: ServerAck | None = None) -> None:
         """Send an event to the other servers. See :meth:`Namespace.server_side_emit`."""
@@ -362,6 +366,8 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         """The engine has opened a session."""
         client = Client(session, self, self.options.max_http_buffer_size)
         self._start_deadline(self._joins, client)
+        if self.runner.observers:
+            self.runner.observe("connected", client)
         client.begin()
         return client
 
@@ -377,6 +383,8 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         """The client is gone."""
         self._joins.discard(client)
         self._adopted.discard(client.conn)
+        if self.runner.observers:
+            self.runner.observe("closed", client)
 
     def now(self) -> float:
         """Return the monotonic seconds of the deadlines."""

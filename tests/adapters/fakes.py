@@ -64,7 +64,7 @@ class FakeSocket:
         collectors, self.collectors = self.collectors, {}
         self.disconnect()
         for collector in collectors.values():
-            collector.lose("transport close")
+            collector.disconnected("transport close")
 
     def join(self, rooms: str | Iterable[str]) -> None:
         self.namespace.adapter.add_all(self.id, [rooms] if isinstance(rooms, str) else rooms)
@@ -190,7 +190,7 @@ class FakeCollector:
     def respond(self, *args: Any) -> None:
         self.answers.append(args)
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         self.lost.append(reason)
 
     def end(self) -> None:

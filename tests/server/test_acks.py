@@ -24,7 +24,7 @@ class Recorder:
     def respond(self, *args: Any) -> None:
         self.heard.append(args)
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         self.heard.append(reason)
 
 
@@ -52,7 +52,7 @@ def test_a_discarded_entry_hears_nothing() -> None:
     table.add(1, one)
     table.discard(1)
     table.settle(1, [])
-    table.lose_all("transport close")
+    table.disconnected("transport close")
     assert one.heard == []
 
 
@@ -60,8 +60,8 @@ def test_everybody_who_waits_hears_that_the_client_is_gone_once() -> None:
     table, one, two = AckTable(), Recorder(), Recorder()
     table.add(1, one)
     table.add(2, two)
-    table.lose_all("transport close")
-    table.lose_all("transport close")
+    table.disconnected("transport close")
+    table.disconnected("transport close")
     table.settle(1, [])
     assert (one.heard, two.heard) == (["transport close"], ["transport close"])
 
@@ -96,7 +96,7 @@ def test_a_waiting_greenlet_hears_of_the_deadline() -> None:
 
 def test_a_waiting_greenlet_hears_at_once_that_the_client_is_gone() -> None:
     ack = WaitingAck()
-    gevent.spawn(ack.lose, "ping timeout")
+    gevent.spawn(ack.disconnected, "ping timeout")
     with pytest.raises(SocketDisconnected, match="ping timeout") as caught:
         ack.wait(DEADLINE)
     assert caught.value.reason == "ping timeout"
@@ -139,8 +139,8 @@ def test_a_callback_hears_of_its_deadline_and_its_entry_is_forgotten() -> None:
 
 def test_only_a_callback_with_a_timeout_hears_that_the_client_is_gone() -> None:
     (timed, heard, _), (plain, silence, _) = callback(5), callback(None)
-    timed.lose("transport close")
-    plain.lose("transport close")
+    timed.disconnected("transport close")
+    plain.disconnected("transport close")
     ((error,),) = heard
     assert isinstance(error, SocketDisconnected)
     assert silence == []
@@ -194,7 +194,7 @@ def test_clients_that_leave_are_not_waited_for() -> None:
     broadcast = Broadcast()
     broadcast.acks.expect(2)
     broadcast.acks.start()
-    broadcast.acks.lose("transport close")
+    broadcast.acks.disconnected("transport close")
     broadcast.acks.respond("a")
     assert broadcast.outcomes == [(None, ["a"])]
 

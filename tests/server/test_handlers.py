@@ -203,7 +203,10 @@ class Context:
         self.steps: list[Any] = []
         self._failure = failure
 
-    def call(self, socket: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def call(
+        self, socket: Any, event: str, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Any:
+        assert event == "event"
         self.steps.append(("in", socket))
         result = function(*args)
         if self._failure is not None:
@@ -211,8 +214,8 @@ class Context:
         self.steps.append(("out", socket))
         return result
 
-    def call_apart(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        return self.call("nobody", function, args)
+    def call_apart(self, event: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        return self.call("no client", event, function, args)
 
     def failed(self, error: BaseException) -> None:
         self.steps.append(("failed", repr(error)))
@@ -277,8 +280,8 @@ def test_what_no_client_has_caused_has_a_context_as_well() -> None:
     runner.apart("event", context.steps.append, ("without", None))
     runner.context = context
     runner.apart("event", context.steps.append, ("run", None))
-    nobody = "nobody"
-    assert context.steps == [("without", None), ("in", nobody), ("run", None), ("out", nobody)]
+    apart = "no client"
+    assert context.steps == [("without", None), ("in", apart), ("run", None), ("out", apart)]
     runner.context = Context(KeyError("teardown"))
     runner.on_error = lambda error, socket, event: told.append((str(error), socket, event))
     runner.apart("event", lambda: None)

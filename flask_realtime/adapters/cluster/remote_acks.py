@@ -60,7 +60,7 @@ class RemoteAcks:
         self._bus.respond(self._origin, answer)
         self._settle()
 
-    def lose(self, reason: str) -> None:
+    def disconnected(self, reason: str) -> None:
         """A client has left.
 
         The formats have no word for it: the server that asked waits until its deadline, as

@@ -48,7 +48,7 @@ def test_the_last_answer_ends_it() -> None:
 
 def test_a_client_that_leaves_has_no_word_and_is_not_waited_for() -> None:
     asked = Asked(2)
-    asked.acks.lose("transport close")
+    asked.acks.disconnected("transport close")
     asked.acks.respond("second")
     assert asked.forgotten == 1
     assert len(asked.bus.responses) == 2
