@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -13,6 +13,11 @@ from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
 from .options import Options
 from .serving import Server
 from .wsgi import Middleware
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .server.option_types import ServerOptions
 
 __all__ = ["Realtime"]
 
@@ -29,11 +34,11 @@ class Realtime(Server):
 
     Args:
         app: The application; left out, :meth:`init_app` follows.
-        options: See :class:`~flask_realtime.Server`. Config keys ``REALTIME_<OPTION>`` of the
-            application are used for what is not given here.
+        options: Those of :class:`~flask_realtime.Server`, which :meth:`__init__` lists. Config
+            keys ``REALTIME_<OPTION>`` of the application are used for what is not given here.
     """
 
-    def __init__(self, app: Flask | None = None, **options: Any) -> None:
+    def __init__(self, app: Flask | None = None, **options: Unpack[ServerOptions]) -> None:
         super().__init__(**options)
         self._context = FlaskContext()
         self.runner.context = self._context
@@ -42,7 +47,7 @@ class Realtime(Server):
         if app is not None:
             self.init_app(app)
 
-    def init_app(self, app: Flask, **options: Any) -> None:
+    def init_app(self, app: Flask, **options: Unpack[ServerOptions]) -> None:
         """Put the server in front of an application; handlers may be registered before.
 
         Args:

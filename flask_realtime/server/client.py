@@ -229,6 +229,11 @@ class Client:
                 self._departures = self._departures or Departures()
                 self._departures.add(name, self._owner.now())
 
+    def join_timed_out(self) -> None:
+        """Close the connection of a client that has joined no namespace in time."""
+        logger.debug("! session %s has joined no namespace in time", named(self.conn.id[:6]))
+        self.conn.close(Reason.FORCED_SERVER_CLOSE)
+
     @property
     def is_open(self) -> bool:
         """Whether the session is still there."""

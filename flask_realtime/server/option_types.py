@@ -15,8 +15,7 @@ from ..codec.json_codec import JSONModule
 from ..codec.parser import Parser
 
 if TYPE_CHECKING:
-    from ..adapters.base import Adapter
-    from .namespace import Namespace
+    from ..adapters.base import Adapter, LocalSockets
 
 __all__ = [
     "CookieOptions",
@@ -109,7 +108,7 @@ class ServerOptions(TypedDict, total=False):
     initial_packet: str | bytes | None
     serve_client: bool | str | os.PathLike[str]
     cleanup_empty_child_namespaces: bool
-    adapter: Callable[[Namespace], Adapter] | str | None
+    adapter: Callable[[LocalSockets], Adapter] | str | None
     parser: Parser | type[Parser] | None
     json: JSONModule | None
     connection_state_recovery: bool | RecoverySettings | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import gevent
 
@@ -25,7 +25,6 @@ from ..functions import require_function
 from ..loop.hub import HubThread
 from ..loop.scheduler import Scheduler
 from ..options import Options
-from ..quoting import named
 from ..reasons import Reason
 from .broadcast import BroadcastOperator
 from .client import Client
@@ -39,6 +38,11 @@ from .recovery import Recovery
 from .registrations import Registering, Registrations
 from .room_selectors import Broadcaster
 from .work import work_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .option_types import ServerOptions
 
 __all__ = ["BaseServer"]
 
@@ -63,7 +67,11 @@ class BaseServer(Registering, Broadcaster):
     """
 
     def __init__(
-        self, *, host: Host | None = None, scheduler: Scheduler | None = None, **options: Any
+        self,
+        *,
+        host: Host | None = None,
+        scheduler: Scheduler | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
         self._host: Host = host or NoHost()
         self._scheduler = scheduler
@@ -76,7 +84,7 @@ class BaseServer(Registering, Broadcaster):
         self._started_in = 0  # the process
         # Sessions of engines that are not this server's.
         self._adopted: set[Session] = set()
-        self.configure(options)
+        self.configure({**options})
 
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
@@ -85,7 +93,7 @@ class BaseServer(Registering, Broadcaster):
         self._deadlines = scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
-        self._joins = scheduler.queue(self.options.connect_timeout, _join_timed_out)
+        self._joins = scheduler.queue(self.options.connect_timeout, Client.join_timed_out)
         recovery = self.options.recovery
         wait = recovery.max_disconnection_duration if recovery is not None else 0.0
         self._sweeps = scheduler.queue(wait, self._sweep)
@@ -389,8 +397,3 @@ class BaseServer(Registering, Broadcaster):
     def now(self) -> float:
         """Return the monotonic seconds of the deadlines."""
         return self._clock()
-
-
-def _join_timed_out(client: Client) -> None:
-    logger.debug("! session %s has joined no namespace in time", named(client.conn.id[:6]))
-    client.conn.close(Reason.FORCED_SERVER_CLOSE)
