@@ -47,8 +47,8 @@ E = TypeVar("E", bound=Entry)
 class ListenerTable(dict[Hashable, tuple[E, ...]]):
     """The entries of each event, in the order in which they are called.
 
-    A dictionary: ``get(event, ())`` on the way of an event is no function of Python's. The
-    tuples are replaced, never changed: a call that is under way keeps the one it began with.
+    A dictionary, so that ``get(event, ())`` on the way of an event runs in C. The tuples are
+    replaced, never changed: a call that is under way keeps the one it began with.
     """
 
     __slots__ = ("_has_once",)

@@ -87,12 +87,12 @@ class Realtime(Server):
 
         Args:
             app: The application; the one given to the extension by default.
-            host: As for :meth:`Server.run`, and so is all that follows.
+            host: The address to listen on, and the other arguments: see :meth:`Server.run`.
             port: The port.
-            debug: Not there yet.
-            use_reloader: Not there yet.
-            reloader_options: Not there yet.
-            extra_files: Not there yet.
+            debug: Not supported yet.
+            use_reloader: Not supported yet.
+            reloader_options: Not supported yet.
+            extra_files: Not supported yet.
             log: The access log.
             keywords: For TLS and gevent's server.
 
@@ -113,7 +113,7 @@ class Realtime(Server):
 
 
 class _FlaskMiddleware(Middleware):
-    """Leaves the application in the environ, where handlers find it."""
+    """Puts the application into the environ, where the contexts of handlers find it."""
 
     def __init__(self, server: Realtime, app: Flask) -> None:
         super().__init__(server, app.wsgi_app, app.root_path)
@@ -121,8 +121,8 @@ class _FlaskMiddleware(Middleware):
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[APP_KEY] = self._app
-        # A handler may send a request through its own application: its contexts stay.
-        before = FlaskContext.standing()
+        # A handler may send a request through its own application: its contexts stay pushed.
+        before = FlaskContext.pushed()
         try:
             return super().__call__(environ, start_response)
         finally:

@@ -43,7 +43,7 @@ class BroadcastOperator:
 
     __slots__ = ("_namespace", "_target")
 
-    #: Makes one value of what a client has answered.
+    #: Makes one value of the arguments of an answer.
     _value_of = staticmethod(first_value)
 
     def __init__(self, namespace: NamespaceCore, target: Target = _EVERY_SOCKET) -> None:
@@ -53,7 +53,7 @@ class BroadcastOperator:
     # Modifiers
 
     def to(self, *rooms: Any) -> BroadcastOperator:
-        """Add rooms: a string, several strings or a list. Sockets in any of them are meant.
+        """Add rooms: a string, several strings or a list. Sockets in any of them are selected.
 
         An empty list adds none: ``io.to([])`` selects no client, ``io.to("a").to([])`` those
         of ``a``.
@@ -90,7 +90,7 @@ class BroadcastOperator:
         return self._flagged(volatile=True)
 
     def compress(self, compress: bool) -> BroadcastOperator:
-        """Say whether the packet may be compressed."""
+        """Set whether the packet may be compressed."""
         return self._flagged(compress=bool(compress))
 
     def timeout(self, seconds: float) -> BroadcastOperator:
@@ -232,10 +232,10 @@ class BroadcastOperator:
 
 
 class EmptySelection(BroadcastOperator):
-    """An operator for no socket at all: ``io.to([])``.
+    """An operator that selects no socket: ``io.to([])``.
 
-    To adapters, and on the wire of a cluster, a target without rooms is every socket, so none
-    of it gets there. What raises elsewhere raises here as well.
+    For adapters, and on the wire of a cluster, a target without rooms is every socket, so these
+    calls do not reach them. What raises elsewhere raises here as well.
     """
 
     __slots__ = ()

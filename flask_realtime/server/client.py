@@ -1,8 +1,8 @@
 """One session with the namespaces that its client has joined.
 
-Packets are decoded in the hub: acknowledgements are settled there and then, events and joins
-go to the session's inbox. A client that breaks the order of the protocol loses its
-connection (Socket.IO protocol, "Connection to a namespace").
+Packets are decoded in the hub: acknowledgements are settled at once, events and joins go to the
+session's inbox. A client that violates the order of the protocol is disconnected (Socket.IO
+protocol, "Connection to a namespace").
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Client:
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """The WSGI environ of the first request; RuntimeError when it was let go."""
+        """The WSGI environ of the first request; RuntimeError when it was released."""
         return self.conn.request
 
     @property
@@ -84,7 +84,7 @@ class Client:
         self.conn.send_message(self._owner.parser.encode(packet))
 
     def begin(self) -> None:
-        """The session is open: join what the dialect joins without a packet."""
+        """Join what the dialect joins without a packet; the session is open now."""
         if self.dialect.joins_at_once:
             self._join("/", {}, 0)
 
@@ -99,7 +99,7 @@ class Client:
             self.conn.close(Reason.FORCED_CLOSE, error)
             return
         except Exception as error:
-            # A parser of the application that fails otherwise shall not cost the hub anything.
+            # A parser of the application that fails otherwise must not reach the hub.
             logger.exception("! the parser failed")
             self.conn.close(Reason.FORCED_CLOSE, error)
             return
@@ -119,7 +119,7 @@ class Client:
             socket.on_close(reason, description)
 
     def on_forget(self) -> None:
-        """The first request was let go: let the context of the application go as well."""
+        """Release the context of the application: the first request was released."""
         context, self.context = self.context, None
         if context is not None:
             # Behind the handlers that are at work in it, on their greenlet.
@@ -201,11 +201,11 @@ class Client:
         self._owner.joined(self)
 
     def refuse(self, name: str, message: str) -> None:
-        """The server has refused the client."""
+        """Tell the client that the server has refused it."""
         self._refuse(name, {"message": message})
 
     def deny(self, name: str, error: ConnectError) -> None:
-        """A middleware of a namespace has refused the client."""
+        """Tell the client that a middleware of a namespace has refused it."""
         sid = named(self.conn.id[:6])
         logger.info("! %s was refused by %s: %s", sid, named(name), shown(error))
         self._refuse(name, self.dialect.refusal(error))
@@ -236,7 +236,7 @@ class Client:
 
     @property
     def is_open(self) -> bool:
-        """Whether the session is still there."""
+        """Whether the session is open."""
         return self.conn.state is SessionState.OPEN
 
     def disconnect(self) -> None:

@@ -58,7 +58,9 @@ class SocketEmitter(SocketMethods):
     # Emitting
 
     def emit(self, event: str, *args: Any, ack: Ack | None = None, **wrong: NoReturn) -> None:
-        """Send an event. After ``timeout()``, ``ack`` is ``fn(error, *args)``."""
+        """Send an event; see :meth:`Socket.emit`. After ``timeout()``, ``ack`` is
+        ``fn(error, *args)``.
+        """
         if wrong:
             refuse_keywords("emit", wrong)
         if ack is None and self._core.pid:
@@ -81,7 +83,7 @@ class SocketEmitter(SocketMethods):
 
         Raises:
             AckTimeout: There was none within ``timeout()``, 10 s by default.
-            SocketDisconnected: The client is gone, or goes meanwhile.
+            SocketDisconnected: The client has disconnected, or disconnects meanwhile.
         """
         if wrong:
             refuse_keywords("emit_with_ack", wrong)

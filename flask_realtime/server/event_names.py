@@ -1,7 +1,7 @@
-"""Names of events: which can come from clients and which from other servers.
+"""Checks of the names of events and namespaces, all in one place.
 
 A function under a name that never comes would be a silent mistake: it is refused where it is
-registered, or noted when a client sends the event.
+registered, or logged when a client sends the event.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NEVER_FROM_CLIENTS: Final = {
     "removeListener": "it is an event of Node's emitters",
     "*": _ANY,
 }
-#: A socket takes the others: that no client sends them is the parser's to see to.
+#: A socket accepts the others: the parser refuses them when a client sends them.
 _NEVER_AT_SOCKETS: Final = {"*": _ANY}
 _NEVER_FROM_SERVERS: Final = {
     **_NEVER_FROM_CLIENTS,

@@ -1,6 +1,7 @@
-"""Connection handlers: called in order once a client is in, too late to refuse it.
+"""Connection handlers, called in order after a client was let in.
 
-(Socket.IO documentation, "Server API", ``io.on("connection")``.) Refusing is for middlewares.
+Middlewares refuse clients; here it is too late for that (Socket.IO documentation, "Server API",
+``io.on("connection")``).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def greet(socket: Socket, handlers: Sequence[Handler], runner: Runner) -> None:
         socket: The client, which is in the namespace.
         handlers: The functions; those that are concurrent are started in their place, and not
             waited for.
-        runner: Takes what they raise.
+        runner: Reports what they raise.
     """
     for handler in handlers:
         if handler.concurrent:

@@ -1,6 +1,6 @@
-"""Functions of the application: what their signatures say, and how they are called.
+"""Functions of the application: their signatures, and the runner that calls them.
 
-A signature is read once, when the function is registered; a call never guesses.
+A signature is read once, when the function is registered; nothing is inspected at a call.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 Function = Callable[..., Any]
 
-#: What handlers may raise without harm: a ``gevent.Timeout`` of theirs is no ``Exception``.
+#: What handlers may raise: ``gevent.Timeout`` does not derive from ``Exception``.
 CAUGHT: Final = (Exception, gevent.Timeout)
 
 #: What :meth:`Runner.call` returns when the function raised.
@@ -205,7 +205,7 @@ class Runner:
             return FAILED
 
     def apart(self, event: str, function: Function, *args: Any) -> Any:
-        """Like :meth:`within`, for an event of no client; in a greenlet of its own."""
+        """Like :meth:`within`, for an event without a client; in a greenlet of its own."""
         if self.context is None:
             return function(*args)
         try:
@@ -223,11 +223,11 @@ class Runner:
             return FAILED
 
     def report(self, error: BaseException, socket: Any, event: str, text: str = FAILURE) -> None:
-        """Log an exception of a handler and tell ``on_error``; its event has failed.
+        """Log an exception of a handler, count it and call ``on_error``.
 
         Args:
             error: The exception.
-            socket: Whose handler it was, if any.
+            socket: The socket of the handler, if it has one.
             event: The name of the event.
             text: The log line, with places for the event and the id of the socket.
         """

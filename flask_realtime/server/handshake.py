@@ -1,4 +1,4 @@
-"""What a client said of itself when it connected: ``socket.handshake``."""
+"""What a client sent when it connected: ``socket.handshake``."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Handshake:
     """The details of the first request and of the CONNECT packet.
 
     Everything but ``auth`` and ``issued`` is read from the WSGI environ when it is asked for
-    (Socket.IO documentation, "Server API", ``socket.handshake``). When the session has let go
-    of its first request, there are no headers and ``xdomain`` is false; the rest stays.
+    (Socket.IO documentation, "Server API", ``socket.handshake``). When the session has
+    released its first request, there are no headers and ``xdomain`` is false; the rest stays.
 
     Args:
         session: Has the WSGI environ of the first request.
@@ -79,6 +79,6 @@ class Handshake:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as values that JSON can carry."""
+        """Return all attributes as values that JSON can carry."""
         names = ("headers", "time", "address", "xdomain", "secure", "issued", "url", "query")
         return {**{name: getattr(self, name) for name in names}, "auth": self.auth}

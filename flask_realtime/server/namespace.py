@@ -11,11 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..adapters.base import Adapter, ServerAck
-from .broadcast import BroadcastOperator, check_timeout
+from .broadcast import BroadcastOperator
 from .namespace_core import NamespaceCore, SocketsById
-from .registrations import Registering, Registrations
-from .room_selectors import Broadcaster
-from .server_side import SERVER_TIMEOUT, ask_servers, for_servers
+from .namespace_methods import NamespaceMethods
 
 if TYPE_CHECKING:
     from .server import BaseServer
@@ -28,7 +26,7 @@ def with_slash(name: str) -> str:
     return name if name.startswith("/") else "/" + name
 
 
-class Namespace(Registering, Broadcaster):
+class Namespace(NamespaceMethods):
     """The sockets under one name, and what happens to them.
 
     A class-based namespace derives from it: ``on_connection(self, socket)``,
@@ -95,14 +93,15 @@ class Namespace(Registering, Broadcaster):
 
     @property
     def adapter(self) -> Adapter:
-        """What looks after rooms and carries broadcasts."""
+        """The adapter, which keeps rooms and carries broadcasts."""
         return self._core.adapter
 
-    # What applications register
-
     @property
-    def _registrations(self) -> Registrations:
-        return self._core.registrations
+    def _home(self) -> NamespaceCore:
+        return self._core
+
+    def _operator(self) -> BroadcastOperator:
+        return BroadcastOperator(self._core)
 
     def event(
         self, name: str, function: Callable[..., Any], concurrent: bool = False
@@ -121,55 +120,8 @@ class Namespace(Registering, Broadcaster):
             TypeError: The name is not text, or the function cannot be called.
             ValueError: No client can send an event of that name.
         """
-        self._registrations.handle(name, function, concurrent)
+        self._core.registrations.handle(name, function, concurrent)
         return function
-
-    # Broadcasting
-
-    def _operator(self) -> BroadcastOperator:
-        return BroadcastOperator(self._core)
-
-    def server_side_emit(self, event: str, *args: Any, ack: ServerAck | None = None) -> None:
-        """Send an event to the other servers of the cluster.
-
-        Args:
-            event: Its name.
-            args: What JSON can carry.
-            ack: ``fn(error, responses)`` is called with what the others answered within 5 s;
-                with an empty list where there is no other server, and with
-                :exc:`ClusterTimeout` when some did not answer.
-
-        Raises:
-            ValueError: The name belongs to the server, or a value is NaN or infinite.
-            TypeError: A value cannot be carried.
-            RuntimeError: With ``ack``: this server listens to no other yet.
-        """
-        core = self._core
-        done = None if ack is None else core.callback(ack)
-        values = for_servers(core, event, args)
-        core.hub.run(core.adapter.server_side_emit, values, done, SERVER_TIMEOUT)
-
-    def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
-        """Send an event to the other servers and return what they answered.
-
-        A server without a listener for the event does not answer, and neither does one whose
-        first listener raises.
-
-        Args:
-            event: Its name.
-            args: What JSON can carry.
-            timeout: Seconds that they have.
-
-        Returns:
-            One value for each other server.
-
-        Raises:
-            ClusterTimeout: Some did not answer; ``responses`` holds the others' answers.
-            TypeError, ValueError: As for :meth:`server_side_emit`.
-            RuntimeError: This server listens to no other yet.
-        """
-        core, timeout = self._core, check_timeout(timeout)
-        return core.hub.ask(ask_servers, core.adapter, for_servers(core, event, args), timeout)
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}>"

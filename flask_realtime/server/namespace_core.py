@@ -60,7 +60,7 @@ class NamespaceCore:
         hub: The thread that owns the sockets.
         runner: Calls functions of the application.
         observers: Those of the runner; the list itself, which is looked at for each emit.
-        adapter: Looks after rooms and carries broadcasts.
+        adapter: Keeps rooms and carries broadcasts.
         recovery: Keeps the sockets of clients that may come back; ``None`` when that is off.
         registrations: What the application has registered.
         handlers: Those of events of all sockets.

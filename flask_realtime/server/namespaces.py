@@ -232,7 +232,7 @@ class Namespaces:
     ) -> None:
         parent = self._first_match(list(self._parents), name, auth)
         if parent is None or self._closed or not client.is_open:
-            # For a client that has left meanwhile nothing is made.
+            # Nothing is made for a client that has left meanwhile.
             outcome.append(_INVALID)
         elif name in self._by_name or name in self._changing:
             # Another greenlet created it first.

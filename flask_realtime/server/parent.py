@@ -246,7 +246,7 @@ class ParentAdapter(Adapter):
             child.adapter.broadcast_with_ack(own, target, collector)
 
     def _check(self, packet: Packet) -> None:
-        # What cannot be carried raises also while there is no child to encode it.
+        # What cannot be carried raises even while no child would encode it.
         if not self._parent.children:
             self._parent.message_of(packet)
 

@@ -1,26 +1,17 @@
-"""What an application registers at a namespace: listeners, middlewares, handlers of all sockets.
-
-A server registers at its main namespace, so :class:`Registering` are methods of both (Socket.IO
-documentation, "Server API", "Events").
-"""
+"""What an application registers at a namespace: listeners, middlewares, handlers of all sockets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from ..events import ListenerMethods
 from ..functions import require_function
-from .event_names import CONNECTION_EVENTS, check_handler, check_listener
+from .event_names import CONNECTION_EVENTS, check_handler
 from .handlers import Handler, HandlerTable, describe
 
-if TYPE_CHECKING:
-    from .socket import Socket
-
-__all__ = ["Registering", "Registrations"]
+__all__ = ["NamespaceListeners", "Registrations"]
 
 Function = Callable[..., Any]
-M = TypeVar("M", bound="Callable[[Socket], Any]")
 
 
 class NamespaceListeners(HandlerTable):
@@ -104,36 +95,3 @@ class Registrations:
         self.handlers.copy_to(other.handlers)
         other.middlewares += self.middlewares
         other.count += self.count
-
-
-class Registering(ListenerMethods):
-    """The methods of a namespace and of a server that register."""
-
-    @property
-    def _registrations(self) -> Registrations:
-        """What is registered so far."""
-        raise NotImplementedError
-
-    @property
-    def _table(self) -> NamespaceListeners:
-        return self._registrations.listeners
-
-    def _register(
-        self, event: str, function: Any, *, once: bool = False, first: bool = False
-    ) -> Any:
-        check_listener(event)
-        if function is None:
-            return lambda decorated: self._register(event, decorated, once=once, first=first)
-        self._registrations.listen(event, function, once=once, first=first)
-        return function
-
-    def use(self, middleware: M) -> M:
-        """Add ``fn(socket)``, called in order for each client that wants to connect.
-
-        It refuses the client by raising :exc:`~flask_realtime.ConnectError`.
-
-        Raises:
-            TypeError: It cannot be called.
-        """
-        self._registrations.guard(middleware)
-        return middleware

@@ -76,7 +76,7 @@ class Broadcaster(RoomSelectors):
         return self._operator().volatile
 
     def compress(self, compress: bool) -> BroadcastOperator:
-        """Broadcast with or without compression."""
+        """Broadcast with or without compression. See :meth:`BroadcastOperator.compress`."""
         return self._operator().compress(compress)
 
     def timeout(self, seconds: float) -> BroadcastOperator:

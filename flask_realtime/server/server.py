@@ -1,7 +1,7 @@
 """The Socket.IO server: namespaces by name, and the way from sessions to them.
 
-Its methods are those of the Socket.IO documentation, "Server API"; most of them speak of the
-main namespace.
+Its methods are those of the Socket.IO documentation, "Server API"; most of them act on the main
+namespace.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import gevent
 
-from ..adapters.base import Adapter, ServerAck
+from ..adapters.base import Adapter
 from ..adapters.memory import MemoryAdapter
 from ..adapters.urls import adapter_factory
 from ..codec.parser import DefaultParser, Parser
@@ -32,11 +32,10 @@ from .event_names import check_handler
 from .handlers import Runner
 from .namespace import Namespace
 from .namespace_core import NamespaceCore
+from .namespace_methods import NamespaceMethods
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .recovery import Recovery
-from .registrations import Registering, Registrations
-from .room_selectors import Broadcaster
 from .work import work_of
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ H = TypeVar("H", bound=Callable[[Exception, Any, str], Any])
 N = TypeVar("N", bound=Namespace)
 
 
-class BaseServer(Registering, Broadcaster):
+class BaseServer(NamespaceMethods):
     """A Socket.IO server without the WSGI servers around it.
 
     Args:
@@ -105,7 +104,7 @@ class BaseServer(Registering, Broadcaster):
 
     @property
     def max_message_size(self) -> int:
-        """Bytes that a message to clients may have: ``max_buffered_bytes``."""
+        """The bytes of the largest message to clients: ``max_buffered_bytes``."""
         return self.options.max_buffered_bytes
 
     def _make_parser(self) -> Parser:
@@ -176,7 +175,7 @@ class BaseServer(Registering, Broadcaster):
 
     @property
     def namespaces(self) -> dict[str, Namespace]:
-        """The namespaces by name; a copy. Parents have no name that clients know: none is in it."""
+        """The namespaces by name; a copy, without parents, whose names no client can join."""
         return self._namespaces.by_name()
 
     @overload
@@ -213,7 +212,7 @@ class BaseServer(Registering, Broadcaster):
         return self._make_adapter(namespace)
 
     def start_adapter(self, adapter: Adapter) -> None:
-        """Let a new adapter listen to other servers, if this one does."""
+        """Start a new adapter if this server has started."""
         if self._started_in == os.getpid() and not self.engine.is_closed:
             adapter.start()
 
@@ -229,7 +228,7 @@ class BaseServer(Registering, Broadcaster):
         return Recovery(adapter, options, self.options.max_buffered_bytes, self._keep_clean)
 
     def end_recovery(self, recovery: Recovery) -> None:
-        """A namespace has been removed: what it kept is not swept any more."""
+        """Stop sweeping what a namespace kept that has been removed."""
         self._sweeps.discard(recovery)
 
     def _keep_clean(self, recovery: Recovery) -> None:
@@ -283,7 +282,11 @@ class BaseServer(Registering, Broadcaster):
         return decorate
 
     def on_error(self, function: H) -> H:
-        """Call ``function(exception, socket, event)`` for what handlers raise; a decorator."""
+        """Call ``function(exception, socket, event)`` for what handlers raise; a decorator.
+
+        Raises:
+            TypeError: It cannot be called.
+        """
         require_function(function, "an error handler")
         self.runner.on_error = function
         return function
@@ -291,19 +294,11 @@ class BaseServer(Registering, Broadcaster):
     # Broadcasting
 
     @property
-    def _registrations(self) -> Registrations:
-        return self._namespaces.main.registrations
+    def _home(self) -> NamespaceCore:
+        return self._namespaces.main
 
     def _operator(self) -> BroadcastOperator:
         return BroadcastOperator(self._namespaces.main)
-
-    def server_side_emit(self, event: str, *args: Any, ack: ServerAck | None = None) -> None:
-        """Send an event to the other servers. See :meth:`Namespace.server_side_emit`."""
-        self.sockets.server_side_emit(event, *args, ack=ack)
-
-    def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
-        """Send an event to the other servers and return what they answered."""
-        return self.sockets.server_side_emit_with_ack(event, *args, timeout=timeout)
 
     # Life
 
@@ -340,7 +335,7 @@ class BaseServer(Registering, Broadcaster):
         block; calling it again is harmless.
         """
         if self.hub.is_orphaned:
-            # There is no other thread to do it.
+            # The thread that owned the sockets has ended.
             self.hub.take_over()
         self.hub.run(self._close)
 
@@ -352,7 +347,7 @@ class BaseServer(Registering, Broadcaster):
         self.engine.close()
         for session in list(self._adopted):
             session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
-        # Handlers of the end may still have something to say to the cluster.
+        # Handlers of the end may still emit to the cluster.
         gevent.spawn_later(GRACE, self.close_adapters)
 
     def close_adapters(self) -> None:
@@ -371,7 +366,7 @@ class BaseServer(Registering, Broadcaster):
     # What the engine and the clients report
 
     def on_open(self, session: Session) -> Receiver:
-        """The engine has opened a session."""
+        """Return what receives the messages of a new session."""
         client = Client(session, self, self.options.max_http_buffer_size)
         self._start_deadline(self._joins, client)
         if self.runner.observers:
@@ -384,11 +379,11 @@ class BaseServer(Registering, Broadcaster):
         self._namespaces.admit(client, name, auth)
 
     def joined(self, client: Client) -> None:
-        """The client has joined a namespace: it may stay."""
+        """Take note that a client has joined a namespace: it may stay."""
         self._joins.discard(client)
 
     def left(self, client: Client) -> None:
-        """The client is gone."""
+        """Take note that the session of a client is over."""
         self._joins.discard(client)
         self._adopted.discard(client.conn)
         if self.runner.observers:

@@ -69,7 +69,7 @@ class Socket(Listening, SocketMethods):
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """The WSGI environ of the first request; RuntimeError when it was let go."""
+        """The WSGI environ of the first request; RuntimeError when it was released."""
         return self.client.request
 
     @property

@@ -22,7 +22,7 @@ directions:
 So the states of ``socket_state`` are passed in this order::
 
     CONNECTED       events are handled, emits are sent
-        |           on_close(): the reason is fixed, those who wait for an answer are told
+        |           on_close(): the reason is fixed, pending acknowledgements end
     DISCONNECTING   still in its rooms; `disconnecting` handlers run, if there are any
         |           _leave(): state for recovery, rooms, namespace, client, in this order
     DISCONNECTED    in no map any more; `disconnect` handlers run, then the namespace is told
@@ -30,7 +30,7 @@ So the states of ``socket_state`` are passed in this order::
 Without ``disconnecting`` handlers, which is nearly always, the first two steps happen in one go,
 before another greenlet runs: a broadcast that comes a moment later does not find the socket.
 A socket that was refused, or whose client has gone before it was let in, goes from CONNECTING to
-DISCONNECTED and no handler hears of it. A handler of the end that is registered after the end is
+DISCONNECTED and no handler is called. A handler of the end that is registered after the end is
 called at once: the connection handler may have blocked for longer than the client stayed.
 
 Whatever ends a socket does not wait for its handlers; what must outlive them, such as a child

@@ -28,6 +28,6 @@ _MOVES: Final[dict[SocketState, tuple[SocketState, ...]]] = {
 
 
 def check_move(old: SocketState, new: SocketState) -> None:
-    """Raise ``RuntimeError`` when there is no way from ``old`` to ``new``."""
+    """Raise ``RuntimeError`` unless ``new`` may follow ``old``."""
     if new not in _MOVES[old]:
         raise RuntimeError(f"{old.name} -> {new.name}")

@@ -1,59 +1,68 @@
-"""The words of the main namespace, said to the server."""
+"""What is registered at a namespace is kept in order, counted, and copied to children."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.fakes import settle
-from tests.worlds import ServerWorld
+from flask_realtime.server.registrations import Registrations
 
 
-def listener(*args: object) -> None: ...
+def one(*args: Any) -> None: ...
 
 
-@pytest.mark.parametrize("word", ["on", "once", "prepend_listener", "prepend_once_listener"])
-@pytest.mark.parametrize("event", ["connection", "connect"])
-def test_listeners_are_those_of_the_main_namespace(
-    server: ServerWorld, word: str, event: str
-) -> None:
-    register = getattr(server.io, word)
-    assert register(event, listener) is listener
-    assert register(event)(len) is len
-    assert set(server.io.sockets.listeners("connection")) == {listener, len}
-    assert server.io.listeners("connect") == server.io.listeners("connection")
-    assert server.io.event_names() == ["connection"]
-    server.io.off("connect", len)
-    assert server.io.listeners(event) == [listener]
-    server.io.remove_all_listeners("connect")
-    assert server.io.event_names() == []
+def two(*args: Any) -> None: ...
 
 
-def test_all_listeners_can_be_removed(server: ServerWorld) -> None:
-    server.io.on("a", listener)
-    server.io.on("connection", listener)
-    server.io.remove_all_listeners()
-    assert server.io.event_names() == []
+def test_connect_and_connection_are_one_event() -> None:
+    registrations = Registrations()
+    registrations.listen("connect", one)
+    registrations.handle("connection", two)
+    listeners = registrations.listeners
+    assert listeners.functions("connect") == listeners.functions("connection") == [one, two]
+    listeners.remove("connect", two)
+    assert listeners.functions("connection") == [one]
 
 
-def test_listeners_in_front_are_called_first(server: ServerWorld) -> None:
-    seen: list[str] = []
-    server.io.on("connection", lambda socket: seen.append("second"))
-    server.io.prepend_listener("connection", lambda socket: seen.append("first"))
-    server.io.prepend_once_listener("connect", lambda socket: seen.append("once"))
-    for _ in range(2):
-        server.network.joined()
-    settle()
-    assert seen == ["once", "first", "second", "first", "second"]
+def test_a_listener_is_concurrent_on_its_own_account() -> None:
+    registrations = Registrations()
+    registrations.handle("connect", one, concurrent=True)
+    registrations.handle("connect", one)
+    taken = registrations.listeners.take("connection")
+    assert [entry.concurrent for entry in taken] == [True, False]
 
 
-def test_middlewares_are_those_of_the_main_namespace(server: ServerWorld) -> None:
-    seen: list[str] = []
+def test_each_registration_counts() -> None:
+    registrations = Registrations()
+    assert not registrations
+    registrations.guard(one)
+    registrations.listen("event", one, once=True)
+    registrations.handle("event", two)
+    assert registrations
+    assert registrations.count == 3
 
-    @server.io.use
-    def admit(socket: object) -> None:
-        seen.append("asked")
 
-    server.io.of("/other")
-    server.network.joined()
-    settle()
-    assert seen == ["asked"]
+def test_all_of_it_is_copied_in_its_order() -> None:
+    parent, child = Registrations(), Registrations()
+    parent.guard(one)
+    parent.listen("event", one, once=True)
+    parent.listen("event", two, first=True)
+    parent.handle("ask", two, concurrent=True)
+    parent.copy_to(child)
+    assert child.middlewares == [one]
+    assert child.count == parent.count
+    assert child.listeners.functions("event") == [two, one]
+    child.listeners.take("event")
+    assert child.listeners.functions("event") == [two]
+    assert parent.listeners.functions("event") == [two, one]
+    assert child.handlers.has_concurrent
+
+
+@pytest.mark.parametrize("register", ["guard", "listen", "handle"])
+def test_what_cannot_be_called_is_not_registered(register: str) -> None:
+    registrations = Registrations()
+    args = () if register == "guard" else ("event",)
+    with pytest.raises(TypeError):
+        getattr(registrations, register)(*args, "a string")
+    assert not registrations
