@@ -23,18 +23,17 @@ from .adapters.wire.node import encode, envelope
 from .adapters.wire.sharded import SubscriptionMode, channel_of
 from .adapters.wire.streams import StreamOptions, entry_command, entry_fields, stream_of
 from .codec.carried import JSON, MSGPACK, explain
-from .codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
+from .codec.socket_packet import Packet, PacketType
 from .extras import optional
-from .functions import require_event
 from .hints import refuse_keywords
 from .rooms import no_room, room_set
+from .server.event_names import check_event, check_server_event
 
 __all__ = ["Emitter", "EmitterOperator"]
 
 #: The server id of a sender that does not listen.
 _UID = "emitter"
 _FAMILIES = ("redis", "sharded", "streams")
-_NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 
 Command = tuple[Any, ...]
 #: Publishes a request in a namespace, or only checks it when it selects no client.
@@ -80,12 +79,6 @@ class _Streams:
         fields = entry_fields(_UID, namespace, request, self._options.only_plaintext)
         stream = stream_of(self._options, namespace)
         return entry_command(stream, self._options.max_len, fields)
-
-
-def _check_name(event: Any, reserved: frozenset[str]) -> None:
-    require_event(event)
-    if event in reserved:
-        raise ValueError(f'"{event}" is a reserved event name')
 
 
 class EmitterOperator:
@@ -155,7 +148,7 @@ class EmitterOperator:
         """
         if wrong:
             refuse_keywords("emit", wrong)
-        _check_name(event, RESERVED_EVENTS)
+        check_event(event)
         packet = Packet(PacketType.EVENT, self._namespace, (event, *args))
         self._publish(Broadcast(packet, self._target))
 
@@ -197,7 +190,7 @@ class EmitterOperator:
             TypeError: A value cannot be carried.
             redis.RedisError: Nothing was published.
         """
-        _check_name(event, _NOT_FOR_SERVERS)
+        check_server_event(event)
         self._publish(ServerSideEmit([event, *args]))
 
     def _publish(self, request: Request) -> None:

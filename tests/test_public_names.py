@@ -40,9 +40,8 @@ SERVER = OPERATOR | LISTENING | CLUSTER | {
 SEAMS = {
     "Namespace": {"bind"},
     "Server": {
-        "admit", "close_adapters", "configure", "end_recovery", "handle", "hub", "joined", "left",
-        "make_adapter", "make_recovery", "max_message_size", "now", "on_open", "parser", "runner",
-        "serve", "start_adapter",
+        "admit", "backends", "close_adapters", "configure", "handle", "hub", "joined", "left",
+        "max_message_size", "now", "on_open", "parser", "runner", "serve", "start_adapter",
     },
 }  # fmt: skip
 SEAMS["ParentNamespace"] = SEAMS["Namespace"]

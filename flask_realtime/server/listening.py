@@ -48,11 +48,11 @@ class Listening(ListenerMethods):
     """
 
     def __init__(self, registered: Registered) -> None:
-        self._registered = registered
+        self._core = registered
 
     @property
     def _table(self) -> HandlerTable:
-        return self._registered.handlers
+        return self._core.handlers
 
     @overload
     def on(self, event: str, *, concurrent: bool = False) -> Callable[[F], F]: ...
@@ -96,7 +96,7 @@ class Listening(ListenerMethods):
                 event, decorated, once=once, first=first, concurrent=concurrent
             )
         handler = describe(function, once=once, concurrent=concurrent)
-        self._registered.add_handler(event, handler, first)
+        self._core.add_handler(event, handler, first)
         return function
 
     def use(self, middleware: F) -> F:
@@ -109,49 +109,48 @@ class Listening(ListenerMethods):
             TypeError: It cannot be called.
         """
         require_function(middleware, "a middleware")
-        registered = self._registered
-        registered.middlewares = (*registered.middlewares, middleware)
+        self._core.middlewares = (*self._core.middlewares, middleware)
         return middleware
 
     def on_any(self, listener: F) -> F:
         """Call ``listener(event, *args)`` for each received event, before its handlers."""
         require_function(listener, "a listener")
-        self._registered.incoming = (*self._registered.incoming, listener)
+        self._core.incoming = (*self._core.incoming, listener)
         return listener
 
     def prepend_any(self, listener: F) -> F:
         """Like :meth:`on_any`, before the present listeners."""
         require_function(listener, "a listener")
-        self._registered.incoming = (listener, *self._registered.incoming)
+        self._core.incoming = (listener, *self._core.incoming)
         return listener
 
     def off_any(self, listener: Listener | None = None) -> None:
         """Remove one catch-all listener, or all of them when none is given."""
-        self._registered.incoming = _without(self._registered.incoming, listener)
+        self._core.incoming = _without(self._core.incoming, listener)
 
     def listeners_any(self) -> list[Listener]:
         """Return the catch-all listeners."""
-        return list(self._registered.incoming)
+        return list(self._core.incoming)
 
     def on_any_outgoing(self, listener: F) -> F:
         """Call ``listener(event, *args)`` for each event that is sent; it must not block."""
         require_function(listener, "a listener")
-        self._registered.outgoing = (*self._registered.outgoing, listener)
+        self._core.outgoing = (*self._core.outgoing, listener)
         return listener
 
     def prepend_any_outgoing(self, listener: F) -> F:
         """Like :meth:`on_any_outgoing`, before the present listeners."""
         require_function(listener, "a listener")
-        self._registered.outgoing = (listener, *self._registered.outgoing)
+        self._core.outgoing = (listener, *self._core.outgoing)
         return listener
 
     def off_any_outgoing(self, listener: Listener | None = None) -> None:
         """Remove one listener of sent events, or all of them when none is given."""
-        self._registered.outgoing = _without(self._registered.outgoing, listener)
+        self._core.outgoing = _without(self._core.outgoing, listener)
 
     def listeners_any_outgoing(self) -> list[Listener]:
         """Return the listeners of sent events."""
-        return list(self._registered.outgoing)
+        return list(self._core.outgoing)
 
 
 def _without(listeners: tuple[Listener, ...], listener: Listener | None) -> tuple[Listener, ...]:

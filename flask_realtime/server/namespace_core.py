@@ -108,10 +108,10 @@ class NamespaceCore:
         self.recovery = self._make_recovery(server)
 
     def _make_adapter(self, server: BaseServer) -> Adapter:
-        return server.make_adapter(self)
+        return server.backends.adapter_of(self)
 
     def _make_recovery(self, server: BaseServer) -> Recovery | None:
-        return server.make_recovery(self.adapter)
+        return server.backends.recovery_of(self.adapter)
 
     @property
     def is_used(self) -> bool:

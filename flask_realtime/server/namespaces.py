@@ -70,8 +70,8 @@ class Namespaces:
         for namespace in self._by_name.values():
             if new_adapters:
                 namespace.adapter.close()
-                namespace.adapter = self._server.make_adapter(namespace)
-            namespace.recovery = self._server.make_recovery(namespace.adapter)
+                namespace.adapter = self._server.backends.adapter_of(namespace)
+            namespace.recovery = self._server.backends.recovery_of(namespace.adapter)
         if not self._by_name:
             self._make("/")
 
@@ -191,7 +191,7 @@ class Namespaces:
             del self._by_name[child.name]
             child.parent.release(child)
             if child.recovery is not None:
-                self._server.end_recovery(child.recovery)
+                self._server.backends.end_recovery(child.recovery)
             try:
                 child.adapter.close()
             except CAUGHT:

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import gevent
 
 from ..adapters.base import Adapter
-from ..adapters.memory import MemoryAdapter
-from ..adapters.urls import adapter_factory
 from ..codec.parser import DefaultParser, Parser
 from ..engine.engine import Engine
 from ..engine.requests.host import Environ, Host, NoHost, StartResponse
@@ -26,6 +24,7 @@ from ..loop.hub import HubThread
 from ..loop.scheduler import Scheduler
 from ..options import Options
 from ..reasons import Reason
+from .backends import Backends
 from .broadcast import BroadcastOperator
 from .client import Client
 from .event_names import check_handler
@@ -35,7 +34,6 @@ from .namespace_core import NamespaceCore
 from .namespace_methods import NamespaceMethods
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
-from .recovery import Recovery
 from .work import work_of
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ class BaseServer(NamespaceMethods):
         self.runner = Runner()
         self.engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
-        self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
+        self.backends = Backends(self._namespaces.sweep)
         self._started_in = 0  # the process
         # Sessions of engines that are not this server's.
         self._adopted: set[Session] = set()
@@ -93,12 +91,8 @@ class BaseServer(NamespaceMethods):
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
         self._joins = scheduler.queue(self.options.connect_timeout, Client.join_timed_out)
-        recovery = self.options.recovery
-        wait = recovery.max_disconnection_duration if recovery is not None else 0.0
-        self._sweeps = scheduler.queue(wait, self._sweep)
         self._clock = scheduler.clock
-        make_adapter = adapter_factory(self.options.adapter)
-        new_adapters, self._make_adapter = make_adapter is not self._make_adapter, make_adapter
+        new_adapters = self.backends.configure(self.options, scheduler)
         cleanup = self.options.cleanup_empty_child_namespaces
         self._namespaces.configure(self.parser, cleanup, new_adapters)
 
@@ -207,38 +201,10 @@ class BaseServer(NamespaceMethods):
         """
         return self._namespaces.register(namespace)
 
-    def make_adapter(self, namespace: NamespaceCore) -> Adapter:
-        """Return the adapter of a new namespace."""
-        return self._make_adapter(namespace)
-
     def start_adapter(self, adapter: Adapter) -> None:
         """Start a new adapter if this server has started."""
         if self._started_in == os.getpid() and not self.engine.is_closed:
             adapter.start()
-
-    def make_recovery(self, adapter: Adapter) -> Recovery | None:
-        """Return the connection state recovery of a namespace, if it is on."""
-        options = self.options.recovery
-        if options is None:
-            adapter.disable_recovery()
-            return None
-        if not adapter.enable_recovery(options, self._clock):
-            logger.warning("! %s cannot recover connections", type(adapter).__name__)
-            return None
-        return Recovery(adapter, options, self.options.max_buffered_bytes, self._keep_clean)
-
-    def end_recovery(self, recovery: Recovery) -> None:
-        """Stop sweeping what a namespace kept that has been removed."""
-        self._sweeps.discard(recovery)
-
-    def _keep_clean(self, recovery: Recovery) -> None:
-        # Not put off by each client that comes.
-        if recovery not in self._sweeps:
-            self._start_deadline(self._sweeps, recovery)
-
-    def _sweep(self, recovery: Recovery) -> None:
-        recovery.sweep()
-        self._namespaces.sweep()
 
     # What applications register
 

@@ -47,9 +47,10 @@ class Socket(Listening, SocketMethods):
         recovered: Whether the state of an earlier connection was restored.
     """
 
+    _core: SocketCore
+
     def __init__(self, core: SocketCore, auth: Mapping[str, Any] | None) -> None:
         super().__init__(core)
-        self._core = core
         self.id: str = core.id
         self.nsp: Namespace = core.namespace.face
         self.client: Client = core.client
