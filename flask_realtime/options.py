@@ -94,7 +94,7 @@ class RecoveryOptions:
 
 @dataclass(frozen=True)
 class DeflateSettings:
-    """What ``per_message_deflate`` can be told (``ws`` documentation, "WebSocket compression").
+    """The settings of ``per_message_deflate`` (``ws`` documentation, "WebSocket compression").
 
     The defaults keep nothing between two messages: contexts take a quarter of a megabyte for each
     connection, a broadcast would have to be compressed for each member, and the length of a

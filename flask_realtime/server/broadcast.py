@@ -157,7 +157,7 @@ class BroadcastOperator:
         try:
             return outcome.wait()
         except AckTimeout as error:
-            # A fresh one: its traceback is the caller's, not the timer's.
+            # A new error: its traceback is the caller's, not the timer's.
             raise AckTimeout(responses=error.responses) from None
 
     def _collect(self, packet: Packet, done: Callable[[Exception | None, list[Any]], Any]) -> None:

@@ -59,7 +59,7 @@ class Client:
         self._sockets: dict[str, SocketCore] = {}
         # Namespaces whose middlewares have not decided yet.
         self._joining: set[str] | None = None
-        # Those that the server has disconnected it from, if any.
+        # Namespaces that the server has disconnected it from, if any.
         self._departures: Departures | None = None
         self._size = 0
         #: What the context of the application keeps for this connection.
@@ -112,7 +112,7 @@ class Client:
             _ON_PACKET[packet[0]](self, packet, size)
 
     def on_close(self, reason: str, description: object) -> None:
-        """The session is over: so are all sockets."""
+        """End all sockets: the session is over."""
         self._owner.left(self)
         sockets, self._sockets = self._sockets, {}
         for socket in sockets.values():
@@ -122,7 +122,7 @@ class Client:
         """Release the context of the application: the first request was released."""
         context, self.context = self.context, None
         if context is not None:
-            # Behind the handlers that are at work in it, on their greenlet.
+            # After the handlers that use it, on their greenlet.
             self.conn.inbox.put(context.release, ())
 
     # Packets

@@ -70,7 +70,7 @@ class Dialect5:
         return name
 
     def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
-        """Return all of it."""
+        """Return the payload as it is."""
         return payload
 
     def refusal(self, error: ConnectError) -> Any:
@@ -91,7 +91,7 @@ class Dialect4:
     def socket_id(self, session_id: str, namespace: str, taken: Container[str]) -> str:
         """Return the id that the client derives from the session's."""
         sid = session_id if namespace == "/" else f"{namespace}#{session_id}"
-        # Taken while the client comes back before the handlers of its leaving have ended.
+        # The id is taken when a client comes back before its last handlers have ended.
         return _random_id() if sid in taken else sid
 
     def destination(self, packet: Packet) -> tuple[str, Any]:
@@ -110,7 +110,7 @@ class Dialect4:
         return name.partition("?")[0]
 
     def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
-        """Return nothing: the client knows."""
+        """Return nothing: the client derives its id."""
         return None
 
     def refusal(self, error: ConnectError) -> Any:

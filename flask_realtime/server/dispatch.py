@@ -1,4 +1,4 @@
-"""One event to its handlers, and their results to the acknowledgement."""
+"""Passes an event to its handlers, and their results to the acknowledgement."""
 
 from __future__ import annotations
 
@@ -98,5 +98,5 @@ def dispatch(
         else:
             respond(*ack_arguments(answer))
     except CAUGHT as error:
-        # What cannot be encoded is the handler's mistake, and reported like one.
+        # A result that cannot be encoded is reported as a failure of the handler.
         runner.report(error, socket, event)

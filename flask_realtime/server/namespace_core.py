@@ -190,7 +190,7 @@ class NamespaceCore:
         if self.registrations.middlewares and not self._is_welcome(core):
             return
         if not client.is_open:
-            # It left while the middlewares were at work: it was never here.
+            # The client disconnected while middlewares ran: it was never connected here.
             core.turn_away()
             return
         if recovery is not None:
@@ -207,7 +207,7 @@ class NamespaceCore:
             return
         missed = recovery.missed(saved)
         if not client.is_open:
-            # It may try once more.
+            # The client may come back once more.
             core.turn_away()
             recovery.keep(saved)
         elif missed is None:

@@ -49,7 +49,7 @@ class Namespaces:
         self._server = server
         self._by_name: dict[str, NamespaceCore] = {}
         self._parents: list[ParentCore] = []
-        # Names whose namespace is being made or removed, which may block; the others wait.
+        # Names whose namespace is being made or removed, which may block; clients wait for it.
         self._changing: dict[str, Event] = {}
         self._cleanup = False
         self._closed = False
@@ -161,7 +161,7 @@ class Namespaces:
             replaced = self._by_name.get(name)
             self._by_name[name] = namespace
             if replaced is not None:
-                # Before the new one listens, maybe to the same channels.
+                # Before the new one listens: it may use the same channels.
                 replaced.adapter.close()
             self._server.start_adapter(namespace.adapter)
             logger.info("+ namespace %s", named(name))
@@ -172,9 +172,9 @@ class Namespaces:
 
     @contextmanager
     def _reserved(self, name: str) -> Iterator[None]:
-        # An adapter may block, and so may listeners, one of which may be about to add the
-        # middleware that guards the name: no client goes in before. They wait as they wait for
-        # a middleware, without a deadline of their own.
+        # The adapter and the listeners may block, and one of these may be about to add the
+        # middleware that guards the namespace. Until then clients wait, without a deadline, as
+        # they wait for a middleware.
         changed = self._changing[name] = Event()
         try:
             yield
@@ -202,7 +202,7 @@ class Namespaces:
 
     def admit(self, client: Client, name: str, auth: Any) -> None:
         """Let a client into a namespace, which may have to be made, or refuse it; may block."""
-        # Whatever blocks may end with another state of things: look again until none did.
+        # What blocks may end in another state: look again until nothing has blocked.
         while (namespace := self._ready(name)) is None:
             refusal = self._prepare(client, name, auth)
             if refusal:
@@ -245,7 +245,7 @@ class Namespaces:
         self, parents: Iterable[ParentCore], name: str, auth: dict[str, Any]
     ) -> ParentCore | None:
         for parent in parents:
-            # A function that fails has not agreed, and others may.
+            # A function that raises has not matched; the next one is asked.
             if self._server.runner.call(None, _EVENT, matches, parent.matcher, name, auth) is True:
                 return parent
         return None
@@ -253,14 +253,14 @@ class Namespaces:
     # The end
 
     def close(self) -> None:
-        """Tell all sockets; nothing is made any more."""
+        """End all sockets; no namespace is made from now on."""
         self._closed = True
         for namespace in list(self._by_name.values()):
             for socket in list(namespace.sockets.values()):
                 socket.on_close(Reason.SERVER_SHUTTING_DOWN)
 
     def close_adapters(self) -> None:
-        """Give back what the adapters hold; may block for a bounded time."""
+        """Close all adapters; may block for a bounded time."""
         if self._adapters_closed:
             return
         self._adapters_closed = True
@@ -271,7 +271,7 @@ class Namespaces:
                 logger.exception("! the adapter of %s could not be closed", named(namespace.name))
 
     def sweep(self) -> None:
-        """Remove children that were kept for clients that could have come back."""
+        """Remove empty children that were kept for clients to come back."""
         for namespace in list(self._by_name.values()):
             if isinstance(namespace, ChildCore):
                 namespace.reconsider()

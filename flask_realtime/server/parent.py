@@ -183,8 +183,8 @@ class ChildCore(NamespaceCore):
         super().__init__(name, face)
         self.parent = parent
         self._on_empty = on_empty
-        # Those whose middlewares or last handlers are at work. An end can come while the
-        # connection handler still runs: then one client counts twice.
+        # Clients whose middlewares or last handlers run. A socket may end while its connection
+        # handler still runs: then it counts twice.
         self._passing = 0
         self._first_registrations: int | None = None
 
@@ -296,7 +296,7 @@ def _check_matcher(matcher: Any) -> None:
     try:
         signature = inspect.signature(matcher)
     except ValueError:
-        return  # a function in C that does not say
+        return  # a function in C without a signature
     try:
         signature.bind("/name", {})
     except TypeError as error:

@@ -114,7 +114,7 @@ class BaseServer(NamespaceMethods):
     # The engine
 
     def bind(self, engine: Engine) -> None:
-        """Work with another engine than the one that the server has made.
+        """Use another engine than the one that the server has made.
 
         It gets the options of the server and becomes ``io.engine``; listeners and middlewares
         of the one before are left behind with it.
@@ -193,7 +193,7 @@ class BaseServer(NamespaceMethods):
         return self._namespaces.parent(name)
 
     def register(self, namespace: N) -> N:
-        """Put a class-based namespace, or a class-based parent, to work.
+        """Put a class-based namespace, or a class-based parent, to work, and return it.
 
         Raises:
             TypeError: It is not a namespace.

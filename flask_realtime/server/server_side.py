@@ -49,10 +49,10 @@ def ask_servers(adapter: Adapter, args: list[Any], timeout: float) -> list[Any]:
     outcome = Outcome()
     adapter.server_side_emit(args, outcome.done, timeout)
     try:
-        # The adapter keeps the time; this one is for an adapter that fails to.
+        # The adapter keeps the time; this limit is for one that fails to.
         return outcome.wait(timeout + 1)
     except ClusterTimeout as error:
-        # A fresh one: its traceback is the caller's.
+        # A new error: its traceback is the caller's.
         raise ClusterTimeout(str(error), error.responses, error.missing, error.servers) from None
     except gevent.Timeout:
         raise ClusterTimeout(f"no answer within {timeout} s") from None

@@ -160,7 +160,7 @@ class SocketCore(Registered):
         self._enter(SocketState.CONNECTED)
         reply = {"sid": self.id}
         if namespace.recovery is not None and self.pid:
-            # Before all else: whatever ends the socket from now on has to be noticed.
+            # Before all else: recovery must notice whatever ends the socket from now on.
             namespace.recovery.joined(self)
             reply["pid"] = self.pid
         if saved is None:
