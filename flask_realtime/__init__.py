@@ -1,7 +1,7 @@
 """A Socket.IO 4 server for synchronous Python: Flask, any WSGI application, gevent.
 
 Names are imported when they are used, so that an :class:`Emitter` needs neither gevent nor
-Flask, and an adapter of Redis is not asked for where there is none.
+Flask, and the packages of Redis are needed by its adapters alone.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
     "Realtime",
     "Server",
     "Middleware",
-    # What handlers hold
+    # For handlers
     "BroadcastOperator",
     "Namespace",
     "ParentNamespace",

@@ -1,10 +1,10 @@
-"""Handlers as Flask code: a request context of the handshake around each event.
+"""Handlers as Flask code: each event runs inside the request context of its handshake.
 
-A WebSocket connection has a greenlet of its own, so its contexts are pushed once: after each
-event the teardown functions run, ``g`` is replaced and the request object is dropped. Measured
-on Flask 3.1, that costs 4 µs an event where pushing and popping costs 26 µs and a new context
-110 µs. Elsewhere, and when handlers run at the same time, contexts are pushed and popped. Only
-public names of Flask are used.
+A WebSocket connection has a greenlet of its own, so its contexts are pushed once and stay
+pushed: after each event the teardown functions run, ``g`` is replaced and the request object is
+dropped. With Flask 3.1 that costs 4 µs per event, where pushing and popping costs 26 µs and a
+new context 110 µs. Elsewhere, and when handlers run at the same time, contexts are pushed and
+popped. Only public names of Flask are used.
 
 Handlers' exceptions are caught below the contexts, where they are logged and ``on_error`` is
 called with the contexts in place. :meth:`FlaskContext.failed` leaves the first of them with
@@ -35,14 +35,14 @@ __all__ = ["APP_KEY", "FlaskContext"]
 
 logger = logging.getLogger(__name__)
 
-#: Attributes of a request that are read from its environ once for all events that use them.
+#: Attributes of a request that are parsed once for all events of a connection.
 _PARSED = ("args", "cookies")
 
 
 class _EventContext(RequestContext):
-    """A request context for one event after another, each with a request object of its own.
+    """A request context for one event after another, each with its own request object.
 
-    The object is made when an event first looks at it: most events never do.
+    The object is made when an event first reads it: most events never do.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class _EventContext(RequestContext):
 
 
 class _Connection:
-    """What the events of one connection share: the session, and contexts to push again."""
+    """What the events of one connection share: the session, and popped contexts for reuse."""
 
     __slots__ = ("app", "environ", "free", "session")
 
@@ -110,8 +110,8 @@ class _Connection:
     def push(self) -> _EventContext:
         """Push a request context; one that was popped can be pushed again."""
         context = self.free.pop() if self.free else self._new()
-        # Without its adapter the context does not look for a view of the path, which no
-        # handler needs; ``url_for`` finds the adapter again.
+        # Without its URL adapter the context does not match the path to a view, which handlers
+        # do not need; the adapter is put back for ``url_for``.
         adapter = context.url_adapter
         context.url_adapter = None
         try:
@@ -127,12 +127,12 @@ class _Connection:
     def keep(self, context: _EventContext) -> None:
         """Keep a context that was popped, to push it again."""
         context.renew()
-        # By one greenlet at a time: the next that needs it takes it out of the list.
+        # One greenlet uses it at a time: the next one takes it out of the list.
         self.free.append(context)
 
     @staticmethod
     def release() -> None:
-        """Let go of what stands on this greenlet."""
+        """Pop the contexts that stay pushed on this greenlet."""
         FlaskContext.release()
 
 
@@ -140,8 +140,8 @@ def _app_of(environ: Any) -> Flask:
     app: Flask | None = environ.get(APP_KEY)
     if app is None:
         raise RuntimeError(
-            "this connection did not come through the Flask application: an engine of your own "
-            "has to be mounted behind Realtime(app)"
+            "this connection did not come through the Flask application: mount an engine of your "
+            "own behind Realtime(app)"
         )
     return app
 
@@ -153,7 +153,7 @@ def _connection(client: Any) -> _Connection:
     return connection
 
 
-class _Standing:
+class _PushedContexts:
     """The contexts that stay pushed on the greenlet of a connection."""
 
     def __init__(self, connection: _Connection) -> None:
@@ -172,7 +172,7 @@ class _Standing:
             raise
 
     def fits(self, environ: Any) -> bool:
-        """Whether an event of this connection can run in it, here and now."""
+        """Return whether an event of this connection can run in them now, on this greenlet."""
         return not self.is_busy and self.environ is environ and self.greenlet is getcurrent()
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -194,7 +194,7 @@ class _Standing:
 
     def _tear_down(self) -> None:
         app = self._app
-        # Most applications have nothing to tear down: asking costs less than doing nothing.
+        # Most applications have nothing to tear down: the test is cheaper than the call.
         try:
             if app.teardown_request_funcs or request_tearing_down.receivers:
                 app.do_teardown_request(self.failure)
@@ -203,7 +203,7 @@ class _Standing:
                 app.do_teardown_appcontext(self.failure)
 
     def pop(self) -> None:
-        """The connection is over."""
+        """Pop the contexts; the connection is over."""
         for context in (self._request_context, self._app_context):
             try:
                 context.pop(None)
@@ -244,7 +244,7 @@ class _Call:
                     below.pop(self.failure)
 
 
-_standing: ContextVar[_Standing | None] = ContextVar("flask_realtime.standing", default=None)
+_pushed: ContextVar[_PushedContexts | None] = ContextVar("flask_realtime.pushed", default=None)
 _call: ContextVar[_Call | None] = ContextVar("flask_realtime.call", default=None)
 
 
@@ -252,53 +252,58 @@ class FlaskContext:
     """Calls handlers inside the contexts of their application.
 
     Attributes:
-        app: The application that was set up last, for what is no client's doing.
+        app: The application that was set up last, for events without a client.
     """
 
     def __init__(self) -> None:
         self.app: Flask | None = None
 
-    def call(self, socket: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call ``function(*args)`` as one event of a socket, and return its result."""
+    def call(
+        self, socket: Any, event: str, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Any:
+        """Call ``function(*args)`` as one event of a socket, and return its result.
+
+        See :class:`~.server.handlers.Context`.
+        """
         client = socket.client
         conn = client.conn
-        standing = _standing.get()
-        if standing is None and conn.inbox.is_hosted_here and conn.has_request:
-            standing = _Standing(_connection(client))
-            _standing.set(standing)
-        if standing is not None and standing.fits(conn.environ):
-            return standing.call(function, args)
+        pushed = _pushed.get()
+        if pushed is None and conn.inbox.is_hosted_here and conn.has_request:
+            pushed = _PushedContexts(_connection(client))
+            _pushed.set(pushed)
+        if pushed is not None and pushed.fits(conn.environ):
+            return pushed.call(function, args)
         if conn.has_request:
             return _call_within_pushed(_connection(client), client.is_open, function, args)
-        if standing is not None and not standing.is_busy:
+        if pushed is not None and not pushed.is_busy:
             self.release()
         return _call_within_app(_app_of(conn.environ), function, args)
 
-    def call_apart(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call ``function(*args)`` in a context of the application: there is no request."""
+    def call_apart(self, event: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Call ``function(*args)`` in an application context, without a request."""
         if self.app is None:
             return function(*args)
         return _call_within_app(self.app, function, args)
 
     def failed(self, error: BaseException) -> None:
-        """Leave an exception with the event that runs on this greenlet, if it is its first."""
-        running = _call.get() or _standing.get()
+        """Keep the first exception of the event on this greenlet, for its teardown functions."""
+        running = _call.get() or _pushed.get()
         # Greenlets that a handler has started have a copy of its context variables.
         if running is not None and running.greenlet is getcurrent() and running.is_busy:
             running.failure = running.failure or error
 
     @staticmethod
-    def standing() -> object:
-        """Return what stands on this greenlet, for :meth:`release`."""
-        return _standing.get()
+    def pushed() -> object:
+        """Return the contexts that stay pushed on this greenlet, for :meth:`release`."""
+        return _pushed.get()
 
     @staticmethod
     def release(before: object = None) -> None:
-        """Pop what stands on this greenlet, unless it stood there ``before``."""
-        standing = _standing.get()
-        if standing is not None and standing is not before and standing.greenlet is getcurrent():
-            _standing.set(None)
-            standing.pop()
+        """Pop the contexts that stay pushed on this greenlet, unless they are ``before``."""
+        pushed = _pushed.get()
+        if pushed is not None and pushed is not before and pushed.greenlet is getcurrent():
+            _pushed.set(None)
+            pushed.pop()
 
 
 def _call_within_app(app: Flask, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

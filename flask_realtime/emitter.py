@@ -1,7 +1,7 @@
-"""Emits from a process that serves nobody: a task queue's worker, a cron job, a script.
+"""Emits from processes without clients: a task queue's worker, a cron job, a script.
 
-It publishes on Redis what the adapters of a cluster read, Python's and Node's, and never
-listens. There is no gevent here: it works in threads and after a fork.
+The emitter publishes on Redis what the adapters of a cluster read, in Python and in Node, and
+never listens. It does not use gevent: it works in threads and after a fork.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from .adapters.wire.node import encode, envelope
 from .adapters.wire.sharded import SubscriptionMode, channel_of
 from .adapters.wire.streams import StreamOptions, entry_command, entry_fields, stream_of
 from .codec.carried import JSON, MSGPACK, explain
-from .codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
+from .codec.socket_packet import Packet, PacketType
 from .extras import optional
 from .hints import refuse_keywords
 from .rooms import no_room, room_set
+from .server.event_names import check_event, check_server_event
 
 __all__ = ["Emitter", "EmitterOperator"]
 
-#: How servers recognise a sender that does not listen.
+#: The server id of a sender that does not listen.
 _UID = "emitter"
 _FAMILIES = ("redis", "sharded", "streams")
-_NOT_FOR_SERVERS = frozenset({"connection", "connect", "new_namespace"})
 
-Words = tuple[Any, ...]
-#: Publishes a request in a namespace; or only checks it, when it is for no client.
+Command = tuple[Any, ...]
+#: Publishes a request in a namespace, or only checks it when it selects no client.
 Send = Callable[[str, Request, bool], None]
 
 
 class _Family(Protocol):
-    """What the servers of a cluster read."""
+    """The format that the servers of a cluster read."""
 
-    def words(self, namespace: str, request: Request) -> Words:
+    def command(self, namespace: str, request: Request) -> Command:
         """Return the Redis command that publishes a request."""
 
 
@@ -52,12 +52,12 @@ class _Classic:
     def __init__(self, key: str) -> None:
         self._key = key
 
-    def words(self, namespace: str, request: Request) -> Words:
+    def command(self, namespace: str, request: Request) -> Command:
         channels = Channels.of(self._key, namespace)
         if isinstance(request, Broadcast):
             payload = encode_broadcast(_UID, request.packet, request.target)
             return ("PUBLISH", channels.of_target(request.target), payload)
-        # As @socket.io/redis-emitter: what is done to sockets does not say by whom.
+        # As @socket.io/redis-emitter: requests that act on sockets have no sender.
         uid = _UID if isinstance(request, ServerSideEmit) else ""
         return ("PUBLISH", channels.request, encode_request(uid, request))
 
@@ -67,7 +67,7 @@ class _Sharded:
         self._prefix = prefix
         self._mode = mode
 
-    def words(self, namespace: str, request: Request) -> Words:
+    def command(self, namespace: str, request: Request) -> Command:
         channel = channel_of(f"{self._prefix}#{namespace}#", request, self._mode)
         return ("SPUBLISH", channel, encode(envelope(_UID, namespace, request)))
 
@@ -76,17 +76,10 @@ class _Streams:
     def __init__(self, options: StreamOptions) -> None:
         self._options = options
 
-    def words(self, namespace: str, request: Request) -> Words:
+    def command(self, namespace: str, request: Request) -> Command:
         fields = entry_fields(_UID, namespace, request, self._options.only_plaintext)
         stream = stream_of(self._options, namespace)
         return entry_command(stream, self._options.max_len, fields)
-
-
-def _check_name(event: Any, reserved: frozenset[str]) -> None:
-    if not isinstance(event, str):
-        raise TypeError(f"an event name must be a string, not {type(event).__name__}")
-    if event in reserved:
-        raise ValueError(f'"{event}" is a reserved event name')
 
 
 class EmitterOperator:
@@ -99,10 +92,10 @@ class EmitterOperator:
         # On the wire a target without rooms is every client; here it may be none.
         self._is_empty = is_empty
 
-    # Whom it is for; each returns a new emitter
+    # Selectors and modifiers; each returns a new operator
 
     def of(self, namespace: str) -> EmitterOperator:
-        """Speak to another namespace; a slash is put in front when it has none."""
+        """Select another namespace; a slash is put in front when it has none."""
         name = namespace if namespace.startswith("/") else "/" + namespace
         return EmitterOperator(self._send, name, self._target, self._is_empty)
 
@@ -137,10 +130,10 @@ class EmitterOperator:
         return self._to(flags=self._target.flags._replace(volatile=True))
 
     def compress(self, compress: bool) -> EmitterOperator:
-        """Say whether the packet may be compressed."""
+        """Set whether the packet may be compressed."""
         return self._to(flags=self._target.flags._replace(compress=bool(compress)))
 
-    # What happens
+    # Calls that publish
 
     def emit(self, event: str, *args: Any, **wrong: NoReturn) -> None:
         """Send an event to the clients.
@@ -156,7 +149,7 @@ class EmitterOperator:
         """
         if wrong:
             refuse_keywords("emit", wrong)
-        _check_name(event, RESERVED_EVENTS)
+        check_event(event)
         packet = Packet(PacketType.EVENT, self._namespace, (event, *args))
         self._publish(Broadcast(packet, self._target))
 
@@ -198,11 +191,11 @@ class EmitterOperator:
             TypeError: A value cannot be carried.
             redis.RedisError: Nothing was published.
         """
-        _check_name(event, _NOT_FOR_SERVERS)
+        check_server_event(event)
         self._publish(ServerSideEmit([event, *args]))
 
     def _publish(self, request: Request) -> None:
-        # What is for servers does not depend on rooms.
+        # Events for servers do not depend on rooms.
         is_for_some = not self._is_empty or isinstance(request, ServerSideEmit)
         self._send(self._namespace, request, is_for_some)
 
@@ -219,7 +212,7 @@ class EmitterOperator:
 
 
 class Emitter(EmitterOperator):
-    """Reaches the clients of a cluster from anywhere.
+    """Emits to the clients of a cluster, from any process.
 
     Each method returns when Redis has taken the message.
 
@@ -232,11 +225,12 @@ class Emitter(EmitterOperator):
         subscription_mode: The servers' (``"sharded"``).
         stream_name: The servers' (``"streams"``).
         stream_count: The servers' (``"streams"``).
-        max_len: How many entries the stream keeps, about (``"streams"``).
+        max_len: How many entries the stream keeps, approximately (``"streams"``).
 
     Raises:
         ImportError: The extra ``redis`` is not installed.
         ValueError: The adapter is unknown.
+        TypeError: ``client`` is neither a URL nor a client.
     """
 
     def __init__(
@@ -262,13 +256,13 @@ class Emitter(EmitterOperator):
             family = _Streams(StreamOptions(stream_name, stream_count, max_len))
 
         def send(namespace: str, request: Request, is_for_some: bool) -> None:
-            # What cannot be carried raises also where no client is meant.
+            # What cannot be carried raises even where no client is selected.
             try:
-                words = family.words(namespace, request)
+                command = family.command(namespace, request)
             except (TypeError, ValueError) as error:
                 raise _explained(error, request) from None
             if is_for_some:
-                redis.execute_command(*words)
+                redis.execute_command(*command)
 
         super().__init__(send, "/", Target())
 
@@ -282,7 +276,7 @@ def _explained(error: Exception, request: Request) -> Exception:
         case _:
             return error
     named = explain(error, args, JSON, "args")
-    # An integer beyond 64 bits is none for MessagePack alone.
+    # An integer beyond 64 bits cannot be carried by MessagePack alone.
     return explain(error, args, MSGPACK, "args") if named is error else named
 
 

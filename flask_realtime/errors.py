@@ -1,4 +1,4 @@
-"""Every exception of the package, and who was wrong.
+"""The exceptions of the package, by the side whose fault they report.
 
 ::
 
@@ -7,7 +7,7 @@
     ├── AckTimeout            a client did not acknowledge in time
     ├── SocketDisconnected    a client left before it could acknowledge
     ├── ClusterTimeout        another server did not answer in time
-    ├── MessageTooLarge       an application emits what no client can be sent
+    ├── MessageTooLarge       an application emits more than a client may be sent
     ├── PacketError           the peer sent a packet that breaks the protocol
     ├── FrameError            the peer sent a WebSocket frame that breaks RFC 6455
     └── RequestError          the peer sent an HTTP request that is refused
@@ -87,7 +87,7 @@ class ClusterTimeout(RealtimeError, TimeoutError):
         responses: The answers that did arrive.
         missing: How many servers did not answer.
         servers: The ids of those that did not, as far as they have been heard of; the classic
-            format of Redis adapters does not tell who answers.
+            format of Redis adapters does not name the servers that answer.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class ClusterTimeout(RealtimeError, TimeoutError):
 
 
 class MessageTooLarge(RealtimeError, ValueError):
-    """A message to clients is larger than all that may wait for one of them.
+    """A message to clients is larger than the buffer of one of them may be.
 
     Args:
         size: Bytes of the message.
@@ -139,11 +139,11 @@ class FrameError(RealtimeError):
 
 
 class SlowClient(RealtimeError):
-    """Too much waits for a client; the text names the size, the bound and the option."""
+    """More waits for a client than may; the text names the size, the bound and the option."""
 
 
 def is_over_limit(cause: object) -> bool:
-    """Say whether a connection has ended because a message, or what waits, exceeds a limit."""
+    """Return whether a connection has ended because a message or a buffer exceeds a limit."""
     if isinstance(cause, FrameError):
         return cause.close_code == 1009
     return isinstance(cause, (PacketTooLarge, SlowClient))
@@ -156,8 +156,8 @@ class RequestError(RealtimeError):
         code: The number in the JSON body.
         message: The text in the JSON body.
         status: The HTTP status.
-        headers: What the answer has besides its body.
-        context: What ``connection_error`` listeners are told about the cause.
+        headers: Additional headers of the answer.
+        context: Details of the cause, for ``connection_error`` listeners.
     """
 
     code = 3
@@ -205,7 +205,7 @@ class UnsupportedWebSocketVersion(BadRequest):
 
 
 class WriteKept(BadRequest):
-    """A middleware around the application keeps what is written: no WebSocket can begin."""
+    """A middleware around the application buffers what is written: a WebSocket cannot begin."""
 
     message = "A middleware of this server keeps responses: no WebSocket is possible"
 
@@ -223,7 +223,7 @@ class Forbidden(RequestError):
 
 
 class UnsupportedProtocol(RequestError):
-    """The client speaks another revision of the Engine.IO protocol."""
+    """The client uses another revision of the Engine.IO protocol."""
 
     code = 5
     message = "Unsupported protocol version"

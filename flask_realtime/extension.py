@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -14,6 +14,11 @@ from .loop.scheduler import Scheduler
 from .options import Options
 from .serving import Server
 from .wsgi import Middleware
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .server.option_types import ServerOptions
 
 __all__ = ["Realtime"]
 
@@ -31,12 +36,16 @@ class Realtime(Server):
     Args:
         app: The application; left out, :meth:`init_app` follows.
         scheduler: Runs the deadlines; tests bring one with their own clock.
-        options: See :class:`~flask_realtime.Server`. Config keys ``REALTIME_<OPTION>`` of the
-            application are used for what is not given here.
+        options: Those of :class:`~flask_realtime.Server`, which ``help(Realtime)`` lists. Config
+            keys ``REALTIME_<OPTION>`` of the application are used for what is not given here.
     """
 
     def __init__(
-        self, app: Flask | None = None, *, scheduler: Scheduler | None = None, **options: Any
+        self,
+        app: Flask | None = None,
+        *,
+        scheduler: Scheduler | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
         super().__init__(scheduler=scheduler, **options)
         self._context = FlaskContext()
@@ -46,7 +55,7 @@ class Realtime(Server):
         if app is not None:
             self.init_app(app)
 
-    def init_app(self, app: Flask, **options: Any) -> None:
+    def init_app(self, app: Flask, **options: Unpack[ServerOptions]) -> None:
         """Put the server in front of an application; handlers may be registered before.
 
         Args:
@@ -96,12 +105,12 @@ class Realtime(Server):
 
         Args:
             app: The application; the one given to the extension by default.
-            host: As for :meth:`Server.run`, and so is all that follows.
+            host: The address to listen on, and the other arguments: see :meth:`Server.run`.
             port: The port.
-            debug: Not there yet.
-            use_reloader: Not there yet.
-            reloader_options: Not there yet.
-            extra_files: Not there yet.
+            debug: Not supported yet.
+            use_reloader: Not supported yet.
+            reloader_options: Not supported yet.
+            extra_files: Not supported yet.
             log: The access log.
             keywords: For TLS and gevent's server.
 
@@ -122,7 +131,7 @@ class Realtime(Server):
 
 
 class _FlaskMiddleware(Middleware):
-    """Leaves the application in the environ, where handlers find it."""
+    """Puts the application into the environ, where the contexts of handlers find it."""
 
     def __init__(self, server: Realtime, app: Flask) -> None:
         super().__init__(server, app.wsgi_app, app.root_path)
@@ -130,8 +139,8 @@ class _FlaskMiddleware(Middleware):
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ[APP_KEY] = self._app
-        # A handler may send a request through its own application: its contexts stay.
-        before = FlaskContext.standing()
+        # A handler may send a request through its own application: its contexts stay pushed.
+        before = FlaskContext.pushed()
         try:
             return super().__call__(environ, start_response)
         finally:

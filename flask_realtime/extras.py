@@ -1,4 +1,4 @@
-"""Optional packages: imported when something needs them, with one error when they are missing."""
+"""Imports of optional packages, with one error when they are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an application registers, functions and names: checked where it hands them over."""
+"""Checks of the functions and names that an application registers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def require_function(function: Any, what: str) -> None:
     """Check that ``function`` can be called by a synchronous server.
 
     Args:
-        function: What the application gave.
+        function: What was registered.
         what: Its role, for the message: "a listener".
 
     Raises:
@@ -30,14 +30,15 @@ def require_function(function: Any, what: str) -> None:
 
 
 def require_event(event: Any, *, number: bool = False) -> None:
-    """Check that ``event`` can be the name of one: it would never happen otherwise.
+    """Check that ``event`` can be the name of an event.
 
     Args:
-        event: What the application gave.
+        event: The name that was given.
         number: Whether it may be a number, which clients may send in place of a name.
 
     Raises:
-        TypeError: It is not text; a decorator that was written without its event is told how.
+        TypeError: It is not text. For a function, a decorator without its event, the message
+            says how it is written.
     """
     if isinstance(event, str) or (number and isinstance(event, (int, float))):
         return

@@ -1,4 +1,4 @@
-"""How options and keywords of other Socket.IO servers are written here, for error messages."""
+"""Error messages for options and keywords that other Socket.IO servers have."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _OPTIONS: Final = {
 
 #: What their methods take as keywords.
 _KEYWORDS: Final = {
-    "to": "io.to(room).{word}(...)",
-    "room": "io.to(room).{word}(...)",
-    "broadcast": "io.{word}(...) for every client, socket.broadcast.{word}(...) for all others",
-    "include_self": "socket.broadcast.{word}(...), which leaves the socket out",
-    "skip_sid": "io.except_(sid).{word}(...)",
+    "to": "io.to(room).{method}(...)",
+    "room": "io.to(room).{method}(...)",
+    "broadcast": "io.{method}(...) for every client, socket.broadcast.{method}(...) for all others",
+    "include_self": "socket.broadcast.{method}(...), which leaves the socket out",
+    "skip_sid": "io.except_(sid).{method}(...)",
     "callback": "emit(..., ack=fn)",
     "ack": "emit(..., ack=fn)",
-    "namespace": "io.of(namespace).{word}(...)",
-    "sid": "io.to(sid).{word}(...)",
-    "timeout": "timeout(seconds).{word}(...)",
-    "ignore_queue": "local.{word}(...)",
-    "json": "{word}(value), which is sent as JSON",
+    "namespace": "io.of(namespace).{method}(...)",
+    "sid": "io.to(sid).{method}(...)",
+    "timeout": "timeout(seconds).{method}(...)",
+    "ignore_queue": "local.{method}(...)",
+    "json": "{method}(value), which is sent as JSON",
 }
 
 
@@ -53,7 +53,7 @@ def unknown_option(name: str, known: Collection[str]) -> str:
 
     Args:
         name: As it was given.
-        known: The options that there are.
+        known: The names of all options.
     """
     text = f"unknown option {name!r}"
     if name in _OPTIONS:
@@ -65,14 +65,14 @@ def unknown_option(name: str, known: Collection[str]) -> str:
     return f"{text}; did you mean {near[0]!r}?" if near else text
 
 
-def refuse_keywords(word: str, given: Mapping[str, Any]) -> NoReturn:
+def refuse_keywords(method: str, given: Mapping[str, Any]) -> NoReturn:
     """Raise ``TypeError`` for keywords that a method does not take.
 
     Args:
-        word: The name of the method.
-        given: The keywords; the message names the first, and how it is written here.
+        method: The name of the method.
+        given: The keywords; the message names the first, and what to write instead.
     """
     name = next(iter(given))
-    text = f"{word}() got an unexpected keyword argument {name!r}"
+    text = f"{method}() got an unexpected keyword argument {name!r}"
     how = _KEYWORDS.get(name)
-    raise TypeError(text if how is None else f"{text}: write {how.format(word=word)}")
+    raise TypeError(text if how is None else f"{text}: write {how.format(method=method)}")

@@ -1,4 +1,4 @@
-"""Whole numbers as people write them: ``5e7`` is one, though Python calls it a float."""
+"""Whole numbers that are written as floats, such as ``5e7``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of a server: each with its default and its unit, checked when they are given."""
+"""The options of a server: their values, their defaults and the checks of what is given."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _POSITIVE = (
     "max_buffered_bytes",
 )
 
-#: Those that count bytes, and then the others that count.
+#: Whole numbers: two of bytes, then one of attachments.
 _WHOLE = ("max_http_buffer_size", "max_buffered_bytes", "max_attachments")
 
 
@@ -63,9 +63,9 @@ class RecoveryOptions:
 
     #: Seconds that a client may be away.
     max_disconnection_duration: float = 120
-    #: Whether the middlewares are not asked again about a client that comes back.
+    #: Whether middlewares are skipped for a client that comes back.
     skip_middlewares: bool = True
-    #: Bytes that the packets of a namespace may take in memory; the oldest go first.
+    #: Bytes that the kept packets of a namespace may take in memory; the oldest go first.
     max_log_bytes: int = 64 * 1024 * 1024
 
     @classmethod
@@ -94,7 +94,7 @@ class RecoveryOptions:
 
 @dataclass(frozen=True)
 class DeflateSettings:
-    """What ``per_message_deflate`` can be told (``ws`` documentation, "WebSocket compression").
+    """The settings of ``per_message_deflate`` (``ws`` documentation, "WebSocket compression").
 
     The defaults keep nothing between two messages: contexts take a quarter of a megabyte for each
     connection, a broadcast would have to be compressed for each member, and the length of a
@@ -105,7 +105,7 @@ class DeflateSettings:
     threshold: int = 1024
     #: Whether each message of the server is compressed on its own.
     server_no_context_takeover: bool = True
-    #: Whether clients have to do the same.
+    #: Whether each message of clients is.
     client_no_context_takeover: bool = True
     #: The window of the server, and the largest one of clients, as powers of two.
     server_max_window_bits: int = MAX_WINDOW_BITS
@@ -158,9 +158,9 @@ _DEFLATE_RANGES: dict[str, tuple[int, float]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """What a server can be told (Socket.IO documentation, "Server options").
+    """The options of a server (Socket.IO documentation, "Server options").
 
-    Durations are seconds, sizes are bytes.
+    Durations are seconds, sizes are bytes. ``help(flask_realtime.Server)`` lists them as well.
     """
 
     #: The path that belongs to the server, below the mount point of the application.

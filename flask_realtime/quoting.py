@@ -1,8 +1,8 @@
-"""What others chose, in the form in which a log line may hold it.
+"""Text from clients and applications, made safe for a log line.
 
-A name with a line break would forge a line, one with an escape sequence would steer the
-terminal, and one of a megabyte would fill the disk. Each of these returns one line of printable
-characters, of bounded length. Every argument of a log call that is text passes through one.
+A name with a line break would forge a line, one with an escape sequence would control the
+terminal, and one of a megabyte would fill the disk. Each function here returns one line of
+printable characters, of bounded length. Every text that is logged passes through one of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["named", "quoted", "shown"]
 #: Characters of a text that are shown.
 LIMIT = 200
 
-# What can be told from the words of a line without quotes.
+# A name that stands out in a line without quotes.
 _PLAIN = re.compile(r"[\w/.:@#?&=+%~*$!-]+")
 
 

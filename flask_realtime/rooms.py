@@ -1,4 +1,4 @@
-"""Rooms as applications name them."""
+"""Checks of the rooms that applications name."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def rooms_to_join(rooms: Any) -> frozenset[str]:
 
 
 def check_room(room: Any) -> str:
-    """Return a room; raises ``TypeError`` when it is none."""
+    """Return a room; raises ``TypeError`` when it is not a string."""
     if not isinstance(room, str):
         raise TypeError(f"a room must be a string, not {type(room).__name__}")
     return room
 
 
-def no_room(word: str) -> NoReturn:
+def no_room(method: str) -> NoReturn:
     """Raise ``TypeError``: a method that takes rooms was called without any.
 
     Args:
-        word: The name of the method.
+        method: The name of the method.
     """
-    raise TypeError(f"{word}() needs a room, several rooms or a list of rooms")
+    raise TypeError(f"{method}() needs a room, several rooms or a list of rooms")

@@ -24,6 +24,9 @@ from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .server.option_types import ServerOptions
     from .testing import TestClient
 
 __all__ = ["Server"]
@@ -35,18 +38,82 @@ class Server(BaseServer):
     """A Socket.IO server for any WSGI application.
 
     Put it in front of one with :class:`~flask_realtime.Middleware`, or call :meth:`run`.
-
-    Args:
-        options: The options of the documentation in snake_case; durations are seconds. See
-            ``flask_realtime.options.Options``.
-
-    Raises:
-        TypeError: An option is unknown; the message names the nearest one.
-        ValueError: An option is out of range.
-        RuntimeError: eventlet has patched the process.
     """
 
-    def __init__(self, *, scheduler: Scheduler | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, scheduler: Scheduler | None = None, **options: Unpack[ServerOptions]
+    ) -> None:
+        """Make a server; durations are seconds and sizes are bytes.
+
+        The options are those of the Socket.IO documentation, "Server options", in snake_case:
+
+        ``path="/socket.io"``
+            The path that belongs to the server, below the mount point of the application.
+        ``add_trailing_slash=True``
+            Whether a slash follows the path in requests.
+        ``transports=("polling", "websocket")``
+            The transports that clients may use.
+        ``allow_upgrades=True``
+            Whether a polling client may upgrade to WebSocket.
+        ``ping_interval=25``
+            Seconds between a pong and the next ping.
+        ``ping_timeout=20``
+            Seconds that a client has to answer a ping.
+        ``upgrade_timeout=10``
+            Seconds that an upgrade may take.
+        ``connect_timeout=45``
+            Seconds that a client has to join a namespace.
+        ``max_http_buffer_size=1_000_000``
+            Bytes of the largest message, and of the largest body of a POST request.
+        ``max_attachments=10``
+            How many attachments a received packet may have.
+        ``max_buffered_bytes=33_554_432``
+            Bytes that may wait for a client that has stopped reading, and of the largest message
+            to clients: a larger one raises ``ValueError`` where it is emitted.
+        ``allow_eio3=False``
+            Whether clients of Engine.IO protocol 3, such as ``socket.io-client`` 2, may connect.
+        ``allow_request=None``
+            ``fn(environ)`` decides about handshakes: a false result or an exception refuses.
+        ``cors=None``
+            Other origins that may connect: ``"*"``, an origin, a pattern, a list of them,
+            ``fn(origin, environ)`` or a mapping of settings; ``None`` is the same origin only.
+        ``cookie=None``
+            A cookie for sticky sessions: ``True``, a name, or a mapping of its attributes.
+        ``http_compression=True``
+            Compression of polling responses: ``True``, ``False`` or ``{"threshold": bytes}``;
+            the threshold is 1024 bytes.
+        ``per_message_deflate=False``
+            Compression of WebSocket messages: ``True``, ``False`` or a mapping of settings.
+        ``initial_packet=None``
+            A message that follows the handshake in the same response.
+        ``serve_client=True``
+            Whether, or from which directory, the JavaScript client is served.
+        ``cleanup_empty_child_namespaces=False``
+            Whether a child of a dynamic namespace is removed when its last socket has left.
+        ``adapter=None``
+            Makes the adapter of a namespace: ``fn(namespace)``, or the URL of a Redis server;
+            ``None`` is :class:`MemoryAdapter`.
+        ``parser=None``
+            A parser or its class; ``None`` is the format of ``socket.io-parser``.
+        ``json=None``
+            A module with ``dumps`` and ``loads`` for the default parser.
+        ``connection_state_recovery=None``
+            Whether the state of clients that come back is restored: ``True``, or a mapping of
+            ``max_disconnection_duration`` (120 seconds), ``skip_middlewares`` (``True``) and
+            ``max_log_bytes`` (67108864 bytes).
+        ``generate_id=None``
+            ``fn(environ)`` makes session ids; ``None`` is 20 random characters.
+
+        Args:
+            scheduler: Runs the deadlines; tests bring their own clock.
+            options: See above.
+
+        Raises:
+            TypeError: An option is unknown; the message names the nearest one. Or a value is of
+                a type that it cannot have.
+            ValueError: A value is out of range.
+            RuntimeError: eventlet has patched the process.
+        """
         refuse_eventlet()
         super().__init__(host=SocketFinder(), scheduler=scheduler, **options)
         # What ends the calls of `run` that are under way.

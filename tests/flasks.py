@@ -24,7 +24,8 @@ class FlaskWorld:
         self.app = Flask(__name__)
         self.app.secret_key = "a secret of the tests"
         self.time = ManualTime()
-        self.io = Realtime(scheduler=Scheduler(self.time, self.time), **options)
+        options["scheduler"] = Scheduler(self.time, self.time)
+        self.io = Realtime(**options)
         self.io.init_app(self.app)
         self.network = Network(self.app)
 

@@ -403,7 +403,9 @@ def test_an_event_of_another_server_runs_in_a_context_of_the_application(
         return [current_app.name, flask.has_request_context()]
 
     for what in ("one", "two"):
-        flask_world.io.sockets.on_server_side_emit(["reload", what], answers.append)
+        flask_world.io.sockets.adapter.namespace.on_server_side_emit(
+            ["reload", what], answers.append
+        )
     wait_until(lambda: len(answers) == 2, "both answers")
     assert answers == [[flask_world.app.name, False]] * 2
     assert returned == ["one", "two"]
@@ -425,7 +427,7 @@ def test_without_an_application_an_event_of_another_server_runs_as_it_is() -> No
     seen: list[bool] = []
     extension = Realtime()
     extension.on("reload", lambda: seen.append(flask.has_app_context()))
-    extension.sockets.on_server_side_emit(["reload"])
+    extension.sockets.adapter.namespace.on_server_side_emit(["reload"])
     wait_until(lambda: seen, "the listener")
     assert seen == [False]
 

@@ -296,7 +296,7 @@ def test_the_callback_of_a_broadcast_is_told_of(flask_world: FlaskWorld, told: T
 
 def test_a_listener_to_other_servers_is_told_of(flask_world: FlaskWorld, told: Told) -> None:
     flask_world.io.on("reload", fail)
-    flask_world.io.sockets.on_server_side_emit(["reload"])
+    flask_world.io.sockets.adapter.namespace.on_server_side_emit(["reload"])
     wait_until(lambda: told.by_app, "the teardown")
     assert told.by_app == [FAILED]
 

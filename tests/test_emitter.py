@@ -30,7 +30,7 @@ from flask_realtime.adapters.wire.streams import decode_entry
 from flask_realtime.adapters.wire.values import load, unpack
 from flask_realtime.testing.pytest.adapter_contract import event, to
 from tests.processes import free_port
-from tests.server.test_words import refused
+from tests.server.test_room_selectors import refused
 
 
 class Client:

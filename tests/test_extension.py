@@ -144,7 +144,7 @@ def test_an_unknown_config_key_names_the_nearest() -> None:
 
 @pytest.mark.parametrize("late", [True, False])
 def test_an_unknown_option_names_the_nearest(late: bool) -> None:
-    give = partial(Realtime().init_app, Flask(__name__)) if late else Realtime
+    give: Any = partial(Realtime().init_app, Flask(__name__)) if late else Realtime
     with pytest.raises(TypeError, match="did you mean 'ping_timeout'"):
         give(ping_timeuot=5)
 

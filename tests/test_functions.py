@@ -9,7 +9,7 @@ import pytest
 
 from flask_realtime import Server
 from flask_realtime.functions import require_event, require_function
-from flask_realtime.server.listening import Listening
+from flask_realtime.server.listening import Listening, Registered
 
 
 async def coroutine(*args: Any) -> bool:
@@ -27,10 +27,10 @@ PLACES: dict[str, Callable[[Any], Any]] = {
     "allow_request": lambda function: Server(allow_request=function),
     "generate_id": lambda function: Server(generate_id=function),
     "cors": lambda function: Server(cors=function),
-    "handler": lambda function: Listening().on("event", function),
-    "packet middleware": lambda function: Listening().use(function),
-    "catch-all": lambda function: Listening().on_any(function),
-    "outgoing catch-all": lambda function: Listening().on_any_outgoing(function),
+    "handler": lambda function: Listening(Registered()).on("event", function),
+    "packet middleware": lambda function: Listening(Registered()).use(function),
+    "catch-all": lambda function: Listening(Registered()).on_any(function),
+    "outgoing catch-all": lambda function: Listening(Registered()).on_any_outgoing(function),
     "acknowledgement": lambda function: Server().emit("event", ack=function),
     "server-side acknowledgement": lambda function: Server().server_side_emit("e", ack=function),
 }
@@ -41,9 +41,9 @@ NAMED: dict[str, Callable[[Any], Any]] = {
     "listener for once": lambda name: Server().once(name, print),
     "listener, decorated": lambda name: Server().on(name),
     "engine listener": lambda name: Server().engine.on(name, print),
-    "handler": lambda name: Listening().on(name, print),
-    "handler for once": lambda name: Listening().once(name, print),
-    "handler, decorated": lambda name: Listening().on(name),
+    "handler": lambda name: Listening(Registered()).on(name, print),
+    "handler for once": lambda name: Listening(Registered()).once(name, print),
+    "handler, decorated": lambda name: Listening(Registered()).on(name),
     "handler of a namespace": lambda name: Server().sockets.event(name, print),
 }
 
@@ -74,11 +74,11 @@ def test_an_event_is_named_by_text_everywhere(place: str, name: Any) -> None:
 
 def test_a_decorator_without_its_event_says_what_is_missing() -> None:
     with pytest.raises(TypeError, match=r'not function; as a decorator: @….on\("name"\)'):
-        Listening().on(lambda: None)  # type: ignore[call-overload]
+        Listening(Registered()).on(lambda: None)  # type: ignore[call-overload]
 
 
 def test_clients_may_send_numbers_in_place_of_names() -> None:
     require_event(5, number=True)
-    assert Listening().on(5, print) is print  # type: ignore[call-overload]
+    assert Listening(Registered()).on(5, print) is print  # type: ignore[call-overload]
     with pytest.raises(TypeError):
         require_event(5)

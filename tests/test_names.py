@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
+import pydoc
 import re
 import subprocess
 import sys
@@ -9,6 +12,7 @@ import sys
 import pytest
 
 import flask_realtime
+from flask_realtime.options import Options
 
 
 def run(source: str) -> str:
@@ -24,6 +28,14 @@ def run(source: str) -> str:
 def missing(*packages: str) -> str:
     """Source that makes packages missing."""
     return f"import sys; sys.modules.update(dict.fromkeys({packages!r}))\n"
+
+
+@pytest.mark.parametrize("name", ["Server", "Realtime"])
+def test_help_shows_each_option_with_its_default(name: str) -> None:
+    text = pydoc.plain(pydoc.render_doc(getattr(flask_realtime, name)))
+    found = re.findall(r"``(\w+)=(.+)``\n[ |]+\S", text)
+    shown = {option: ast.literal_eval(default) for option, default in found}
+    assert shown == dataclasses.asdict(Options())
 
 
 @pytest.mark.parametrize("name", flask_realtime.__all__)

@@ -1,7 +1,7 @@
-"""Acknowledgements that clients owe: who waits for them, and until when.
+"""Acknowledgements that clients owe, and what is waiting for them.
 
-An entry leaves the table exactly once: with the client's answer, with its deadline, or when
-the client goes.
+An entry leaves the table exactly once: with the client's answer, at its deadline, or when the
+client disconnects.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ DEFAULT_TIMEOUT = 10.0
 
 
 def first_value(args: tuple[Any, ...]) -> Any:
-    """Return what a broadcast's answer is: the first argument, or ``None``."""
+    """Return the answer of one client to a broadcast: the first argument, or ``None``."""
     return args[0] if args else None
 
 
 def all_values(args: tuple[Any, ...]) -> Any:
-    """Return what one client's answer is: one value, a tuple of several, or ``None``."""
+    """Return the answer of one client: one value, a tuple of several, or ``None``."""
     return args[0] if len(args) == 1 else (args or None)
 
 
 class Pending(Protocol):
-    """Somebody who waits for an acknowledgement."""
+    """What waits for an acknowledgement."""
 
     def respond(self, *args: Any) -> None:
-        """The client has answered with these arguments."""
+        """Take the client's answer: the arguments of its acknowledgement."""
 
     def disconnected(self, reason: str) -> None:
-        """The client is gone."""
+        """Stop waiting: the client has disconnected."""
 
 
 class AckTable:
-    """The acknowledgements that one socket owes; made with the first of them."""
+    """The acknowledgements that one socket owes; a dictionary is made with the first."""
 
     __slots__ = ("_pending",)
 
@@ -65,26 +65,26 @@ class AckTable:
         self._pending[ack_id] = pending
 
     def discard(self, ack_id: int) -> None:
-        """Expect the answer no longer."""
+        """Stop expecting an answer."""
         if self._pending is not None:
             self._pending.pop(ack_id, None)
 
     def settle(self, ack_id: int | None, args: list[Any]) -> None:
-        """The client has answered; an unknown or repeated id is ignored."""
+        """Pass an answer on; an unknown or repeated id is ignored."""
         if self._pending is not None and ack_id is not None:
             pending = self._pending.pop(ack_id, None)
             if pending is not None:
                 pending.respond(*args)
 
     def disconnected(self, reason: str) -> None:
-        """The client is gone: whoever waits hears of it now."""
+        """Tell all that are waiting that the client has disconnected."""
         pending, self._pending = self._pending, None
         for entry in (pending or {}).values():
             entry.disconnected(reason)
 
 
 class WaitingAck:
-    """A greenlet that waits for one client."""
+    """A greenlet that waits for the answer of one client."""
 
     def __init__(self) -> None:
         self._result: AsyncResult[Any] = AsyncResult()
@@ -98,11 +98,11 @@ class WaitingAck:
         self._result.set_exception(SocketDisconnected(reason))
 
     def wait(self, timeout: float) -> Any:
-        """Block until the client answers.
+        """Block until the client answers, and return the answer.
 
         Raises:
             AckTimeout: It did not within ``timeout`` seconds.
-            SocketDisconnected: It is gone.
+            SocketDisconnected: It has disconnected.
         """
         try:
             return self._result.get(timeout=timeout)
@@ -111,13 +111,13 @@ class WaitingAck:
 
 
 class Outcome:
-    """A greenlet that waits for many answers, handed over as ``done(error, responses)``."""
+    """A greenlet that waits for many answers; they come as ``done(error, responses)``."""
 
     def __init__(self) -> None:
         self._result: AsyncResult[list[Any]] = AsyncResult()
 
     def done(self, error: Exception | None, responses: list[Any]) -> None:
-        """Wake the greenlet."""
+        """Wake the greenlet with the answers, or with an error."""
         if error is None:
             self._result.set(responses)
         else:
@@ -133,12 +133,12 @@ class Outcome:
 
 
 class CallbackAck:
-    """A function that is called with the answer, or with an error at its deadline.
+    """A function that is called with the answer, or with an error at the deadline.
 
     Args:
         callback: ``fn(*args)``; ``fn(error, *args)`` when there is a timeout. It must not block.
-        timeout: Seconds, or ``None`` to wait as long as the client is there.
-        on_timeout: Called at the deadline, to forget the entry.
+        timeout: Seconds; ``None`` waits until the client disconnects.
+        on_timeout: Called at the deadline; removes the entry.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class CallbackAck:
         self._callback(*((None, *args) if self._timed else args))
 
     def disconnected(self, reason: str) -> None:
-        """Call the function with the error, when it takes one."""
+        """Call the function with the error, if it takes one."""
         self._stop()
         if self._timed:
             self._callback(SocketDisconnected(reason))
@@ -174,12 +174,12 @@ class CallbackAck:
 
 
 class BroadcastAcks:
-    """Gathers the answers of many clients: one value each, those that leave not waited for.
+    """Collects the answers of many clients, one value each; those that leave are not waited for.
 
     Args:
         on_done: ``fn(error, responses)``, called once.
         timeout: Seconds.
-        value_of: Makes one value of what a client has answered.
+        value_of: Makes one value of the arguments of an answer.
     """
 
     def __init__(
@@ -197,19 +197,19 @@ class BroadcastAcks:
         self._timer = gevent.spawn_later(timeout, self._expire)
 
     def on_end(self, forget: Callable[[], None]) -> None:
-        """Call ``forget`` when nobody waits any more: late answers are not expected."""
+        """Call ``forget`` at the end: answers that come later are not expected."""
         self._forget.append(forget)
 
     def expect(self, count: int) -> None:
-        """So many more clients have been asked."""
+        """Expect answers from ``count`` more clients."""
         self._missing += count
 
     def start(self) -> None:
-        """Everybody has been asked: the last answer ends the wait."""
+        """End with the last answer from now on: all clients have been asked."""
         self.release()
 
     def hold(self) -> None:
-        """Do not end before :meth:`release`: others have not said yet whom they asked."""
+        """Do not end before :meth:`release`: more clients may still be expected."""
         self._held += 1
 
     def release(self) -> None:
@@ -218,20 +218,20 @@ class BroadcastAcks:
         self._check()
 
     def cancel(self) -> None:
-        """Nobody could be asked: forget it."""
+        """End without calling ``on_done``: the clients could not be asked."""
         self._timer.kill(block=False)
         if self._on_done is not None:
             self._on_done = None
             self._forget_all()
 
     def respond(self, *args: Any) -> None:
-        """A client has answered."""
+        """Take the answer of a client."""
         self._responses.append(self._value_of(args))
         self._missing -= 1
         self._check()
 
     def disconnected(self, reason: str) -> None:
-        """A client that was asked has left."""
+        """Expect no answer from a client that was asked and has disconnected."""
         self._missing -= 1
         self._check()
 

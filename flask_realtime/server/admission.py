@@ -1,4 +1,4 @@
-"""Whether the middlewares of a namespace let a client in, and what it is told if they do not."""
+"""The middlewares of a namespace: whether a client is let in, and what a refused one is told."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refusal_of(socket: Socket, middlewares: Middlewares, runner: Runner) -> Conn
         runner: Calls them in the context of the application.
 
     Returns:
-        ``None`` when all have agreed: a context that fails opens no door.
+        ``None`` when no middleware refuses. A context that fails refuses.
     """
     outcome: list[ConnectError | None] = []
     runner.within(socket, _EVENT, _ask, socket, list(middlewares), runner, outcome)
@@ -57,7 +57,7 @@ def _ask(
         except ConnectError as error:
             outcome.append(error)
         except CAUGHT as error:
-            # A defect of the application is not for the client to read.
+            # The client does not learn of a defect of the application.
             runner.report(error, socket, _EVENT)
             outcome.append(ConnectError(_INTERNAL_ERROR))
         if outcome:
@@ -66,10 +66,10 @@ def _ask(
 
 
 def deny(socket: Socket, refusal: ConnectError, runner: Runner) -> None:
-    """Tell the client of a socket that it has been refused."""
+    """Send a refusal to the client of a socket."""
     try:
         socket.client.deny(socket.nsp.name, refusal)
     except CAUGHT as error:
-        # Its data cannot be carried: a mistake of the middleware, which refuses all the same.
+        # Its data cannot be carried: the client is refused without it.
         runner.report(error, socket, _EVENT)
         socket.client.deny(socket.nsp.name, ConnectError(refusal.message))

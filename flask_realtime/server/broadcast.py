@@ -1,72 +1,41 @@
-"""Broadcasts: whom and how, chained as values; only the last word acts.
+"""Immutable broadcast operators: each modifier returns a new one, the final call sends.
 
-Each modifier returns a new operator, so that ``room = io.to("a")`` can be kept and reused
-(Socket.IO documentation, "Server API", ``io.to`` and the methods around it).
+``room = io.to("a")`` can be kept and used again (Socket.IO documentation, "Server API",
+``io.to`` and the methods around it).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..adapters.base import Adapter
-from ..adapters.values import RemoteState, Target
-from ..codec.message import Message
-from ..codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
+from ..adapters.values import Target
+from ..codec.socket_packet import Packet, PacketType
 from ..errors import AckTimeout, ClusterTimeout
 from ..hints import refuse_keywords
-from ..loop.hub import HubThread
 from ..rooms import no_room, room_set
 from .acks import DEFAULT_TIMEOUT, BroadcastAcks, Outcome, first_value
+from .event_names import check_event
+
+if TYPE_CHECKING:
+    from .namespace_core import NamespaceCore
+    from .remote_socket import RemoteSocket
+    from .socket import Socket
 
 __all__ = [
     "Ack",
     "BroadcastOperator",
-    "check_event",
     "check_timeout",
     "snapshot",
 ]
 
 Ack = Callable[..., Any]
 
-_EVERYBODY = Target()
+_EVERY_SOCKET = Target()
 _EVENT = PacketType.EVENT
 # A named tuple's own constructor is a Python function; this is what it calls.
 _new_packet = tuple.__new__
-
-
-class BroadcastNamespace(Protocol):
-    """What an operator needs of its namespace."""
-
-    @property
-    def name(self) -> str:
-        """The name of the namespace."""
-
-    @property
-    def adapter(self) -> Adapter:
-        """Carries the broadcasts."""
-
-    @property
-    def hub(self) -> HubThread:
-        """The thread that owns the sockets."""
-
-    def message_of(self, packet: Packet, compress: bool = True) -> Message:
-        """Return a packet as a message to clients."""
-
-    def remote(self, state: RemoteState) -> Any:
-        """Return a socket of another server."""
-
-    def callback(self, function: Callable[..., Any]) -> Callable[..., None]:
-        """Return a function that calls ``function`` in a greenlet, as a handler is called."""
-
-
-def check_event(event: Any) -> None:
-    """Raise ``TypeError`` or ``ValueError`` for a name that cannot be emitted."""
-    if event.__class__ is not str and not isinstance(event, str):
-        raise TypeError(f"an event name must be a string, not {type(event).__name__}")
-    if event in RESERVED_EVENTS:
-        raise ValueError(f'"{event}" is a reserved event name')
 
 
 class BroadcastOperator:
@@ -74,17 +43,17 @@ class BroadcastOperator:
 
     __slots__ = ("_namespace", "_target")
 
-    #: Makes one value of what a client has answered.
+    #: Makes one value of the arguments of an answer.
     _value_of = staticmethod(first_value)
 
-    def __init__(self, namespace: BroadcastNamespace, target: Target = _EVERYBODY) -> None:
+    def __init__(self, namespace: NamespaceCore, target: Target = _EVERY_SOCKET) -> None:
         self._namespace = namespace
         self._target = target
 
     # Modifiers
 
     def to(self, *rooms: Any) -> BroadcastOperator:
-        """Add rooms: a string, several strings or a list. Sockets in any of them are meant.
+        """Add rooms: a string, several strings or a list. Sockets in any of them are selected.
 
         An empty list adds none: ``io.to([])`` selects no client, ``io.to("a").to([])`` those
         of ``a``.
@@ -121,7 +90,7 @@ class BroadcastOperator:
         return self._flagged(volatile=True)
 
     def compress(self, compress: bool) -> BroadcastOperator:
-        """Say whether the packet may be compressed."""
+        """Set whether the packet may be compressed."""
         return self._flagged(compress=bool(compress))
 
     def timeout(self, seconds: float) -> BroadcastOperator:
@@ -156,6 +125,8 @@ class BroadcastOperator:
         packet = _new_packet(Packet, (_EVENT, self._namespace.name, (event, *args), None))
         if self._namespace.hub.is_foreign:
             packet = self._snapshot(packet)
+        if self._namespace.observers:
+            self._namespace.observe_emit(packet.data, self._target)
         if ack is None:
             self._namespace.hub.run(self._namespace.adapter.broadcast, packet, self._target)
         else:
@@ -176,6 +147,8 @@ class BroadcastOperator:
             refuse_keywords("emit_with_ack", wrong)
         check_event(event)
         packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
+        if self._namespace.observers:
+            self._namespace.observe_emit(packet.data, self._target)
         return self._namespace.hub.ask(self._wait, packet)
 
     def _wait(self, packet: Packet) -> list[Any]:
@@ -184,7 +157,7 @@ class BroadcastOperator:
         try:
             return outcome.wait()
         except AckTimeout as error:
-            # A fresh one: its traceback is the caller's, not the timer's.
+            # A new error: its traceback is the caller's, not the timer's.
             raise AckTimeout(responses=error.responses) from None
 
     def _collect(self, packet: Packet, done: Callable[[Exception | None, list[Any]], Any]) -> None:
@@ -208,22 +181,26 @@ class BroadcastOperator:
 
     # Acting
 
-    def fetch_sockets(self) -> list[Any]:
-        """Return the sockets: :class:`Socket` objects, and remote ones from other servers."""
+    def fetch_sockets(self) -> list[Socket | RemoteSocket]:
+        """Return the sockets, on all servers; may block.
+
+        Returns:
+            A :class:`Socket` for each one of this server, a :class:`RemoteSocket` for the others.
+
+        Raises:
+            ClusterTimeout: Another server did not answer; ``responses`` holds the sockets of
+                those that did.
+        """
         try:
             found = self._namespace.hub.ask(self._namespace.adapter.fetch_sockets, self._target)
         except ClusterTimeout as error:
-            responses = self._with_remote(error.responses)
+            responses = self._namespace.sockets_of(error.responses)
             raise ClusterTimeout(str(error), responses, error.missing, error.servers) from None
-        return self._with_remote(found)
+        return self._namespace.sockets_of(found)
 
     def all_sockets(self) -> set[str]:
-        """Return the ids of the sockets, on all servers; older code asks so."""
+        """Return the ids of the sockets, on all servers, as older versions did."""
         return {socket.id for socket in self.fetch_sockets()}
-
-    def _with_remote(self, found: list[Any]) -> list[Any]:
-        remote = self._namespace.remote
-        return [remote(item) if isinstance(item, RemoteState) else item for item in found]
 
     def sockets_join(self, *rooms: Any) -> None:
         """Make the sockets join a room or a list of rooms; raises ``TypeError`` without any."""
@@ -255,10 +232,10 @@ class BroadcastOperator:
 
 
 class EmptySelection(BroadcastOperator):
-    """An operator for no socket at all: ``io.to([])``.
+    """An operator that selects no socket: ``io.to([])``.
 
-    To adapters, and on the wire of a cluster, a target without rooms is every socket, so none
-    of it gets there. What raises elsewhere raises here as well.
+    For adapters, and on the wire of a cluster, a target without rooms is every socket, so these
+    calls do not reach them. What raises elsewhere raises here as well.
     """
 
     __slots__ = ()
@@ -287,7 +264,7 @@ class EmptySelection(BroadcastOperator):
         packet = Packet(PacketType.EVENT, self._namespace.name, (event, *args))
         self._namespace.message_of(packet)
 
-    def fetch_sockets(self) -> list[Any]:
+    def fetch_sockets(self) -> list[Socket | RemoteSocket]:
         """Return no sockets."""
         return []
 

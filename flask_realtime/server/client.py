@@ -1,18 +1,17 @@
 """One session with the namespaces that its client has joined.
 
-Packets are decoded in the hub: acknowledgements are settled there and then, events and joins
-go to the session's inbox. A client that breaks the order of the protocol loses its
-connection (Socket.IO protocol, "Connection to a namespace").
+Packets are decoded in the hub: acknowledgements are settled at once, events and joins go to the
+session's inbox. A client that violates the order of the protocol is disconnected (Socket.IO
+protocol, "Connection to a namespace").
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..codec.message import Message
-from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..engine.session import Session
 from ..engine.state import SessionState
@@ -20,32 +19,16 @@ from ..errors import ConnectError, PacketError
 from ..quoting import named, quoted, shown
 from ..reasons import Reason
 from .departures import Departures
-from .dialect import Dialect, dialect_of
-from .socket import Socket
+from .dialect import dialect_of
 
-__all__ = ["Client", "ClientOwner"]
+if TYPE_CHECKING:
+    from .server import BaseServer
+    from .socket import Socket
+    from .socket_core import SocketCore
+
+__all__ = ["Client"]
 
 logger = logging.getLogger(__name__)
-
-
-class ClientOwner(Protocol):
-    """The server, as a client sees it."""
-
-    @property
-    def parser(self) -> Parser:
-        """Encodes and decodes packets."""
-
-    def admit(self, client: Client, name: str, auth: Any) -> None:
-        """Let a client into a namespace or refuse it; may block."""
-
-    def joined(self, client: Client) -> None:
-        """The client has joined a namespace."""
-
-    def left(self, client: Client) -> None:
-        """The client is gone."""
-
-    def now(self) -> float:
-        """Return monotonic seconds."""
 
 
 class Client:
@@ -68,15 +51,15 @@ class Client:
         "dialect",
     )
 
-    def __init__(self, session: Session, owner: ClientOwner, max_size: int) -> None:
-        self.conn: Session = session
-        self.dialect: Dialect = dialect_of(session.protocol)
+    def __init__(self, session: Session, owner: BaseServer, max_size: int) -> None:
+        self.conn = session
+        self.dialect = dialect_of(session.protocol)
         self._owner = owner
         self._decoder = owner.parser.decoder(max_size)
-        self._sockets: dict[str, Socket] = {}
+        self._sockets: dict[str, SocketCore] = {}
         # Namespaces whose middlewares have not decided yet.
         self._joining: set[str] | None = None
-        # Those that the server has disconnected it from, if any.
+        # Namespaces that the server has disconnected it from, if any.
         self._departures: Departures | None = None
         self._size = 0
         #: What the context of the application keeps for this connection.
@@ -84,13 +67,13 @@ class Client:
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """The WSGI environ of the first request; RuntimeError when it was let go."""
+        """The WSGI environ of the first request; RuntimeError when it was released."""
         return self.conn.request
 
     @property
     def sockets(self) -> list[Socket]:
         """Its sockets, one for each namespace that it has joined."""
-        return list(self._sockets.values())
+        return [core.socket for core in self._sockets.values()]
 
     def send(self, message: Message) -> None:
         """Send an encoded packet."""
@@ -101,7 +84,7 @@ class Client:
         self.conn.send_message(self._owner.parser.encode(packet))
 
     def begin(self) -> None:
-        """The session is open: join what the dialect joins without a packet."""
+        """Join what the dialect joins without a packet; the session is open now."""
         if self.dialect.joins_at_once:
             self._join("/", {}, 0)
 
@@ -116,7 +99,7 @@ class Client:
             self.conn.close(Reason.FORCED_CLOSE, error)
             return
         except Exception as error:
-            # A parser of the application that fails otherwise shall not cost the hub anything.
+            # A parser of the application that fails otherwise must not reach the hub.
             logger.exception("! the parser failed")
             self.conn.close(Reason.FORCED_CLOSE, error)
             return
@@ -129,17 +112,17 @@ class Client:
             _ON_PACKET[packet[0]](self, packet, size)
 
     def on_close(self, reason: str, description: object) -> None:
-        """The session is over: so are all sockets."""
+        """End all sockets: the session is over."""
         self._owner.left(self)
         sockets, self._sockets = self._sockets, {}
         for socket in sockets.values():
             socket.on_close(reason, description)
 
     def on_forget(self) -> None:
-        """The first request was let go: let the context of the application go as well."""
+        """Release the context of the application: the first request was released."""
         context, self.context = self.context, None
         if context is not None:
-            # Behind the handlers that are at work in it, on their greenlet.
+            # After the handlers that use it, on their greenlet.
             self.conn.inbox.put(context.release, ())
 
     # Packets
@@ -188,13 +171,13 @@ class Client:
             if self._departures is not None:
                 self._departures.forget(packet.namespace)
         else:
-            del self._sockets[socket.nsp.name]
+            del self._sockets[socket.namespace.name]
             socket.on_close(Reason.CLIENT_NAMESPACE_DISCONNECT)
 
     def _on_connect_error(self, packet: Packet, size: int) -> None:
         self._violation("a CONNECT_ERROR from a client")
 
-    def _addressed(self, name: str) -> Socket | None:
+    def _addressed(self, name: str) -> SocketCore | None:
         # A name that was not joined as it stands: the query of a CONNECT may be repeated.
         return self._sockets.get(self.dialect.namespace_of(name))
 
@@ -210,18 +193,19 @@ class Client:
 
     # Joining and leaving
 
-    def add(self, socket: Socket) -> None:
-        """A namespace has let the client in."""
-        self._end_joining(socket.nsp.name)
-        self._sockets[socket.nsp.name] = socket
+    def add(self, core: SocketCore) -> None:
+        """Add a socket that a namespace has let in."""
+        name = core.namespace.name
+        self._end_joining(name)
+        self._sockets[name] = core
         self._owner.joined(self)
 
     def refuse(self, name: str, message: str) -> None:
-        """The server has refused the client."""
+        """Tell the client that the server has refused it."""
         self._refuse(name, {"message": message})
 
     def deny(self, name: str, error: ConnectError) -> None:
-        """A middleware of a namespace has refused the client."""
+        """Tell the client that a middleware of a namespace has refused it."""
         sid = named(self.conn.id[:6])
         logger.info("! %s was refused by %s: %s", sid, named(name), shown(error))
         self._refuse(name, self.dialect.refusal(error))
@@ -236,18 +220,23 @@ class Client:
             if not self._joining:
                 self._joining = None
 
-    def remove(self, socket: Socket) -> None:
-        """A socket has left its namespace."""
-        name = socket.nsp.name
-        if self._sockets.get(name) is socket:
+    def remove(self, core: SocketCore) -> None:
+        """Remove a socket that has left its namespace."""
+        name = core.namespace.name
+        if self._sockets.get(name) is core:
             del self._sockets[name]
-            if socket.end_reason == Reason.SERVER_NAMESPACE_DISCONNECT:
+            if core.end_reason == Reason.SERVER_NAMESPACE_DISCONNECT:
                 self._departures = self._departures or Departures()
                 self._departures.add(name, self._owner.now())
 
+    def join_timed_out(self) -> None:
+        """Close the connection of a client that has joined no namespace in time."""
+        logger.debug("! session %s has joined no namespace in time", named(self.conn.id[:6]))
+        self.conn.close(Reason.FORCED_SERVER_CLOSE)
+
     @property
     def is_open(self) -> bool:
-        """Whether the session is still there."""
+        """Whether the session is open."""
         return self.conn.state is SessionState.OPEN
 
     def disconnect(self) -> None:

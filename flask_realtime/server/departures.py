@@ -1,14 +1,14 @@
 """Namespaces that a server has just disconnected a client from.
 
-What the client sent there before it heard of it is still on its way, and no violation of the
-protocol.
+What the client sent there before it received the packet is still under way and does not violate
+the protocol.
 """
 
 from __future__ import annotations
 
 __all__ = ["MOST", "UNDER_WAY", "Departures"]
 
-#: Seconds that a packet may be on its way: the default time after which a silent connection is
+#: Seconds that a packet may be under way: the default time after which a silent connection is
 #: dead, ``ping_interval`` and ``ping_timeout`` together.
 UNDER_WAY = 45.0
 #: How many namespaces of one client are remembered; the oldest go first.
@@ -16,7 +16,7 @@ MOST = 256
 
 
 class Departures:
-    """The namespaces that one client was disconnected from, with the time."""
+    """The namespaces that one client was disconnected from, with the time of each."""
 
     __slots__ = ("_times",)
 
@@ -28,7 +28,7 @@ class Departures:
         return len(self._times)
 
     def add(self, name: str, now: float) -> None:
-        """The server has disconnected the client from a namespace."""
+        """Add a namespace that the server has disconnected the client from."""
         self.forget(name)
         self._times[hash(name)] = now
         oldest = next(iter(self._times))
@@ -37,10 +37,10 @@ class Departures:
             oldest = next(iter(self._times))
 
     def has(self, name: str, now: float) -> bool:
-        """Whether something may still be on its way for a namespace."""
+        """Return whether a packet for a namespace may still be under way."""
         time = self._times.get(hash(name))
         return time is not None and now - time <= UNDER_WAY
 
     def forget(self, name: str) -> None:
-        """Nothing is on its way any more: the client has heard of it."""
+        """Remove a namespace: the client knows that it was disconnected."""
         self._times.pop(hash(name), None)

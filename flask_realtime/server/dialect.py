@@ -1,6 +1,6 @@
-"""How a client says and hears who it is: Socket.IO protocol 5, and 4 before it.
+"""How clients join namespaces: Socket.IO protocol 5, and 4 before it.
 
-A client has one of them from its first packet on. They differ only in joining a namespace;
+A client has one dialect from its first packet on. They differ only in joining a namespace;
 events and acknowledgements are the same (Socket.IO protocol, "History").
 """
 
@@ -19,7 +19,7 @@ __all__ = ["Dialect", "Dialect4", "Dialect5", "dialect_of"]
 
 
 class Dialect(Protocol):
-    """What a client and its namespaces ask for."""
+    """The parts of the protocol that differ between its versions."""
 
     @property
     def joins_at_once(self) -> bool:
@@ -30,7 +30,7 @@ class Dialect(Protocol):
         """Whether its connection state can be recovered."""
 
     def socket_id(self, session_id: str, namespace: str, taken: Container[str]) -> str:
-        """Return the id of a new socket, none of those that are taken."""
+        """Return the id of a new socket, different from those that are taken."""
 
     def destination(self, packet: Packet) -> tuple[str, Any]:
         """Return the namespace and the credentials of a CONNECT packet.
@@ -46,7 +46,7 @@ class Dialect(Protocol):
         """Return what the answer to CONNECT carries of ``payload``."""
 
     def refusal(self, error: ConnectError) -> Any:
-        """Return what a client is told whom a middleware has refused."""
+        """Return what a client is sent that a middleware has refused."""
 
 
 class Dialect5:
@@ -70,7 +70,7 @@ class Dialect5:
         return name
 
     def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
-        """Return all of it."""
+        """Return the payload as it is."""
         return payload
 
     def refusal(self, error: ConnectError) -> Any:
@@ -89,9 +89,9 @@ class Dialect4:
     can_return = False
 
     def socket_id(self, session_id: str, namespace: str, taken: Container[str]) -> str:
-        """Return the id that the client makes up for itself from the session's."""
+        """Return the id that the client derives from the session's."""
         sid = session_id if namespace == "/" else f"{namespace}#{session_id}"
-        # Taken while the client comes back before the handlers of its leaving have ended.
+        # The id is taken when a client comes back before its last handlers have ended.
         return _random_id() if sid in taken else sid
 
     def destination(self, packet: Packet) -> tuple[str, Any]:
@@ -110,7 +110,7 @@ class Dialect4:
         return name.partition("?")[0]
 
     def welcome(self, payload: dict[str, Any]) -> dict[str, Any] | None:
-        """Return nothing: the client knows."""
+        """Return nothing: the client derives its id."""
         return None
 
     def refusal(self, error: ConnectError) -> Any:

@@ -1,46 +1,36 @@
-"""One event to its handlers, and their results to the acknowledgement."""
+"""Passes an event to its handlers, and their results to the acknowledgement."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from .handlers import CAUGHT, FAILED, Handler, HandlerTable, Runner
+from .handlers import CAUGHT, FAILED, Handler
+
+if TYPE_CHECKING:
+    from .socket_core import SocketCore
 
 __all__ = ["Responder", "ack_arguments", "ask_middlewares", "dispatch"]
-
-
-class Answering(Protocol):
-    """A socket, as far as its handlers' results are concerned."""
-
-    handlers: HandlerTable
-
-    @property
-    def runner(self) -> Runner:
-        """Calls handlers."""
-
-    def answer(self, ack_id: int, *args: Any) -> None:
-        """Answer an acknowledgement that the client has asked for."""
 
 
 class Responder:
     """What a handler with a parameter ``ack`` gets: the first call answers, the others do nothing.
 
     Args:
-        socket: The socket that the event came from.
+        core: The socket that the event came from.
         ack_id: The client's id; ``None`` when it did not ask for an acknowledgement.
     """
 
-    __slots__ = ("_ack_id", "_socket")
+    __slots__ = ("_ack_id", "_core")
 
-    def __init__(self, socket: Answering, ack_id: int | None) -> None:
-        self._socket = socket
+    def __init__(self, core: SocketCore, ack_id: int | None) -> None:
+        self._core = core
         self._ack_id = ack_id
 
     def __call__(self, *args: Any) -> None:
         """Answer the client; raises what :meth:`Socket.emit` raises for values."""
         if self._ack_id is not None:
-            self._socket.answer(self._ack_id, *args)
+            self._core.answer(self._ack_id, *args)
             self._ack_id = None
 
 
@@ -52,34 +42,38 @@ def ack_arguments(result: Any) -> tuple[Any, ...]:
 
 
 def ask_middlewares(
-    socket: Answering, event: str, middlewares: Sequence[Callable[..., Any]], args: list[Any]
+    core: SocketCore, event: str, middlewares: Sequence[Callable[..., Any]], args: list[Any]
 ) -> bool:
-    """Call the middlewares of a socket in order; say whether all have let the event pass.
+    """Call the middlewares of a socket in order; return whether all have let the event pass.
 
     The ``error`` handlers of the socket get what the first that raises has raised.
     """
-    runner = socket.runner
+    socket, runner = core.socket, core.namespace.runner
     for middleware in middlewares:
         try:
             middleware(event, args)
         except CAUGHT as error:
             runner.fail(error)
-            for handler in socket.handlers.take("error"):
+            for handler in core.handlers.take("error"):
                 runner.call(socket, "error", handler.function, error)
             return False
     return True
 
 
 def dispatch(
-    socket: Answering, event: str, handlers: Sequence[Handler], args: list[Any], ack_id: int | None
+    core: SocketCore,
+    event: str,
+    handlers: Sequence[Handler],
+    args: list[Any],
+    ack_id: int | None,
 ) -> None:
     """Call the handlers in order and answer the client.
 
     The first result that is not ``None`` is the answer; without one it has no arguments. An
-    event that nobody handles, or whose handlers all fail or answer by themselves, is not
-    answered here.
+    event without handlers, or whose handlers all fail or answer by themselves, is not answered
+    here.
     """
-    runner = socket.runner
+    socket, runner = core.socket, core.namespace.runner
     respond: Responder | None = None
     answer: Any = FAILED
     for handler in handlers:
@@ -87,7 +81,7 @@ def dispatch(
         given = [socket, *args] if handler.with_socket else args
         try:
             if handler.wants_ack:
-                respond = respond or Responder(socket, ack_id)
+                respond = respond or Responder(core, ack_id)
                 function(*given, ack=respond)
                 continue
             result = function(*given)
@@ -100,9 +94,9 @@ def dispatch(
         return
     try:
         if respond is None:
-            socket.answer(ack_id, *ack_arguments(answer))
+            core.answer(ack_id, *ack_arguments(answer))
         else:
             respond(*ack_arguments(answer))
     except CAUGHT as error:
-        # What cannot be encoded is the handler's mistake, and reported like one.
+        # A result that cannot be encoded is reported as a failure of the handler.
         runner.report(error, socket, event)

@@ -1,11 +1,11 @@
-"""One client with modifiers: ``socket.volatile``, ``socket.timeout(5)`` and their kin.
+"""Emits to one client with modifiers: ``socket.volatile``, ``socket.timeout(5)`` and others.
 
-Acknowledgements of one client are asked for here, whether with a callback or by blocking.
+Acknowledgements of one client are asked for here, with a callback or by blocking.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..adapters.values import Flags, Target
 from ..codec.message import Message
@@ -13,96 +13,60 @@ from ..codec.socket_packet import Packet, PacketType
 from ..errors import SocketDisconnected
 from ..functions import require_function
 from ..hints import refuse_keywords
-from ..loop.hub import HubThread
-from .acks import DEFAULT_TIMEOUT, AckTable, CallbackAck, WaitingAck
-from .broadcast import Ack, BroadcastOperator, check_event, check_timeout
-from .words import SocketWords
+from .acks import DEFAULT_TIMEOUT, CallbackAck, WaitingAck
+from .broadcast import Ack, BroadcastOperator, check_timeout
+from .event_names import check_event
+from .room_selectors import SocketMethods
 
-__all__ = ["EmittingNamespace", "EmittingSocket", "SocketEmitter"]
+if TYPE_CHECKING:
+    from .socket_core import SocketCore
 
-
-class EmittingNamespace(Protocol):
-    """A namespace, as an emitter sees it."""
-
-    name: str
-    hub: HubThread
-
-    def message_of(self, packet: Packet, compress: bool = True) -> Message:
-        """Return a packet as a message to clients."""
-
-    def next_ack_id(self) -> int:
-        """Return a new acknowledgement id."""
-
-    def callback(self, function: Ack, socket: Any = None) -> Ack:
-        """Return a function that calls ``function`` in a greenlet of its own."""
+__all__ = ["SocketEmitter", "others"]
 
 
-class EmittingSocket(Protocol):
-    """A socket, as an emitter sees it."""
-
-    @property
-    def id(self) -> str:
-        """The public id."""
-
-    @property
-    def pid(self) -> str:
-        """The private id, once the socket has been let in and may be recovered."""
-
-    @property
-    def nsp(self) -> Any:
-        """The namespace."""
-
-    @property
-    def acks(self) -> AckTable:
-        """The acknowledgements that the client owes."""
-
-    @property
-    def end_reason(self) -> str:
-        """Why the socket is disconnected; empty while it is not."""
-
-    def deliver(self, packet: Packet, message: Message, volatile: bool) -> None:
-        """Send an encoded packet."""
-
-    def flagged_broadcast(self, flags: Flags) -> BroadcastOperator:
-        """Return an operator for every other socket."""
+def others(core: SocketCore, flags: Flags) -> BroadcastOperator:
+    """Return an operator for every socket of the namespace but one, with modifiers."""
+    return BroadcastOperator(core.namespace, Target(except_=frozenset((core.id,)), flags=flags))
 
 
-class SocketEmitter(SocketWords):
+class SocketEmitter(SocketMethods):
     """Emits to one client with modifiers; each of them returns a new emitter."""
 
-    __slots__ = ("_flags", "_nsp", "_socket")
+    __slots__ = ("_core", "_flags", "_nsp")
 
-    def __init__(self, socket: EmittingSocket, flags: Flags) -> None:
-        self._socket = socket
+    def __init__(self, core: SocketCore, flags: Flags) -> None:
+        self._core = core
         self._flags = flags
-        self._nsp: EmittingNamespace = socket.nsp
+        self._nsp = core.namespace
 
     # Modifiers
 
     @property
     def volatile(self) -> SocketEmitter:
         """Emit only if the client can take the packet now."""
-        return SocketEmitter(self._socket, self._flags._replace(volatile=True))
+        return SocketEmitter(self._core, self._flags._replace(volatile=True))
 
     def compress(self, compress: bool) -> SocketEmitter:
         """Emit with or without compression."""
-        return SocketEmitter(self._socket, self._flags._replace(compress=bool(compress)))
+        return SocketEmitter(self._core, self._flags._replace(compress=bool(compress)))
 
     def timeout(self, seconds: float) -> SocketEmitter:
         """Set how many seconds the client has to acknowledge."""
         flags = self._flags._replace(timeout=check_timeout(seconds))
-        return SocketEmitter(self._socket, flags)
+        return SocketEmitter(self._core, flags)
 
     # Emitting
 
     def emit(self, event: str, *args: Any, ack: Ack | None = None, **wrong: NoReturn) -> None:
-        """Send an event. After ``timeout()``, ``ack`` is ``fn(error, *args)``."""
+        """Send an event; see :meth:`Socket.emit`. After ``timeout()``, ``ack`` is
+        ``fn(error, *args)``.
+        """
         if wrong:
             refuse_keywords("emit", wrong)
-        if ack is None and self._socket.pid:
+        if ack is None and self._core.pid:
             # The packet is kept for a client that comes back, as a broadcast is.
-            target = Target(frozenset((self._socket.id,)), flags=self._flags)
-            BroadcastOperator(self._socket.nsp, target).emit(event, *args)
+            target = Target(frozenset((self._core.id,)), flags=self._flags)
+            BroadcastOperator(self._nsp, target).emit(event, *args)
             return
         ack_id = None
         if ack is not None:
@@ -119,7 +83,7 @@ class SocketEmitter(SocketWords):
 
         Raises:
             AckTimeout: There was none within ``timeout()``, 10 s by default.
-            SocketDisconnected: The client is gone, or goes meanwhile.
+            SocketDisconnected: The client has disconnected, or disconnects meanwhile.
         """
         if wrong:
             refuse_keywords("emit_with_ack", wrong)
@@ -131,35 +95,36 @@ class SocketEmitter(SocketWords):
     ) -> tuple[Packet, Message]:
         check_event(event)
         packet = Packet(PacketType.EVENT, self._nsp.name, (event, *args), ack_id)
+        if self._nsp.observers:
+            self._nsp.observe_emit(packet.data, Target(frozenset((self._core.id,))))
         return packet, self._nsp.message_of(packet, self._flags.compress)
 
     def _send(self, packet: Packet, message: Message, ack: Ack | None) -> None:
-        socket, ack_id = self._socket, packet.id
+        core, ack_id = self._core, packet.id
         if ack is not None and ack_id is not None:
-            forget = lambda: socket.acks.discard(ack_id)  # noqa: E731
-            pending = CallbackAck(self._nsp.callback(ack, socket), self._flags.timeout, forget)
-            if socket.end_reason:
-                pending.disconnected(socket.end_reason)
+            forget = lambda: core.acks.discard(ack_id)  # noqa: E731
+            pending = CallbackAck(self._nsp.callback(ack, core.socket), self._flags.timeout, forget)
+            if core.end_reason:
+                pending.disconnected(core.end_reason)
             else:
-                socket.acks.add(ack_id, pending)
-        socket.deliver(packet, message, self._flags.volatile)
+                core.acks.add(ack_id, pending)
+        core.deliver(packet, message, self._flags.volatile)
 
     def _wait(self, packet: Packet, message: Message) -> Any:
-        socket, ack_id = self._socket, packet.id
+        core, ack_id = self._core, packet.id
         assert ack_id is not None
-        if socket.end_reason:
-            raise SocketDisconnected(socket.end_reason)
+        if core.end_reason:
+            raise SocketDisconnected(core.end_reason)
         pending = WaitingAck()
-        socket.acks.add(ack_id, pending)
+        core.acks.add(ack_id, pending)
         try:
-            socket.deliver(packet, message, self._flags.volatile)
+            core.deliver(packet, message, self._flags.volatile)
             timeout = self._flags.timeout
             return pending.wait(DEFAULT_TIMEOUT if timeout is None else timeout)
         finally:
-            socket.acks.discard(ack_id)
+            core.acks.discard(ack_id)
 
     # Broadcasting
 
-    def broadcast_operator(self) -> BroadcastOperator:
-        """Return an operator for every other socket, with the same modifiers."""
-        return self._socket.flagged_broadcast(self._flags)
+    def _operator(self) -> BroadcastOperator:
+        return others(self._core, self._flags)

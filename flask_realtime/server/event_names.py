@@ -1,30 +1,39 @@
-"""Names of events: which can come from clients and which from other servers.
+"""Checks of the names of events and namespaces, all in one place.
 
 A function under a name that never comes would be a silent mistake: it is refused where it is
-registered, or noted when a client sends the event.
+registered, or logged when a client sends the event.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from ..codec.socket_packet import RESERVED_EVENTS
 from ..functions import require_event
 from ..quoting import named, quoted
 
+if TYPE_CHECKING:
+    from .namespace_core import NamespaceCore
+
 __all__ = [
+    "CONNECTION_EVENTS",
     "NOT_FOR_SERVERS",
+    "check_event",
     "check_handler",
     "check_listener",
     "check_namespace",
     "check_own_handler",
+    "check_server_event",
     "note_unhandled",
 ]
 
 logger = logging.getLogger(__name__)
 
+#: Names that mean "a client has connected", for the application.
+CONNECTION_EVENTS: Final = frozenset({"connection", "connect"})
 #: Names that belong to the server: other servers cannot send them.
-NOT_FOR_SERVERS: Final = frozenset({"connection", "connect", "new_namespace"})
+NOT_FOR_SERVERS: Final = CONNECTION_EVENTS | {"new_namespace"}
 
 _ANY = "socket.on_any(fn) sees every event of a client"
 #: Why no client can send an event, or what to write instead.
@@ -34,7 +43,7 @@ _NEVER_FROM_CLIENTS: Final = {
     "removeListener": "it is an event of Node's emitters",
     "*": _ANY,
 }
-#: A socket takes the others: that no client sends them is the parser's to see to.
+#: A socket accepts the others: the parser refuses them when a client sends them.
 _NEVER_AT_SOCKETS: Final = {"*": _ANY}
 _NEVER_FROM_SERVERS: Final = {
     **_NEVER_FROM_CLIENTS,
@@ -81,6 +90,31 @@ def _check(event: Any, never: dict[str, str]) -> None:
         raise ValueError(f'a function for "{event}" is never called: {never[event]}')
 
 
+def check_event(event: Any) -> None:
+    """Check the name of an event that is sent to clients.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: It is reserved.
+    """
+    if event.__class__ is not str:
+        require_event(event)
+    if event in RESERVED_EVENTS:
+        raise ValueError(f'"{event}" is a reserved event name')
+
+
+def check_server_event(event: Any) -> None:
+    """Check the name of an event that is sent to other servers.
+
+    Raises:
+        TypeError: It is not a string.
+        ValueError: It belongs to the server.
+    """
+    require_event(event)
+    if event in NOT_FOR_SERVERS:
+        raise ValueError(f'"{event}" is a reserved event name')
+
+
 def check_namespace(name: str) -> None:
     """Raise ``ValueError`` for a name of a namespace that is meant as a pattern."""
     if name in ("*", "/*"):
@@ -90,17 +124,7 @@ def check_namespace(name: str) -> None:
         )
 
 
-class NotingNamespace(Protocol):
-    """A namespace, as far as unknown events are concerned."""
-
-    #: The events that the application has been warned of.
-    warned_of: tuple[str, ...]
-
-    def listeners(self, event: str) -> list[Any]:
-        """Return the listeners of an event of other servers."""
-
-
-def note_unhandled(namespace: NotingNamespace, sid: str, event: Any) -> None:
+def note_unhandled(namespace: NamespaceCore, sid: str, event: Any) -> None:
     """Note an event of a client that has no handler.
 
     Args:
@@ -113,7 +137,7 @@ def note_unhandled(namespace: NotingNamespace, sid: str, event: Any) -> None:
         logger.debug("! socket %s sent %s, which has no handler", named(sid), quoted(event, 100))
     if event in namespace.warned_of or event in NOT_FOR_SERVERS:
         return
-    if isinstance(event, str) and namespace.listeners(event):
+    if isinstance(event, str) and namespace.registrations.listeners.get(event):
         namespace.warned_of = (*namespace.warned_of, event)
         name = quoted(event)
         logger.warning(

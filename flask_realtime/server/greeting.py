@@ -1,6 +1,7 @@
-"""Connection handlers: called in order once a client is in, too late to refuse it.
+"""Connection handlers, called in order after a client was let in.
 
-(Socket.IO documentation, "Server API", ``io.on("connection")``.) Refusing is for middlewares.
+Middlewares refuse clients; here it is too late for that (Socket.IO documentation, "Server API",
+``io.on("connection")``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConnectError
 from ..quoting import named, quoted
-from .handlers import CAUGHT, Runner
+from .handlers import CAUGHT, Handler, Runner
 
 if TYPE_CHECKING:
     from .socket import Socket
@@ -32,12 +33,8 @@ _FALSE = (
     "in a middleware (io.use) to refuse it (socket %s)"
 )
 
-Listener = Callable[..., Any]
 
-
-def greet(
-    socket: Socket, handlers: Sequence[Listener], concurrent: Sequence[Listener], runner: Runner
-) -> None:
+def greet(socket: Socket, handlers: Sequence[Handler], runner: Runner) -> None:
     """Call the connection handlers of a socket in order; may block.
 
     One that raises :exc:`ConnectError`, or the builtin ``ConnectionRefusedError``, has the
@@ -45,19 +42,19 @@ def greet(
 
     Args:
         socket: The client, which is in the namespace.
-        handlers: The functions.
-        concurrent: Those among them that are started in their place, and not waited for.
-        runner: Takes what they raise.
+        handlers: The functions; those that are concurrent are started in their place, and not
+            waited for.
+        runner: Reports what they raise.
     """
     for handler in handlers:
-        if concurrent and handler in concurrent:
-            call = (socket, _EVENT, _call, socket, handler, runner)
+        if handler.concurrent:
+            call = (socket, _EVENT, _call, socket, handler.function, runner)
             socket.conn.inbox.spawn(runner.within, call)
-        elif not _call(socket, handler, runner):
+        elif not _call(socket, handler.function, runner):
             return
 
 
-def _call(socket: Socket, handler: Listener, runner: Runner) -> bool:
+def _call(socket: Socket, handler: Callable[..., Any], runner: Runner) -> bool:
     """Call one handler; return whether the client may stay."""
     try:
         if handler(socket) is False:

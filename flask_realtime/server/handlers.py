@@ -1,20 +1,22 @@
-"""Functions of the application: what their signatures say, and how they are called.
+"""Functions of the application: their signatures, and the runner that calls them.
 
-A signature is read once, when the function is registered; a call never guesses.
+A signature is read once, when the function is registered; nothing is inspected at a call.
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple, Protocol
 
 import gevent
 
+from ..events import ListenerTable
 from ..functions import require_function
 from ..quoting import named, quoted
+from .observer import Observer
 
 __all__ = [
     "CAUGHT",
@@ -31,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 Function = Callable[..., Any]
 
-#: What handlers may raise without harm: a ``gevent.Timeout`` of theirs is no ``Exception``.
+#: What handlers may raise: ``gevent.Timeout`` does not derive from ``Exception``.
 CAUGHT: Final = (Exception, gevent.Timeout)
 
 #: What :meth:`Runner.call` returns when the function raised.
@@ -106,105 +108,75 @@ def _code_signature(function: FunctionType) -> tuple[int, bool]:
     return (_UNBOUNDED if code.co_flags & _VARARGS else count), "ack" in keyword_only
 
 
-class HandlerTable:
-    """Handlers by event name, in order of registration."""
+class HandlerTable(ListenerTable[Handler]):
+    """Handlers by event name, in order of registration.
 
-    __slots__ = ("_by_event", "_has_once", "has_concurrent")
+    Attributes:
+        has_concurrent: Whether a handler was added whose calls get greenlets of their own.
+    """
+
+    __slots__ = ("has_concurrent",)
 
     def __init__(self) -> None:
-        self._by_event: dict[Any, tuple[Handler, ...]] = {}
-        self.has_concurrent: bool = False
-        self._has_once = False
+        super().__init__()
+        self.has_concurrent = False
 
-    def __bool__(self) -> bool:
-        return bool(self._by_event)
-
-    def add(self, event: Any, handler: Handler, first: bool = False) -> None:
-        """Register a handler, behind the present ones or before them."""
-        present = self._by_event.get(event, ())
-        self._by_event[event] = (handler, *present) if first else (*present, handler)
-        self.has_concurrent = self.has_concurrent or handler.concurrent
-        self._has_once = self._has_once or handler.once
-
-    def remove(self, event: str, function: Function | None) -> None:
-        """Remove one function, or all handlers of the event when none is given."""
-        kept = tuple(
-            handler
-            for handler in self._by_event.get(event, ())
-            if function is not None and handler.function != function
-        )
-        if kept:
-            self._by_event[event] = kept
-        else:
-            self._by_event.pop(event, None)
-
-    def clear(self) -> None:
-        """Remove all handlers of all events."""
-        self._by_event.clear()
-
-    def get(self, event: Any) -> tuple[Handler, ...]:
-        """Return the handlers of an event."""
-        return self._by_event.get(event, ())
-
-    def take(self, event: Any) -> tuple[Handler, ...]:
-        """Return the handlers to call now, and forget those registered for once."""
-        handlers = self._by_event.get(event, ())
-        if self._has_once and any(handler.once for handler in handlers):
-            kept = tuple(item for item in handlers if not item.once)
-            if kept:
-                self._by_event[event] = kept
-            else:
-                del self._by_event[event]
-        return handlers
+    def add(self, event: Hashable, entry: Handler, first: bool = False) -> None:
+        """Add a handler after the present ones, or before them."""
+        super().add(event, entry, first)
+        self.has_concurrent = self.has_concurrent or entry.concurrent
 
     def copy_to(self, other: HandlerTable) -> None:
-        """Register all handlers in another table as well."""
-        for event, handlers in self._by_event.items():
+        """Add all handlers to another table as well."""
+        for event, handlers in self.items():
             for handler in handlers:
                 other.add(event, handler)
 
-    def events(self) -> list[str]:
-        """Return the names of the events that have handlers."""
-        return [str(event) for event in self._by_event]
-
-    def functions(self, event: str) -> list[Function]:
-        """Return the functions of an event."""
-        return [handler.function for handler in self.get(event)]
-
 
 class Visitor(NamedTuple):
-    """A client that is in no namespace yet: what a context sees in place of a socket."""
+    """A client that is in no namespace yet; a context gets it in place of a socket."""
 
     client: Any
 
 
 class Context(Protocol):
-    """What handlers of an application are called in."""
+    """What handlers of an application are called in; ``server.runner.context`` has it."""
 
-    def call(self, socket: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call ``function(*args)`` as one event of a socket, and return its result."""
+    def call(self, socket: Any, event: str, function: Function, args: tuple[Any, ...]) -> Any:
+        """Call ``function(*args)`` as one event of a socket.
 
-    def call_apart(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call ``function(*args)`` for something that is no client's doing; return its result."""
+        Args:
+            socket: The :class:`Socket`, or a :class:`Visitor`; both have a ``client``.
+            event: The name of the event: the client's, or ``connection``, ``disconnect``,
+                ``middleware``, ``acknowledgement``, ``namespace`` …
+            function: Calls the handlers of the event; what they raise does not leave it.
+            args: Its arguments.
+
+        Returns:
+            The result of the function.
+        """
+
+    def call_apart(self, event: str, function: Function, args: tuple[Any, ...]) -> Any:
+        """Call ``function(*args)`` for an event that has no client; return its result."""
 
     def failed(self, error: BaseException) -> None:
-        """A handler of the event that runs on this greenlet has raised, and is caught."""
+        """Take what a handler of the event on this greenlet has raised; it is caught."""
 
 
 class Runner:
     """Calls functions of the application, each inside the application's context.
 
     Attributes:
-        context: What functions are called in; ``None`` when there is nothing to pay for.
-        on_error: ``fn(exception, socket, event)`` is told what handlers raise.
-        observers: Called like ``on_error``, before it; they must not raise.
+        context: What functions are called in, a :class:`Context`; ``None`` costs nothing.
+        observers: Told of what happens; see :class:`~.observer.Observer`. None cost nothing.
+        on_error: ``fn(exception, socket, event)``, called with what handlers raise.
         errors: How many exceptions handlers have raised.
     """
 
     def __init__(self) -> None:
         self.context: Context | None = None
+        self.observers: list[Observer] = []
         self.on_error: Callable[[Any, Any, str], Any] | None = None
-        self.observers: list[Callable[[BaseException, Any, str], object]] = []
         self.errors: int = 0
 
     def within(self, socket: Any, event: str, function: Function, *args: Any) -> Any:
@@ -216,7 +188,7 @@ class Runner:
         if self.context is None:
             return function(*args)
         try:
-            return self.context.call(socket, function, args)
+            return self.context.call(socket, event, function, args)
         except CAUGHT as error:
             # The context itself failed: a teardown function of the application.
             self.report(error, socket, event)
@@ -227,17 +199,17 @@ class Runner:
         if self.context is None:
             return function(*args)
         try:
-            return self.context.call(Visitor(client), function, args)
+            return self.context.call(Visitor(client), event, function, args)
         except CAUGHT as error:
             self.report(error, None, event)
             return FAILED
 
     def apart(self, event: str, function: Function, *args: Any) -> Any:
-        """Like :meth:`within`, for an event of no client; in a greenlet of its own."""
+        """Like :meth:`within`, for an event without a client; in a greenlet of its own."""
         if self.context is None:
             return function(*args)
         try:
-            return self.context.call_apart(function, args)
+            return self.context.call_apart(event, function, args)
         except CAUGHT as error:
             self.report(error, None, event)
             return FAILED
@@ -251,11 +223,11 @@ class Runner:
             return FAILED
 
     def report(self, error: BaseException, socket: Any, event: str, text: str = FAILURE) -> None:
-        """Log an exception of a handler and tell ``on_error``; its event has failed.
+        """Log an exception of a handler, count it and call ``on_error``.
 
         Args:
             error: The exception.
-            socket: Whose handler it was, if any.
+            socket: The socket of the handler, if it has one.
             event: The name of the event.
             text: The log line, with places for the event and the id of the socket.
         """
@@ -263,15 +235,28 @@ class Runner:
         self.fail(error)
         sid = "none" if socket is None else named(socket.id)
         logger.error(text, quoted(event), sid, exc_info=error)
-        for observe in self.observers:
-            observe(error, socket, event)
+        if self.observers:
+            self.observe("failed", error, socket, event)
         if self.on_error is not None:
             try:
                 self.on_error(error, socket, event)
             except CAUGHT:
                 logger.exception("! the error handler failed")
 
+    def observe(self, hook: str, *args: Any) -> None:
+        """Call a method of all observers; what it raises is logged.
+
+        Args:
+            hook: The name of the method.
+            args: Its arguments.
+        """
+        for observer in tuple(self.observers):
+            try:
+                getattr(observer, hook)(*args)
+            except CAUGHT:
+                logger.exception("! an observer failed at %s", named(hook))
+
     def fail(self, error: BaseException) -> None:
-        """Let the context know that the event that runs on this greenlet has failed."""
+        """Tell the context that the event on this greenlet has failed."""
         if self.context is not None:
             self.context.failed(error)

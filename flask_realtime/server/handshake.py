@@ -1,4 +1,4 @@
-"""What a client said of itself when it connected: ``socket.handshake``."""
+"""What a client sent when it connected: ``socket.handshake``."""
 
 from __future__ import annotations
 
@@ -6,28 +6,23 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import format_datetime
 from time import time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import EnvironHeaders
 
+if TYPE_CHECKING:
+    from ..engine.session import Session
+
 __all__ = ["Handshake"]
-
-
-class FirstRequest(Protocol):
-    """The session, as a handshake sees it."""
-
-    @property
-    def environ(self) -> Mapping[str, Any]:
-        """The WSGI environ of the first request, or what is left of it."""
 
 
 class Handshake:
     """The details of the first request and of the CONNECT packet.
 
     Everything but ``auth`` and ``issued`` is read from the WSGI environ when it is asked for
-    (Socket.IO documentation, "Server API", ``socket.handshake``). When the session has let go
-    of its first request, there are no headers and ``xdomain`` is false; the rest stays.
+    (Socket.IO documentation, "Server API", ``socket.handshake``). When the session has
+    released its first request, there are no headers and ``xdomain`` is false; the rest stays.
 
     Args:
         session: Has the WSGI environ of the first request.
@@ -36,7 +31,7 @@ class Handshake:
 
     __slots__ = ("_session", "auth", "issued")
 
-    def __init__(self, session: FirstRequest, auth: Mapping[str, Any] | None) -> None:
+    def __init__(self, session: Session, auth: Mapping[str, Any] | None) -> None:
         self._session = session
         #: What the client sent as ``auth``; a dictionary, empty when it sent nothing.
         self.auth: dict[str, Any] = dict(auth) if auth else {}
@@ -84,6 +79,6 @@ class Handshake:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as values that JSON can carry."""
+        """Return all attributes as values that JSON can carry."""
         names = ("headers", "time", "address", "xdomain", "secure", "issued", "url", "query")
         return {**{name: getattr(self, name) for name in names}, "auth": self.auth}

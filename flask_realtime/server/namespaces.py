@@ -1,7 +1,7 @@
-"""The namespaces of a server by name, and how they come and go.
+"""The namespaces of a server by name: made, found, removed.
 
-One that is asked for by a client is made by the first parent that matches; two greenlets never
-make, or make and remove, one name at the same time.
+One that a client asks for is made by the first parent that matches; a name is never made, or
+made and removed, by two greenlets at the same time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from .client import Client
 from .event_names import check_namespace
 from .handlers import CAUGHT, FAILED
 from .namespace import Namespace, with_slash
-from .parent import ChildNamespace, Matcher, ParentNamespace
+from .namespace_core import NamespaceCore
+from .parent import ChildCore, ChildNamespace, Matcher, ParentCore, ParentNamespace, matches
 
 if TYPE_CHECKING:
     from .server import BaseServer
@@ -46,9 +47,9 @@ class Namespaces:
 
     def __init__(self, server: BaseServer) -> None:
         self._server = server
-        self._by_name: dict[str, Namespace] = {}
-        self._parents: list[ParentNamespace] = []
-        # Names whose namespace is being made or removed, which may block; the others wait.
+        self._by_name: dict[str, NamespaceCore] = {}
+        self._parents: list[ParentCore] = []
+        # Names whose namespace is being made or removed, which may block; clients wait for it.
         self._changing: dict[str, Event] = {}
         self._cleanup = False
         self._closed = False
@@ -69,19 +70,19 @@ class Namespaces:
         for namespace in self._by_name.values():
             if new_adapters:
                 namespace.adapter.close()
-                namespace.adapter = self._server.make_adapter(namespace)
-            namespace.recovery = self._server.make_recovery(namespace.adapter)
+                namespace.adapter = self._server.backends.adapter_of(namespace)
+            namespace.recovery = self._server.backends.recovery_of(namespace.adapter)
         if not self._by_name:
             self._make("/")
 
     @property
-    def main(self) -> Namespace:
+    def main(self) -> NamespaceCore:
         """The main namespace, ``/``."""
         return self._by_name["/"]
 
     def by_name(self) -> dict[str, Namespace]:
         """Return the namespaces by name; a copy, without parents."""
-        return dict(self._by_name)
+        return {name: core.face for name, core in self._by_name.items()}
 
     # What applications ask for
 
@@ -91,14 +92,14 @@ class Namespaces:
         name = with_slash(name)
         namespace = self._by_name.get(name)
         if namespace is not None:
-            return namespace
-        return self._server.hub.ask(self._make_by_hand, name)
+            return namespace.face
+        return self._server.hub.ask(self._make_by_hand, name).face
 
     def parent(self, matcher: Matcher) -> ParentNamespace:
         """Return the parent with that matcher; it is made when there is none."""
         for parent in self._parents:
             if parent.matcher == matcher:
-                return parent
+                return parent.face
         return self._add_parent(ParentNamespace(matcher))
 
     def register(self, namespace: N) -> N:
@@ -126,18 +127,17 @@ class Namespaces:
         return namespace
 
     def _add_parent(self, parent: ParentNamespace) -> ParentNamespace:
-        parent.bind(self._server)
-        self._parents.append(parent)
+        self._parents.append(parent.bind(self._server))
         return parent
 
-    def _make_by_hand(self, name: str) -> Namespace:
+    def _make_by_hand(self, name: str) -> NamespaceCore:
         while (namespace := self._by_name.get(name)) is None:
             changing = self._changing.get(name)
             if changing is None:
                 # Without a client there is no auth: functions are not asked.
                 patterns = (item for item in self._parents if item.is_pattern)
                 namespace = self._make(name, self._first_match(patterns, name, {}))
-                if isinstance(namespace, ChildNamespace):
+                if isinstance(namespace, ChildCore):
                     namespace.expect_registrations()
                 return namespace
             changing.wait()
@@ -145,36 +145,36 @@ class Namespaces:
 
     # Making and removing
 
-    def _make(self, name: str, parent: ParentNamespace | None = None) -> Namespace:
+    def _make(self, name: str, parent: ParentCore | None = None) -> NamespaceCore:
         if parent is None:
             return self._put(Namespace(name))
-        return self._put(ChildNamespace(name, parent, self._on_empty), parent)
+        return self._put(ChildNamespace(name, parent, self._on_empty))
 
-    def _put(self, namespace: N, parent: ParentNamespace | None = None) -> N:
-        name = namespace.name
+    def _put(self, face: Namespace) -> NamespaceCore:
+        name = face.name
         with self._reserved(name):
-            namespace.bind(self._server)
+            namespace = face.bind(self._server)
             if self._adapters_closed:
                 namespace.adapter.close()
-            if parent is not None:
-                parent.adopt(namespace)
+            if isinstance(namespace, ChildCore):
+                namespace.parent.adopt(namespace)
             replaced = self._by_name.get(name)
             self._by_name[name] = namespace
             if replaced is not None:
-                # Before the new one listens, maybe to the same channels.
+                # Before the new one listens: it may use the same channels.
                 replaced.adapter.close()
             self._server.start_adapter(namespace.adapter)
             logger.info("+ namespace %s", named(name))
             if name != "/":
-                for listener in self.main.take("new_namespace"):
-                    self._server.runner.call(None, "new_namespace", listener, namespace)
+                for listener in self.main.registrations.listeners.take("new_namespace"):
+                    self._server.runner.call(None, "new_namespace", listener.function, face)
         return namespace
 
     @contextmanager
     def _reserved(self, name: str) -> Iterator[None]:
-        # An adapter may block, and so may listeners, one of which may be about to add the
-        # middleware that guards the name: no client goes in before. They wait as they wait for
-        # a middleware, without a deadline of their own.
+        # The adapter and the listeners may block, and one of these may be about to add the
+        # middleware that guards the namespace. Until then clients wait, without a deadline, as
+        # they wait for a middleware.
         changed = self._changing[name] = Event()
         try:
             yield
@@ -182,7 +182,7 @@ class Namespaces:
             del self._changing[name]
             changed.set()
 
-    def _on_empty(self, child: ChildNamespace) -> None:
+    def _on_empty(self, child: ChildCore) -> None:
         if not self._cleanup or self._closed or child.is_kept:
             return
         if child.recovery is not None and child.adapter.awaits_clients():
@@ -191,7 +191,7 @@ class Namespaces:
             del self._by_name[child.name]
             child.parent.release(child)
             if child.recovery is not None:
-                self._server.end_recovery(child.recovery)
+                self._server.backends.end_recovery(child.recovery)
             try:
                 child.adapter.close()
             except CAUGHT:
@@ -202,7 +202,7 @@ class Namespaces:
 
     def admit(self, client: Client, name: str, auth: Any) -> None:
         """Let a client into a namespace, which may have to be made, or refuse it; may block."""
-        # Whatever blocks may end with another state of things: look again until none did.
+        # What blocks may end in another state: look again until nothing has blocked.
         while (namespace := self._ready(name)) is None:
             refusal = self._prepare(client, name, auth)
             if refusal:
@@ -211,7 +211,7 @@ class Namespaces:
                 return
         namespace.admit(client, auth)
 
-    def _ready(self, name: str) -> Namespace | None:
+    def _ready(self, name: str) -> NamespaceCore | None:
         return None if name in self._changing else self._by_name.get(name)
 
     def _prepare(self, client: Client, name: str, auth: Any) -> str:
@@ -232,35 +232,35 @@ class Namespaces:
     ) -> None:
         parent = self._first_match(list(self._parents), name, auth)
         if parent is None or self._closed or not client.is_open:
-            # For a client that has left meanwhile nothing is made.
+            # Nothing is made for a client that has left meanwhile.
             outcome.append(_INVALID)
         elif name in self._by_name or name in self._changing:
-            # Another client had the same wish, and a quicker answer.
+            # Another greenlet created it first.
             outcome.append("")
         else:
             made = self._server.runner.call(None, _EVENT, self._make, name, parent)
             outcome.append(_INTERNAL_ERROR if made is FAILED else "")
 
     def _first_match(
-        self, parents: Iterable[ParentNamespace], name: str, auth: dict[str, Any]
-    ) -> ParentNamespace | None:
+        self, parents: Iterable[ParentCore], name: str, auth: dict[str, Any]
+    ) -> ParentCore | None:
         for parent in parents:
-            # A function that fails has not agreed, and others may.
-            if self._server.runner.call(None, _EVENT, parent.matches, name, auth) is True:
+            # A function that raises has not matched; the next one is asked.
+            if self._server.runner.call(None, _EVENT, matches, parent.matcher, name, auth) is True:
                 return parent
         return None
 
     # The end
 
     def close(self) -> None:
-        """Tell all sockets; nothing is made any more."""
+        """End all sockets; no namespace is made from now on."""
         self._closed = True
         for namespace in list(self._by_name.values()):
             for socket in list(namespace.sockets.values()):
                 socket.on_close(Reason.SERVER_SHUTTING_DOWN)
 
     def close_adapters(self) -> None:
-        """Give back what the adapters hold; may block for a bounded time."""
+        """Close all adapters; may block for a bounded time."""
         if self._adapters_closed:
             return
         self._adapters_closed = True
@@ -271,7 +271,7 @@ class Namespaces:
                 logger.exception("! the adapter of %s could not be closed", named(namespace.name))
 
     def sweep(self) -> None:
-        """Remove children that were kept for clients that could have come back."""
+        """Remove empty children that were kept for clients to come back."""
         for namespace in list(self._by_name.values()):
-            if isinstance(namespace, ChildNamespace):
+            if isinstance(namespace, ChildCore):
                 namespace.reconsider()

@@ -15,8 +15,7 @@ from ..codec.json_codec import JSONModule
 from ..codec.parser import Parser
 
 if TYPE_CHECKING:
-    from ..adapters.base import Adapter
-    from .namespace import Namespace
+    from ..adapters.base import Adapter, LocalSockets
 
 __all__ = [
     "CookieOptions",
@@ -35,7 +34,7 @@ OriginCheck = Callable[[str, Environ], Any]
 
 
 class CorsOptions(TypedDict, total=False):
-    """What ``cors`` can be told; see the guide to hosts."""
+    """The settings of ``cors``; see the guide to hosts."""
 
     origin: Origins | OriginCheck | None
     methods: str | Sequence[str]
@@ -58,13 +57,13 @@ class CookieOptions(TypedDict, total=False):
 
 
 class HTTPCompressionOptions(TypedDict, total=False):
-    """What ``http_compression`` can be told: bytes from which a response is compressed."""
+    """The settings of ``http_compression``: bytes from which a response is compressed."""
 
     threshold: int
 
 
 class DeflateOptions(TypedDict, total=False):
-    """What ``per_message_deflate`` can be told (RFC 7692 §7.1)."""
+    """The settings of ``per_message_deflate`` (RFC 7692 §7.1)."""
 
     threshold: int
     server_no_context_takeover: bool
@@ -76,7 +75,7 @@ class DeflateOptions(TypedDict, total=False):
 
 
 class RecoverySettings(TypedDict, total=False):
-    """What ``connection_state_recovery`` can be told; durations are seconds."""
+    """The settings of ``connection_state_recovery``; durations are seconds."""
 
     max_disconnection_duration: float
     skip_middlewares: bool
@@ -109,7 +108,7 @@ class ServerOptions(TypedDict, total=False):
     initial_packet: str | bytes | None
     serve_client: bool | str | os.PathLike[str]
     cleanup_empty_child_namespaces: bool
-    adapter: Callable[[Namespace], Adapter] | str | None
+    adapter: Callable[[LocalSockets], Adapter] | str | None
     parser: Parser | type[Parser] | None
     json: JSONModule | None
     connection_state_recovery: bool | RecoverySettings | None

@@ -1,7 +1,7 @@
-"""Dynamic namespaces: a parent says which names it answers to, its children hold the sockets.
+"""Dynamic namespaces: a parent matches names, its children hold the sockets.
 
-(Socket.IO documentation, "Namespaces", "Dynamic namespaces".) Who makes children, and when,
-is not decided here.
+(Socket.IO documentation, "Namespaces", "Dynamic namespaces".) ``namespaces.py`` decides when
+children are made and removed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from ..adapters.values import Target
 from ..codec.socket_packet import Packet
 from ..functions import require_function
 from .namespace import Namespace
-from .socket import Socket
+from .namespace_core import NamespaceCore
 
 if TYPE_CHECKING:
     from .client import Client
     from .server import BaseServer
+    from .socket_core import SocketCore
 
-__all__ = ["ChildNamespace", "Matcher", "ParentNamespace"]
+__all__ = ["ChildCore", "ChildNamespace", "Matcher", "ParentCore", "ParentNamespace", "matches"]
 
 Matcher = re.Pattern[str] | Callable[[str, dict[str, Any]], Any]
 
@@ -32,8 +33,8 @@ class ParentNamespace(Namespace):
 
     ``io.of(re.compile(...))`` and ``io.of(lambda name, auth: ...)`` return one. What is
     registered here, middlewares, listeners and handlers of events, is copied to each child
-    when the child is made, so register it before clients come. Emitting, and every word
-    before it, reaches the sockets of all children; so do ``sockets_join``, ``sockets_leave``
+    when the child is made, so register it before clients come. Emitting, with any modifier,
+    reaches the sockets of all children; so do ``sockets_join``, ``sockets_leave``
     and ``disconnect_sockets``. ``fetch_sockets``, ``server_side_emit`` and
     ``server_side_emit_with_ack`` raise ``NotImplementedError``: ask a child.
 
@@ -50,107 +51,169 @@ class ParentNamespace(Namespace):
 
     Attributes:
         matcher: The pattern or the function.
-        name: The pattern, or the name of the function, for people; no client can join it.
+        name: The pattern, or the name of the function, for the log; no client can join it.
     """
+
+    _core: ParentCore
 
     def __init__(self, matcher: Matcher) -> None:
         _check_matcher(matcher)
         self.matcher = matcher
-        self._children: set[Namespace] = set()
         super().__init__("/")
-        self.name: str = (
-            matcher.pattern
-            if isinstance(matcher, re.Pattern)
-            else getattr(matcher, "__qualname__", repr(matcher))
-        )
+        self.name = self._core.name
+
+    def _make_core(self) -> ParentCore:
+        return ParentCore(self.matcher, self)
+
+    def bind(self, server: BaseServer) -> ParentCore:
+        """Put the namespace to work on a server; see :meth:`Namespace.bind`."""
+        super().bind(server)
+        return self._core
+
+    @property
+    def children(self) -> set[Namespace]:
+        """The namespaces that it has now, on this server; a copy."""
+        return {child.face for child in self._core.children}
+
+    def __repr__(self) -> str:
+        return f"<ParentNamespace {self.name} of {len(self._core.children)}>"
+
+
+class ParentCore(NamespaceCore):
+    """What the server itself does with a parent.
+
+    Attributes:
+        matcher: The pattern or the function.
+        children: The namespaces that it has now, on this server.
+    """
+
+    face: ParentNamespace
+
+    def __init__(self, matcher: Matcher, face: ParentNamespace) -> None:
+        super().__init__(_name_of(matcher), face)
+        self.matcher = matcher
+        self.children: set[ChildCore] = set()
 
     def _make_adapter(self, server: BaseServer) -> Adapter:
         return ParentAdapter(self)
 
     def _make_recovery(self, server: BaseServer) -> None:
-        """There are no sockets to recover: its children have them."""
-
-    @property
-    def children(self) -> set[Namespace]:
-        """The namespaces that it has now, on this server; a copy."""
-        return set(self._children)
+        """Return none: its children have the sockets."""
 
     @property
     def is_pattern(self) -> bool:
         """Whether a name alone decides, without a client."""
         return isinstance(self.matcher, re.Pattern)
 
-    def matches(self, name: str, auth: dict[str, Any]) -> bool:
-        """Whether a name belongs to it; may block, and raise what the function raises."""
-        if isinstance(self.matcher, re.Pattern):
-            return self.matcher.search(name) is not None
-        return bool(self.matcher(name, auth))
+    def adopt(self, child: ChildCore) -> None:
+        """Make a new namespace a child, with everything that is registered here."""
+        self.registrations.copy_to(child.registrations)
+        self.children.add(child)
 
-    def adopt(self, child: Namespace) -> None:
-        """Make a new namespace a child: it gets what is registered here."""
-        self.copy_registrations(child)
-        self._children.add(child)
+    def release(self, child: ChildCore) -> None:
+        """Forget a child that has been removed."""
+        self.children.discard(child)
 
-    def release(self, child: Namespace) -> None:
-        """A child has been removed."""
-        self._children.discard(child)
 
-    def __repr__(self) -> str:
-        return f"<ParentNamespace {self.name} of {len(self._children)}>"
+def matches(matcher: Matcher, name: str, auth: dict[str, Any]) -> bool:
+    """Return whether a name belongs to a matcher.
+
+    A function may block, and what it raises is raised.
+    """
+    if isinstance(matcher, re.Pattern):
+        return matcher.search(name) is not None
+    return bool(matcher(name, auth))
+
+
+def _name_of(matcher: Matcher) -> str:
+    if isinstance(matcher, re.Pattern):
+        return matcher.pattern
+    return str(getattr(matcher, "__qualname__", repr(matcher)))
 
 
 class ChildNamespace(Namespace):
-    """A namespace that a parent has made, and that knows when nobody needs it any more.
+    """A namespace that a parent has made.
 
     Args:
         name: Its name.
         parent: The parent.
-        on_empty: Called with it when nobody is in it, on the way in or on the way out.
+        on_empty: See :class:`ChildCore`.
+    """
+
+    _core: ChildCore
+
+    def __init__(
+        self, name: str, parent: ParentCore, on_empty: Callable[[ChildCore], None]
+    ) -> None:
+        self._made_by = parent, on_empty
+        super().__init__(name)
+
+    def _make_core(self) -> ChildCore:
+        return ChildCore(self.name, self, *self._made_by)
+
+    def _register_methods(self) -> None:
+        # Not a class of the application: looking for methods would cost more than the rest.
+        pass
+
+    def bind(self, server: BaseServer) -> ChildCore:
+        """Put the namespace to work on a server; see :meth:`Namespace.bind`."""
+        super().bind(server)
+        return self._core
+
+
+class ChildCore(NamespaceCore):
+    """What the server itself does with a child: it knows when it is empty.
+
+    Args:
+        name: Its name.
+        face: What applications hold.
+        parent: The parent.
+        on_empty: Called with it when no client is in it, on the way in or on the way out.
 
     Attributes:
         parent: The parent.
     """
 
     def __init__(
-        self, name: str, parent: ParentNamespace, on_empty: Callable[[ChildNamespace], None]
+        self,
+        name: str,
+        face: Namespace,
+        parent: ParentCore,
+        on_empty: Callable[[ChildCore], None],
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, face)
         self.parent = parent
         self._on_empty = on_empty
-        # Those whose middlewares or last handlers are at work. An end can come while the
-        # connection handler still runs: then one client counts twice.
+        # Clients whose middlewares or last handlers run. A socket may end while its connection
+        # handler still runs: then it counts twice.
         self._passing = 0
         self._first_registrations: int | None = None
 
-    def _register_methods(self) -> None:
-        # Not a class of the application: looking for methods would cost more than the rest.
-        pass
-
     def expect_registrations(self) -> None:
-        """The application has made it by hand: what it registers from now on makes it stay."""
-        self._first_registrations = self.registrations
+        """Let what the application registers from now on keep it: it was made by hand."""
+        self._first_registrations = self.registrations.count
 
     @property
     def is_kept(self) -> bool:
         """Whether it holds what the application has registered after making it by hand."""
-        return self._first_registrations not in (None, self.registrations)
+        return self._first_registrations not in (None, self.registrations.count)
 
     def admit(self, client: Client, auth: Any) -> None:
-        """Let the client in or refuse it; see :meth:`Namespace.admit`."""
+        """Let the client in or refuse it; see :meth:`NamespaceCore.admit`."""
         self._passing += 1
         try:
             super().admit(client, auth)
         finally:
             self._passed()
 
-    def forget(self, socket: Socket) -> None:
-        """A socket has left."""
-        # Its `disconnect` handlers may say goodbye to the others: the adapter is needed still.
+    def forget(self, core: SocketCore) -> None:
+        """Remove a socket that has left; its last handlers may not have run yet."""
+        # Its `disconnect` handlers may emit to the others: the adapter is still needed.
         self._passing += 1
-        super().forget(socket)
+        super().forget(core)
 
-    def ended(self, socket: Socket) -> None:
-        """A socket has left, and its last handlers have run."""
+    def ended(self, core: SocketCore) -> None:
+        """Take note that a socket has left and its last handlers have run."""
         self._passed()
 
     def _passed(self) -> None:
@@ -158,7 +221,7 @@ class ChildNamespace(Namespace):
         self.reconsider()
 
     def reconsider(self) -> None:
-        """Tell who made it when nobody needs it any more."""
+        """Call ``on_empty`` when it is empty."""
         if not self._passing and not self.sockets:
             self._on_empty(self)
 
@@ -166,7 +229,7 @@ class ChildNamespace(Namespace):
 class ParentAdapter(Adapter):
     """Passes on to the adapters of the children; it has no rooms of its own."""
 
-    def __init__(self, parent: ParentNamespace) -> None:
+    def __init__(self, parent: ParentCore) -> None:
         super().__init__(parent)
         self._parent = parent
 
@@ -184,7 +247,7 @@ class ParentAdapter(Adapter):
             child.adapter.broadcast_with_ack(own, target, collector)
 
     def _check(self, packet: Packet) -> None:
-        # What cannot be carried raises also while there is no child to encode it.
+        # What cannot be carried raises even while no child would encode it.
         if not self._parent.children:
             self._parent.message_of(packet)
 
@@ -234,7 +297,7 @@ def _check_matcher(matcher: Any) -> None:
     try:
         signature = inspect.signature(matcher)
     except ValueError:
-        return  # a function in C that does not say
+        return  # a function in C without a signature
     try:
         signature.bind("/name", {})
     except TypeError as error:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..adapters.values import Flags, RemoteState, Target
 from ..errors import AckTimeout, SocketDisconnected
 from ..hints import refuse_keywords
 from ..rooms import check_room, rooms_to_join
 from .acks import all_values
-from .broadcast import BroadcastNamespace, BroadcastOperator, check_timeout
+from .broadcast import BroadcastOperator, check_timeout
+
+if TYPE_CHECKING:
+    from .namespace_core import NamespaceCore
 
 __all__ = ["RemoteHandshake", "RemoteSocket"]
 
@@ -37,7 +40,7 @@ class RemoteHandshake:
         self.auth: Any = values.get("auth")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it."""
+        """Return all attributes."""
         return dict(vars(self))
 
 
@@ -52,7 +55,7 @@ class _OneClient(BroadcastOperator):
 class RemoteSocket:
     """A socket of another server (Socket.IO documentation, "Server API", ``fetchSockets``).
 
-    What it is told is sent there; its state is that of the moment it was fetched.
+    Its methods act on that server; its attributes are those of the moment it was fetched.
 
     Attributes:
         id: The public id.
@@ -62,7 +65,7 @@ class RemoteSocket:
     """
 
     def __init__(
-        self, namespace: BroadcastNamespace, state: RemoteState, flags: Flags = _NO_FLAGS
+        self, namespace: NamespaceCore, state: RemoteState, flags: Flags = _NO_FLAGS
     ) -> None:
         self.id: str = state.id
         self.handshake: RemoteHandshake = RemoteHandshake(state.handshake)
@@ -73,12 +76,12 @@ class RemoteSocket:
         self._flags = flags
 
     def timeout(self, seconds: float) -> RemoteSocket:
-        """Set how many seconds the client has to acknowledge."""
+        """Return the same socket with a time for acknowledgements, in seconds."""
         flags = self._flags._replace(timeout=check_timeout(seconds))
         return RemoteSocket(self._namespace, self._state, flags)
 
     def emit(self, event: str, *args: Any, **wrong: NoReturn) -> None:
-        """Send an event to the client."""
+        """Send an event to the client; raises what :meth:`Socket.emit` raises."""
         if wrong:
             refuse_keywords("emit", wrong)
         self._operator.emit(event, *args)
@@ -107,11 +110,11 @@ class RemoteSocket:
         return answers[0]
 
     def join(self, rooms: str | Iterable[str]) -> None:
-        """Join a room or several."""
+        """Join a room or several; raises ``TypeError`` for what is not a string."""
         self._operator.sockets_join(rooms_to_join(rooms))
 
     def leave(self, room: str) -> None:
-        """Leave a room."""
+        """Leave a room; raises ``TypeError`` for what is not a string."""
         self._operator.sockets_leave(check_room(room))
 
     def disconnect(self, close: bool = False, **wrong: NoReturn) -> RemoteSocket:
@@ -119,6 +122,9 @@ class RemoteSocket:
 
         Args:
             close: Whether its connection, with all its namespaces, is closed.
+
+        Returns:
+            The socket.
         """
         if wrong:
             refuse_keywords("disconnect", wrong)

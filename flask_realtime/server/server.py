@@ -1,7 +1,7 @@
 """The Socket.IO server: namespaces by name, and the way from sessions to them.
 
-Its methods are those of the Socket.IO documentation, "Server API"; most of them speak of the
-main namespace.
+Its methods are those of the Socket.IO documentation, "Server API"; most of them act on the main
+namespace.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import gevent
 
-from ..adapters.base import Adapter, ServerAck
-from ..adapters.memory import MemoryAdapter
-from ..adapters.urls import adapter_factory
+from ..adapters.base import Adapter
 from ..codec.parser import DefaultParser, Parser
 from ..engine.engine import Engine
 from ..engine.requests.host import Environ, Host, NoHost, StartResponse
@@ -25,19 +23,23 @@ from ..functions import require_function
 from ..loop.hub import HubThread
 from ..loop.scheduler import Scheduler
 from ..options import Options
-from ..quoting import named
 from ..reasons import Reason
+from .backends import Backends
 from .broadcast import BroadcastOperator
 from .client import Client
 from .event_names import check_handler
 from .handlers import Runner
-from .main_events import MainNamespaceEvents
 from .namespace import Namespace
+from .namespace_core import NamespaceCore
+from .namespace_methods import NamespaceMethods
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
-from .recovery import Recovery
-from .words import Broadcaster
 from .work import work_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .option_types import ServerOptions
 
 __all__ = ["BaseServer"]
 
@@ -48,7 +50,7 @@ H = TypeVar("H", bound=Callable[[Exception, Any, str], Any])
 N = TypeVar("N", bound=Namespace)
 
 
-class BaseServer(Broadcaster, MainNamespaceEvents):
+class BaseServer(NamespaceMethods):
     """A Socket.IO server without the WSGI servers around it.
 
     Args:
@@ -62,7 +64,11 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     """
 
     def __init__(
-        self, *, host: Host | None = None, scheduler: Scheduler | None = None, **options: Any
+        self,
+        *,
+        host: Host | None = None,
+        scheduler: Scheduler | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
         self._host: Host = host or NoHost()
         self._scheduler = scheduler
@@ -71,11 +77,11 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         self.runner: Runner = Runner()
         self.engine: Engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
-        self._make_adapter: Callable[[Any], Adapter] = MemoryAdapter
+        self.backends = Backends(self._namespaces.sweep)
         self._started_in = 0  # the process
         # Sessions of engines that are not this server's.
         self._adopted: set[Session] = set()
-        self.configure(options)
+        self.configure({**options})
 
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
@@ -84,19 +90,15 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         self._deadlines = scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
-        self._joins = scheduler.queue(self.options.connect_timeout, _join_timed_out)
-        recovery = self.options.recovery
-        wait = recovery.max_disconnection_duration if recovery is not None else 0.0
-        self._sweeps = scheduler.queue(wait, self._sweep)
+        self._joins = scheduler.queue(self.options.connect_timeout, Client.join_timed_out)
         self._clock = scheduler.clock
-        make_adapter = adapter_factory(self.options.adapter)
-        new_adapters, self._make_adapter = make_adapter is not self._make_adapter, make_adapter
+        new_adapters = self.backends.configure(self.options, scheduler)
         cleanup = self.options.cleanup_empty_child_namespaces
         self._namespaces.configure(self.parser, cleanup, new_adapters)
 
     @property
     def max_message_size(self) -> int:
-        """Bytes that a message to clients may have: ``max_buffered_bytes``."""
+        """The bytes of the largest message to clients: ``max_buffered_bytes``."""
         return self.options.max_buffered_bytes
 
     def _make_parser(self) -> Parser:
@@ -112,7 +114,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     # The engine
 
     def bind(self, engine: Engine) -> None:
-        """Work with another engine than the one that the server has made.
+        """Use another engine than the one that the server has made.
 
         It gets the options of the server and becomes ``io.engine``; listeners and middlewares
         of the one before are left behind with it.
@@ -163,11 +165,11 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     @property
     def sockets(self) -> Namespace:
         """The main namespace, ``/``."""
-        return self._namespaces.main
+        return self._namespaces.main.face
 
     @property
     def namespaces(self) -> dict[str, Namespace]:
-        """The namespaces by name; a copy, without parents, which have no name of their own."""
+        """The namespaces by name; a copy, without parents, whose names no client can join."""
         return self._namespaces.by_name()
 
     @overload
@@ -191,7 +193,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         return self._namespaces.parent(name)
 
     def register(self, namespace: N) -> N:
-        """Put a class-based namespace, or a class-based parent, to work.
+        """Put a class-based namespace, or a class-based parent, to work, and return it.
 
         Raises:
             TypeError: It is not a namespace.
@@ -199,38 +201,10 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         """
         return self._namespaces.register(namespace)
 
-    def make_adapter(self, namespace: Namespace) -> Adapter:
-        """Return the adapter of a new namespace."""
-        return self._make_adapter(namespace)
-
     def start_adapter(self, adapter: Adapter) -> None:
-        """Let a new adapter listen to other servers, if this one does."""
+        """Start a new adapter if this server has started."""
         if self._started_in == os.getpid() and not self.engine.is_closed:
             adapter.start()
-
-    def make_recovery(self, adapter: Adapter) -> Recovery | None:
-        """Return the connection state recovery of a namespace, if it is on."""
-        options = self.options.recovery
-        if options is None:
-            adapter.disable_recovery()
-            return None
-        if not adapter.enable_recovery(options, self._clock):
-            logger.warning("! %s cannot recover connections", type(adapter).__name__)
-            return None
-        return Recovery(adapter, options, self.options.max_buffered_bytes, self._keep_clean)
-
-    def end_recovery(self, recovery: Recovery) -> None:
-        """A namespace has been removed: what it kept is not swept any more."""
-        self._sweeps.discard(recovery)
-
-    def _keep_clean(self, recovery: Recovery) -> None:
-        # Not put off by each client that comes.
-        if recovery not in self._sweeps:
-            self._start_deadline(self._sweeps, recovery)
-
-    def _sweep(self, recovery: Recovery) -> None:
-        recovery.sweep()
-        self._namespaces.sweep()
 
     # What applications register
 
@@ -274,24 +248,23 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         return decorate
 
     def on_error(self, function: H) -> H:
-        """Call ``function(exception, socket, event)`` for what handlers raise; a decorator."""
+        """Call ``function(exception, socket, event)`` for what handlers raise; a decorator.
+
+        Raises:
+            TypeError: It cannot be called.
+        """
         require_function(function, "an error handler")
         self.runner.on_error = function
         return function
 
     # Broadcasting
 
-    def broadcast_operator(self) -> BroadcastOperator:
-        """Return an operator for every socket of the main namespace."""
-        return self.sockets.broadcast_operator()
+    @property
+    def _home(self) -> NamespaceCore:
+        return self._namespaces.main
 
-    def server_side_emit(self, event: str, *args: Any, ack: ServerAck | None = None) -> None:
-        """Send an event to the other servers. See :meth:`Namespace.server_side_emit`."""
-        self.sockets.server_side_emit(event, *args, ack=ack)
-
-    def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
-        """Send an event to the other servers and return what they answered."""
-        return self.sockets.server_side_emit_with_ack(event, *args, timeout=timeout)
+    def _operator(self) -> BroadcastOperator:
+        return BroadcastOperator(self._namespaces.main)
 
     # Life
 
@@ -328,7 +301,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         block; calling it again is harmless.
         """
         if self.hub.is_orphaned:
-            # There is no other thread to do it.
+            # The thread that owned the sockets has ended.
             self.hub.take_over()
         self.hub.run(self._close)
 
@@ -340,7 +313,7 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         self.engine.close()
         for session in list(self._adopted):
             session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
-        # Handlers of the end may still have something to say to the cluster.
+        # Handlers of the end may still emit to the cluster.
         gevent.spawn_later(GRACE, self.close_adapters)
 
     def close_adapters(self) -> None:
@@ -359,9 +332,11 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
     # What the engine and the clients report
 
     def on_open(self, session: Session) -> Receiver:
-        """The engine has opened a session."""
+        """Return what receives the messages of a new session."""
         client = Client(session, self, self.options.max_http_buffer_size)
         self._start_deadline(self._joins, client)
+        if self.runner.observers:
+            self.runner.observe("connected", client)
         client.begin()
         return client
 
@@ -370,19 +345,16 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         self._namespaces.admit(client, name, auth)
 
     def joined(self, client: Client) -> None:
-        """The client has joined a namespace: it may stay."""
+        """Take note that a client has joined a namespace: it may stay."""
         self._joins.discard(client)
 
     def left(self, client: Client) -> None:
-        """The client is gone."""
+        """Take note that the session of a client is over."""
         self._joins.discard(client)
         self._adopted.discard(client.conn)
+        if self.runner.observers:
+            self.runner.observe("closed", client)
 
     def now(self) -> float:
         """Return the monotonic seconds of the deadlines."""
         return self._clock()
-
-
-def _join_timed_out(client: Client) -> None:
-    logger.debug("! session %s has joined no namespace in time", named(client.conn.id[:6]))
-    client.conn.close(Reason.FORCED_SERVER_CLOSE)

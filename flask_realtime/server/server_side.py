@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import gevent
 
 from ..adapters.base import Adapter
-from ..codec.parser import Parser
 from ..codec.socket_packet import Packet, PacketType
 from ..errors import ClusterTimeout
-from ..loop.hub import HubThread
 from .acks import Outcome
 from .broadcast import snapshot
-from .event_names import NOT_FOR_SERVERS
-from .handlers import FAILED, Runner
+from .event_names import check_server_event
+from .handlers import FAILED, Handler, Runner
+
+if TYPE_CHECKING:
+    from .namespace_core import NamespaceCore
 
 __all__ = ["SERVER_TIMEOUT", "ask_servers", "call_listeners", "for_servers"]
 
@@ -26,26 +27,15 @@ __all__ = ["SERVER_TIMEOUT", "ask_servers", "call_listeners", "for_servers"]
 SERVER_TIMEOUT = 5.0
 
 
-class SendingNamespace(Protocol):
-    """A namespace, as its events to other servers see it."""
-
-    name: str
-    parser: Parser
-    hub: HubThread
-
-
-def for_servers(namespace: SendingNamespace, event: Any, args: tuple[Any, ...]) -> list[Any]:
+def for_servers(namespace: NamespaceCore, event: Any, args: tuple[Any, ...]) -> list[Any]:
     """Return what is sent to other servers.
 
     Raises:
         TypeError: The name is not a string, or a value cannot be carried.
         ValueError: The name belongs to the server, or a value is NaN or infinite.
     """
-    if not isinstance(event, str):
-        raise TypeError(f"an event name must be a string, not {type(event).__name__}")
-    if event in NOT_FOR_SERVERS:
-        raise ValueError(f'"{event}" is a reserved event name')
-    # What cannot be carried raises here, also where there is nobody to send it to.
+    check_server_event(event)
+    # What cannot be carried raises here, also where there is no other server.
     namespace.parser.encode(Packet(PacketType.EVENT, namespace.name, [event, *args]))
     return [event, *(snapshot(args) if namespace.hub.is_foreign else args)]
 
@@ -59,10 +49,10 @@ def ask_servers(adapter: Adapter, args: list[Any], timeout: float) -> list[Any]:
     outcome = Outcome()
     adapter.server_side_emit(args, outcome.done, timeout)
     try:
-        # The adapter keeps the time; this one is for an adapter that fails to.
+        # The adapter keeps the time; this limit is for one that fails to.
         return outcome.wait(timeout + 1)
     except ClusterTimeout as error:
-        # A fresh one: its traceback is the caller's.
+        # A new error: its traceback is the caller's.
         raise ClusterTimeout(str(error), error.responses, error.missing, error.servers) from None
     except gevent.Timeout:
         raise ClusterTimeout(f"no answer within {timeout} s") from None
@@ -71,7 +61,7 @@ def ask_servers(adapter: Adapter, args: list[Any], timeout: float) -> list[Any]:
 def call_listeners(
     runner: Runner,
     event: str,
-    listeners: list[Callable[..., Any]],
+    listeners: Iterable[Handler],
     args: list[Any],
     answer: Callable[[Any], None] | None,
 ) -> None:
@@ -91,4 +81,4 @@ def call_listeners(
             reply(result)
 
     for number, listener in enumerate(listeners):
-        gevent.spawn(runner.apart, event, call, listener, None if number else answer)
+        gevent.spawn(runner.apart, event, call, listener.function, None if number else answer)

@@ -1,4 +1,4 @@
-"""Which event a stack is at work for: what the log names when a handler blocks the hub."""
+"""The event that a stack works for, named in the log when a handler blocks the hub."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CALLERS = {
 
 
 def work_of(frame: FrameType) -> Work | None:
-    """Return the event that a stack is at work for, the innermost of several."""
+    """Return the event that a stack works for, the innermost of several."""
     for found in callers_of(frame):
         if found.f_code in _CALLERS:
             variables = found.f_locals

@@ -30,6 +30,7 @@ from gevent.event import Event
 from ..server.admission import refusal_of
 from ..server.dispatch import dispatch
 from ..server.handlers import Runner
+from ..server.observer import Observer
 from ..server.server import BaseServer
 from .waiting import Late, settle
 
@@ -85,7 +86,7 @@ class Busy(Protocol):
         """Whether one of its requests is being answered."""
 
 
-class Bench:
+class Bench(Observer):
     """The side of one server that its test clients watch; :meth:`of` returns it."""
 
     def __init__(self, server: BaseServer) -> None:
@@ -104,7 +105,7 @@ class Bench:
         server.runner.observers.append(bench)
         return bench
 
-    def __call__(self, error: BaseException, socket: Any = None, event: str = "") -> None:
+    def failed(self, error: BaseException, socket: Any = None, event: str = "") -> None:
         """Keep what a handler has raised until a client takes it."""
         self._errors.append(error)
         self._changed.set()

@@ -10,7 +10,7 @@ from flask import Flask
 
 from ..errors import AckTimeout, SocketDisconnected
 from ..functions import require_event, require_function
-from ..server.broadcast import check_event
+from ..server.event_names import check_event
 from ..server.server import BaseServer
 from ..wsgi import Middleware
 from .bench import Bench

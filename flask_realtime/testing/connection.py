@@ -116,7 +116,7 @@ class Connection:
 
     def failed(self, error: Exception) -> None:
         """The application has raised, outside of handlers."""
-        self._bench(error)
+        self._bench.failed(error)
 
 
 def parser_of(bench: Bench) -> Parser:

@@ -144,7 +144,7 @@ class Member:
                 data = list(ack_arguments(result))
                 self.connection.send(Packet(PacketType.ACK, self.namespace, data, ack_id))
         except Exception as error:  # noqa: BLE001 - raised again where the test waits
-            self._bench(error)
+            self._bench.failed(error)
 
     def _on_ack(self, ack_id: int | None, args: list[Any]) -> None:
         answer = self._acks.pop(-1 if ack_id is None else ack_id, None)

@@ -68,7 +68,7 @@ class Ours:
     def target(self, order: Order) -> Any:
         """What an order addresses: a namespace, or one of its local sockets, with modifiers."""
         nsp = self.namespace(order.get("nsp", "/"))
-        chosen = nsp.broadcast_operator()
+        chosen = nsp.except_([])
         if order.get("from"):
             chosen = nsp.sockets[order["from"]].broadcast
         flags = order.get("flags", {})

@@ -144,10 +144,11 @@ def test_the_text_of_an_unexpected_error_is_not_for_the_client(
 
 def test_a_context_that_cannot_be_entered_does_not_open_the_door(server: ServerWorld) -> None:
     class Broken:
-        def call(self, socket: Any, function: Any, args: Any) -> None:
+        def call(self, socket: Any, event: str, function: Any, args: Any) -> None:
             raise ConnectionError("the session store is down")
 
-        call_apart: Any = call
+        def call_apart(self, event: str, function: Any, args: Any) -> None:
+            raise ConnectionError
 
         def failed(self, error: BaseException) -> None: ...
 

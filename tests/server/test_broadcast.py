@@ -9,7 +9,7 @@ import pytest
 
 from flask_realtime import BroadcastOperator
 from flask_realtime.rooms import room_set
-from flask_realtime.server.broadcast import check_event
+from flask_realtime.server.event_names import check_event
 from tests.clients import Closed
 from tests.fakes import wait_until
 from tests.server.crowd import Crowd

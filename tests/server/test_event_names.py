@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flask_realtime import Namespace, ParentNamespace, Server
-from flask_realtime.server.listening import Listening
+from flask_realtime.server.listening import Listening, Registered
 from tests.clients import SocketClient
 from tests.fakes import settle
 from tests.server.pair import Pair
@@ -58,8 +58,9 @@ def test_no_handler_is_taken_that_is_never_called(name: str) -> None:
 def test_a_star_is_not_every_event() -> None:
     io = Server()
     places: list[Callable[[], Any]] = [
-        lambda: io.on("*"), lambda: io.event("*"), lambda: Listening().on("*"),
-        lambda: Listening().once("*"), lambda: Listening().prepend_listener("*", print),
+        lambda: io.on("*"), lambda: io.event("*"), lambda: Listening(Registered()).on("*"),
+        lambda: Listening(Registered()).once("*"),
+        lambda: Listening(Registered()).prepend_listener("*", print),
     ]  # fmt: skip
     for register in places:
         with pytest.raises(ValueError, match=r"socket\.on_any"):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flask_realtime.server.handlers import FAILED, HandlerTable, Runner, Visitor, describe
+from flask_realtime.server.observer import Observer
 
 
 class Named:
@@ -184,7 +185,12 @@ def test_a_failure_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture
 
 def test_observers_are_told_before_the_error_handler() -> None:
     runner, told = Runner(), list[tuple[str, str]]()
-    runner.observers.append(lambda error, socket, event: told.append(("observer", event)))
+
+    class Watch(Observer):
+        def failed(self, error: BaseException, socket: Any, event: str) -> None:
+            told.append(("observer", event))
+
+    runner.observers.append(Watch())
     runner.on_error = lambda error, socket, event: told.append(("handler", event))
     runner.report(KeyError("a defect"), SOCKET, "greet")
     assert told == [("observer", "greet"), ("handler", "greet")]
@@ -211,7 +217,10 @@ class Context:
         self.steps: list[Any] = []
         self._failure = failure
 
-    def call(self, socket: Any, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def call(
+        self, socket: Any, event: str, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Any:
+        assert event == "event"
         self.steps.append(("in", socket))
         result = function(*args)
         if self._failure is not None:
@@ -219,8 +228,8 @@ class Context:
         self.steps.append(("out", socket))
         return result
 
-    def call_apart(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        return self.call("nobody", function, args)
+    def call_apart(self, event: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        return self.call("no client", event, function, args)
 
     def failed(self, error: BaseException) -> None:
         self.steps.append(("failed", repr(error)))
@@ -285,8 +294,8 @@ def test_what_no_client_has_caused_has_a_context_as_well() -> None:
     runner.apart("event", context.steps.append, ("without", None))
     runner.context = context
     runner.apart("event", context.steps.append, ("run", None))
-    nobody = "nobody"
-    assert context.steps == [("without", None), ("in", nobody), ("run", None), ("out", nobody)]
+    apart = "no client"
+    assert context.steps == [("without", None), ("in", apart), ("run", None), ("out", apart)]
     runner.context = Context(KeyError("teardown"))
     runner.on_error = lambda error, socket, event: told.append((str(error), socket, event))
     runner.apart("event", lambda: None)

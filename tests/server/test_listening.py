@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_realtime import Socket
-from flask_realtime.server.listening import Listening
+from flask_realtime.server.listening import Listening, Registered
 from tests.fakes import settle
 from tests.worlds import ServerWorld
 
@@ -19,14 +19,14 @@ def second(*args: Any) -> None: ...
 
 
 def test_on_and_once_work_as_calls_and_as_decorators() -> None:
-    listening = Listening()
+    listening = Listening(Registered())
     assert listening.on("event", first) is first
     assert listening.once("event")(second) is second
     assert listening.listeners("event") == [first, second]
 
 
 def test_off_removes_one_or_all() -> None:
-    listening = Listening()
+    listening = Listening(Registered())
     for event in ("a", "b"):
         listening.on(event, first)
         listening.on(event, second)
@@ -40,7 +40,7 @@ def test_off_removes_one_or_all() -> None:
 
 
 def test_catch_all_listeners_are_listed_in_their_order() -> None:
-    listening = Listening()
+    listening = Listening(Registered())
     assert listening.on_any(first) is first
     listening.prepend_any(second)
     assert listening.listeners_any() == [second, first]
@@ -51,7 +51,7 @@ def test_catch_all_listeners_are_listed_in_their_order() -> None:
 
 
 def test_outgoing_listeners_are_listed_in_their_order() -> None:
-    listening = Listening()
+    listening = Listening(Registered())
     assert listening.on_any_outgoing(first) is first
     listening.prepend_any_outgoing(second)
     assert listening.listeners_any_outgoing() == [second, first]
@@ -174,21 +174,22 @@ def test_a_coroutine_is_refused_at_registration(name: str) -> None:
     async def handler() -> None: ...
 
     with pytest.raises(TypeError):
-        getattr(Listening(), name)("event", handler)
+        getattr(Listening(Registered()), name)("event", handler)
 
 
 def test_a_handler_may_be_put_in_front() -> None:
-    listening = Listening()
+    registered = Registered()
+    listening = Listening(registered)
     listening.on("event", first)
     assert listening.prepend_listener("event", second) is second
     assert listening.prepend_once_listener("event")(len) is len
     assert listening.listeners("event") == [len, second, first]
-    assert [handler.once for handler in listening.handlers.take("event")] == [True, False, False]
+    assert [handler.once for handler in registered.handlers.take("event")] == [True, False, False]
     assert listening.listeners("event") == [second, first]
 
 
 def test_the_names_of_events_with_handlers_are_told() -> None:
-    listening = Listening()
+    listening = Listening(Registered())
     assert listening.event_names() == []
     listening.on("b", first)
     listening.once("a", first)

@@ -443,10 +443,11 @@ def test_matchers_and_new_namespace_listeners_are_flask_code(
 
 def test_a_context_that_cannot_be_entered_makes_no_namespace(server: ServerWorld) -> None:
     class Broken:
-        def call(self, socket: Any, function: Any, args: Any) -> None:
+        def call(self, socket: Any, event: str, function: Any, args: Any) -> None:
             raise ConnectionError("the session store is down")
 
-        call_apart: Any = call
+        def call_apart(self, event: str, function: Any, args: Any) -> None:
+            raise ConnectionError
 
         def failed(self, error: BaseException) -> None: ...
 
@@ -475,4 +476,5 @@ def test_options_that_come_later_reach_parents_and_children(flask_world: FlaskWo
 
     io.init_app(Flask(__name__), adapter=Noting, cleanup_empty_child_namespaces=True)
     assert made == ["/", "/room-1"]
-    assert parent.parser is child.parser is io.parser
+    assert child.adapter.namespace.parser is io.parser
+    assert parent.adapter.namespace.parser is io.parser

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from flask_realtime import AckTimeout, RemoteSocket, Socket, SocketDisconnected
+from flask_realtime import AckTimeout, Namespace, RemoteSocket, Socket, SocketDisconnected
 from flask_realtime.adapters.values import RemoteState
+from flask_realtime.server.namespace_core import NamespaceCore
 from flask_realtime.server.remote_socket import RemoteHandshake
 from tests.clients import Later, drain
 from tests.fakes import settle, wait_until
@@ -25,7 +26,9 @@ class Remote:
             server.of(namespace)
         self.client, self.socket = self.together.join(1, "red", namespace=namespace)
         self.socket.data["name"] = "Bé"
-        (self.remote,) = self.here.of(namespace).fetch_sockets()
+        (remote,) = self.here.of(namespace).fetch_sockets()
+        assert isinstance(remote, RemoteSocket)
+        self.remote = remote
 
 
 @pytest.fixture
@@ -193,6 +196,7 @@ def test_data_that_cannot_be_carried_stays_with_the_socket(world: Remote) -> Non
     assert found.data == {"name": "Bé"}
 
 
-def test_it_is_made_of_what_any_server_tells(world: Remote) -> None:
-    remote = world.here.of("/").remote(RemoteState("x", {}, ["x"], {"a": 1}))
+def test_it_is_made_of_what_any_server_tells() -> None:
+    core = NamespaceCore("/", Namespace("/"))
+    (remote,) = core.sockets_of([RemoteState("x", {}, ["x"], {"a": 1})])
     assert (remote.id, remote.rooms, remote.data) == ("x", {"x"}, {"a": 1})

@@ -114,7 +114,7 @@ def test_an_adapter_may_be_replaced(make_server: MakeServer) -> None:
 def test_a_parser_may_be_replaced(make_server: MakeServer) -> None:
     parser = DefaultParser()
     server = make_server(parser=parser)
-    assert server.io.of("/chat").parser is parser
+    assert server.io.of("/chat").adapter.namespace.parser is parser
     with pytest.raises(ValueError, match="json"):
         make_server(parser=parser, json=__import__("json"))
 

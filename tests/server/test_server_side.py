@@ -11,8 +11,8 @@ import pytest
 from flask_realtime.adapters.base import ServerAck
 from flask_realtime.adapters.memory import MemoryAdapter
 from flask_realtime.errors import ClusterTimeout
-from flask_realtime.server.handlers import Runner
-from flask_realtime.server.server_side import ask_servers, call_listeners, for_servers
+from flask_realtime.server.handlers import Runner, describe
+from flask_realtime.server.server_side import ask_servers, call_listeners
 from flask_realtime.testing.fakes import FakeNamespace
 from tests.worlds import ServerWorld
 
@@ -36,7 +36,7 @@ class Answering(MemoryAdapter):
 @pytest.mark.parametrize("event", ["connection", "connect", "new_namespace"])
 def test_names_of_the_server_are_not_for_others(server: ServerWorld, event: str) -> None:
     with pytest.raises(ValueError, match="reserved"):
-        for_servers(server.io.sockets, event, ())
+        server.io.server_side_emit(event)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_cannot_be_carried_raises_where_it_is_sent(
     server: ServerWorld, event: Any, args: tuple[Any, ...], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        for_servers(server.io.sockets, event, args)
+        server.io.server_side_emit(event, *args)
 
 
 def test_the_answers_are_returned() -> None:
@@ -79,7 +79,11 @@ def test_all_listeners_are_called_and_the_first_answers() -> None:
         return "first"
 
     call_listeners(
-        Runner(), "event", [first, lambda *args: seen.append(args)], [1, 2], answers.append
+        Runner(),
+        "event",
+        [describe(first), describe(lambda *args: seen.append(args))],
+        [1, 2],
+        answers.append,
     )
     gevent.wait(timeout=1, objects=[gevent.spawn(lambda: None)])
     assert seen == [(1, 2), (1, 2)]
@@ -94,7 +98,7 @@ def test_a_listener_that_raises_answers_nothing_and_is_reported() -> None:
     answers: list[Any] = []
     reported: list[Any] = []
     runner.on_error = lambda error, socket, event: reported.append((str(error), socket, event))
-    call_listeners(runner, "event", [broken], [], answers.append)
+    call_listeners(runner, "event", [describe(broken)], [], answers.append)
     gevent.wait(timeout=1, objects=[gevent.spawn(lambda: None)])
     assert answers == []
     assert reported == [("a defect", None, "event")]

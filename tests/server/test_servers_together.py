@@ -170,7 +170,7 @@ def test_a_server_answers_once_however_many_listeners_it_has(two: Together) -> N
     answers: list[Any] = []
     for number in range(3):
         two.servers[1].on("ask", lambda number=number: number)
-    two.servers[1].sockets.on_server_side_emit(["ask"], answers.append)
+    two.servers[1].sockets.adapter.namespace.on_server_side_emit(["ask"], answers.append)
     settle()
     assert answers == [0]
 
@@ -282,7 +282,7 @@ def test_names_of_the_server_are_not_for_others_to_say(two: Together, name: str)
     heard: list[Any] = []
     for server in two.servers:
         server.on(name, heard.append)
-    two.servers[1].sockets.on_server_side_emit([name, "forged"], heard.append)
+    two.servers[1].sockets.adapter.namespace.on_server_side_emit([name, "forged"], heard.append)
     settle()
     assert heard == []
 

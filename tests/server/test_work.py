@@ -104,7 +104,7 @@ def test_a_function_that_chooses_namespaces_is_named(world: World) -> None:
 def test_callbacks_and_listeners_are_named(world: World) -> None:
     look, other = Look(), Look()
     world.io.on("reload", look)
-    world.io.sockets.on_server_side_emit(["reload"])
+    world.io.sockets.adapter.namespace.on_server_side_emit(["reload"])
     assert look.what() == "the handler of 'reload'"
     world.io.on("connection", lambda socket: socket.emit("q", ack=other))
     client = world.network.joined()

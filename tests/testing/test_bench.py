@@ -29,7 +29,7 @@ def test_the_clients_of_a_server_share_a_bench() -> None:
 def test_errors_are_taken_once() -> None:
     bench = Bench(BaseServer())
     error = KeyError("a defect")
-    bench(error)
+    bench.failed(error)
     assert bench.has_errors
     assert (bench.take_errors(), bench.take_errors()) == ([error], [])
     assert not bench.has_errors

@@ -61,7 +61,7 @@ class RemoteAcks:
         self._settle()
 
     def disconnected(self, reason: str) -> None:
-        """Expect no answer from a client that has disconnected.
+        """A client has left.
 
         The formats have no message for it: the server that asked waits until its deadline, as
         a server of Node does, and gets the answers of the others.

@@ -1,0 +1,100 @@
+"""The methods of a namespace; a server has them for its main namespace.
+
+(Socket.IO documentation, "Server API".)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..adapters.base import ServerAck
+from ..events import ListenerMethods
+from .broadcast import check_timeout
+from .event_names import check_listener
+from .registrations import NamespaceListeners
+from .room_selectors import Broadcaster
+from .server_side import SERVER_TIMEOUT, ask_servers, for_servers
+
+if TYPE_CHECKING:
+    from .namespace_core import NamespaceCore
+    from .socket import Socket
+
+__all__ = ["NamespaceMethods"]
+
+M = TypeVar("M", bound="Callable[[Socket], Any]")
+
+
+class NamespaceMethods(ListenerMethods, Broadcaster):
+    """Register, broadcast, and send events to other servers."""
+
+    @property
+    def _home(self) -> NamespaceCore:
+        """The namespace that the methods act on."""
+        raise NotImplementedError
+
+    @property
+    def _table(self) -> NamespaceListeners:
+        return self._home.registrations.listeners
+
+    def _register(
+        self, event: str, function: Any, *, once: bool = False, first: bool = False
+    ) -> Any:
+        check_listener(event)
+        if function is None:
+            return lambda decorated: self._register(event, decorated, once=once, first=first)
+        self._home.registrations.listen(event, function, once=once, first=first)
+        return function
+
+    def use(self, middleware: M) -> M:
+        """Add ``fn(socket)``, called in order for each client that wants to connect.
+
+        It refuses the client by raising :exc:`~flask_realtime.ConnectError`.
+
+        Raises:
+            TypeError: It cannot be called.
+        """
+        self._home.registrations.guard(middleware)
+        return middleware
+
+    def server_side_emit(self, event: str, *args: Any, ack: ServerAck | None = None) -> None:
+        """Send an event to the other servers of the cluster.
+
+        Args:
+            event: Its name.
+            args: What JSON can carry.
+            ack: ``fn(error, responses)`` is called with what the others answered within 5 s;
+                with an empty list where there is no other server, and with
+                :exc:`ClusterTimeout` when some did not answer.
+
+        Raises:
+            ValueError: The name belongs to the server, or a value is NaN or infinite.
+            TypeError: A value cannot be carried.
+            RuntimeError: With ``ack``: this server listens to no other yet.
+        """
+        core = self._home
+        done = None if ack is None else core.callback(ack)
+        values = for_servers(core, event, args)
+        core.hub.run(core.adapter.server_side_emit, values, done, SERVER_TIMEOUT)
+
+    def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
+        """Send an event to the other servers and return what they answered.
+
+        A server without a listener for the event does not answer, and neither does one whose
+        first listener raises.
+
+        Args:
+            event: Its name.
+            args: What JSON can carry.
+            timeout: Seconds that they have.
+
+        Returns:
+            One value for each other server.
+
+        Raises:
+            ClusterTimeout: Some did not answer; ``responses`` holds the others' answers.
+            TypeError, ValueError: As for :meth:`server_side_emit`.
+            RuntimeError: This server listens to no other yet.
+        """
+        core, timeout = self._home, check_timeout(timeout)
+        return core.hub.ask(ask_servers, core.adapter, for_servers(core, event, args), timeout)

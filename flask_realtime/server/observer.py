@@ -1,0 +1,71 @@
+"""The hooks by which metrics, an admin page or another module observe a server.
+
+Internal: it may change in any version. The observers of a server are in
+``server.runner.observers``; without any, a message costs one look at an empty list.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..adapters.values import Target
+
+if TYPE_CHECKING:
+    from .client import Client
+    from .namespace import Namespace
+    from .socket import Socket
+
+__all__ = ["Observer"]
+
+
+class Observer:
+    """Each method is called when something has happened; derive and override.
+
+    They are called in the hub or on the greenlet of a handler and must not block. What they
+    raise is logged and changes nothing.
+    """
+
+    def connected(self, client: Client) -> None:
+        """A session is open; its client has joined no namespace yet."""
+
+    def joined(self, socket: Socket) -> None:
+        """A client has been let into a namespace; its connection handlers have not run yet."""
+
+    def event_received(self, socket: Socket, event: str, args: list[Any]) -> None:
+        """A client has sent an event; its handlers run next."""
+
+    def event_handled(self, socket: Socket, event: str, seconds: float) -> None:
+        """The handlers of an event have run, and the client has its acknowledgement.
+
+        Args:
+            socket: The socket.
+            event: The name of the event.
+            seconds: How long that took.
+        """
+
+    def emitted(
+        self, namespace: Namespace, target: Target, event: str, args: tuple[Any, ...]
+    ) -> None:
+        """The application of this server has sent an event; once, however many clients get it.
+
+        Args:
+            namespace: Where.
+            target: The rooms; the id of one socket for an event to that client alone.
+            event: The name of the event.
+            args: Its arguments.
+        """
+
+    def left(self, socket: Socket, reason: str) -> None:
+        """A socket has left its namespace; ``disconnect`` handlers have not run yet."""
+
+    def closed(self, client: Client) -> None:
+        """A session is over; its sockets leave next."""
+
+    def failed(self, error: BaseException, socket: Socket | None, event: str) -> None:
+        """A handler has raised; ``on_error`` is called next.
+
+        Args:
+            error: What it has raised.
+            socket: The socket, if the event has one.
+            event: The name of the event.
+        """
