@@ -25,6 +25,7 @@ LAYERS = {
     "quoting": BASE,
     "reasons": BASE,
     "rooms": BASE,
+    "transitions": BASE,
     "codec": CODEC,
     "parsers": CODEC,
     "loop": LOOP,

@@ -18,9 +18,10 @@ from ..events import EventEmitter
 from ..loop.inbox import Inbox
 from ..quoting import named, shown
 from ..reasons import Reason
+from ..transitions import check_move
 from .requests.trimmed import Remains, remains_of, shed_headers
 from .session_seams import NoReceiver, Receiver, RunningUpgrade, SessionOwner
-from .state import SessionState, UpgradeState, check_move
+from .state import SESSION_MOVES, UPGRADE_MOVES, SessionState, UpgradeState
 from .transports.polling import PollingTransport
 from .transports.transport import SocketTransport, Transport
 
@@ -324,7 +325,7 @@ class Session(EventEmitter):
 
     def enter_upgrade(self, state: UpgradeState) -> None:
         """Move to another state of the upgrade."""
-        check_move(self.upgrade_state, state)
+        check_move(UPGRADE_MOVES, self.upgrade_state, state)
         logger.debug("= upgrade of %s is %s", named(self.id[:6]), state.name)
         self.upgrade_state = state
 
@@ -372,7 +373,7 @@ class Session(EventEmitter):
             self.transport.resume()
 
     def _enter(self, state: SessionState) -> None:
-        check_move(self.state, state)
+        check_move(SESSION_MOVES, self.state, state)
         logger.debug("= session %s is %s", named(self.id[:6]), state.name)
         self.state = state
 

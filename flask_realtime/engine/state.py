@@ -1,6 +1,7 @@
 """The states of a session and of its upgrade, with the moves between them.
 
-Rule: a state changes only through :func:`check_move`, in one method of its owner.
+Rule: a state changes only in one method of its owner, which calls
+:func:`~flask_realtime.transitions.check_move` with the table of that state.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["SessionState", "UpgradeState", "check_move"]
+__all__ = ["SESSION_MOVES", "SessionState", "UPGRADE_MOVES", "UpgradeState"]
 
 
 class SessionState(Enum):
@@ -35,19 +36,14 @@ class UpgradeState(Enum):
     DONE = auto()
 
 
-# Tuples: the hash of a member of an enumeration is a function in Python.
-_MOVES: Final[dict[Enum, tuple[Enum, ...]]] = {
+SESSION_MOVES: Final[dict[SessionState, tuple[SessionState, ...]]] = {
     SessionState.OPEN: (SessionState.CLOSING, SessionState.CLOSED),
     SessionState.CLOSING: (SessionState.CLOSED,),
     SessionState.CLOSED: (),
+}
+UPGRADE_MOVES: Final[dict[UpgradeState, tuple[UpgradeState, ...]]] = {
     UpgradeState.NONE: (UpgradeState.PROBING,),
     UpgradeState.PROBING: (UpgradeState.PROBED, UpgradeState.NONE),
     UpgradeState.PROBED: (UpgradeState.DONE, UpgradeState.NONE),
     UpgradeState.DONE: (),
 }
-
-
-def check_move(old: Enum, new: Enum) -> None:
-    """Raise ``RuntimeError`` when there is no way from ``old`` to ``new``."""
-    if new not in _MOVES[old]:
-        raise RuntimeError(f"{old.name} -> {new.name}")

@@ -14,6 +14,7 @@ from ..engine.session import Session
 from ..hints import refuse_keywords
 from ..reasons import Reason
 from ..rooms import check_room, rooms_to_join
+from ..transitions import check_move
 from .acks import AckTable
 from .broadcast import Ack, BroadcastOperator, check_event
 from .dispatch import ask_middlewares, dispatch
@@ -23,7 +24,7 @@ from .handlers import Handler, Runner
 from .handshake import Handshake
 from .listening import Listening
 from .socket_namespace import SocketNamespace
-from .socket_state import SocketState, check_move
+from .socket_state import SOCKET_MOVES, SocketState
 from .words import SocketWords
 
 if TYPE_CHECKING:
@@ -384,7 +385,7 @@ class Socket(Listening, SocketWords):
         self.acks.lose_all(reason)
 
     def _enter(self, state: SocketState) -> None:
-        check_move(self.state, state)
+        check_move(SOCKET_MOVES, self.state, state)
         self.state = state
 
     def __repr__(self) -> str:

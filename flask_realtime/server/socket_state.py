@@ -1,11 +1,11 @@
-"""The states of a socket, with the moves between them."""
+"""The states of a socket, with the moves between them: see :mod:`flask_realtime.transitions`."""
 
 from __future__ import annotations
 
 from enum import Enum, auto
 from typing import Final
 
-__all__ = ["SocketState", "check_move"]
+__all__ = ["SOCKET_MOVES", "SocketState"]
 
 
 class SocketState(Enum):
@@ -17,17 +17,10 @@ class SocketState(Enum):
     DISCONNECTED = auto()
 
 
-# Tuples: the hash of a member of an enumeration is a function in Python.
-_MOVES: Final[dict[SocketState, tuple[SocketState, ...]]] = {
+SOCKET_MOVES: Final[dict[SocketState, tuple[SocketState, ...]]] = {
     # Refused by a middleware, or gone before it was let in: it was never connected.
     SocketState.CONNECTING: (SocketState.CONNECTED, SocketState.DISCONNECTED),
     SocketState.CONNECTED: (SocketState.DISCONNECTING,),
     SocketState.DISCONNECTING: (SocketState.DISCONNECTED,),
     SocketState.DISCONNECTED: (),
 }
-
-
-def check_move(old: SocketState, new: SocketState) -> None:
-    """Raise ``RuntimeError`` when there is no way from ``old`` to ``new``."""
-    if new not in _MOVES[old]:
-        raise RuntimeError(f"{old.name} -> {new.name}")

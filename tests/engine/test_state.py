@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from enum import Enum
 from itertools import product
+from typing import Any
 
 import pytest
 
-from flask_realtime.engine.state import SessionState, UpgradeState, check_move
+from flask_realtime.engine.state import (
+    SESSION_MOVES,
+    UPGRADE_MOVES,
+    SessionState,
+    UpgradeState,
+)
+from flask_realtime.transitions import check_move
 
 ALLOWED: set[tuple[Enum, Enum]] = {
     (SessionState.OPEN, SessionState.CLOSING),
@@ -19,6 +26,7 @@ ALLOWED: set[tuple[Enum, Enum]] = {
     (UpgradeState.PROBED, UpgradeState.DONE),
     (UpgradeState.PROBED, UpgradeState.NONE),
 }
+TABLES: dict[type[Enum], Any] = {SessionState: SESSION_MOVES, UpgradeState: UPGRADE_MOVES}
 PAIRS = [*product(SessionState, SessionState), *product(UpgradeState, UpgradeState)]
 
 
@@ -28,19 +36,19 @@ def name(pair: tuple[Enum, Enum]) -> str:
 
 @pytest.mark.parametrize("pair", sorted(ALLOWED, key=str), ids=name)
 def test_a_state_moves_on(pair: tuple[Enum, Enum]) -> None:
-    check_move(*pair)
+    check_move(TABLES[type(pair[0])], *pair)
 
 
 @pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair not in ALLOWED], ids=name)
 def test_a_state_never_jumps_or_goes_back(pair: tuple[Enum, Enum]) -> None:
     old, new = pair
     with pytest.raises(RuntimeError, match=f"{old.name} -> {new.name}"):
-        check_move(old, new)
+        check_move(TABLES[type(old)], old, new)
 
 
 def test_a_session_does_not_move_to_a_state_of_its_upgrade() -> None:
     with pytest.raises(RuntimeError):
-        check_move(SessionState.OPEN, UpgradeState.DONE)
+        check_move(TABLES[SessionState], SessionState.OPEN, UpgradeState.DONE)
 
 
 @pytest.mark.parametrize(
