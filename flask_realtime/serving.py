@@ -133,13 +133,11 @@ class Server(BaseServer):
     def _shut_down(self, http_server: EmbeddedServer) -> None:
         logger.info("= shutting down")
         deadline = monotonic() + GRACE
-        self.close()
         # It goes on accepting meanwhile: a client that polls may need a new connection for
         # what is left to it, and a handshake gets an answer.
-        self.engine.see_off(GRACE)
+        self.drain(GRACE)
         http_server.stop(timeout=max(deadline - monotonic(), 0.0))
-        self.engine.wait_for_handlers(deadline - monotonic())
-        self.close_adapters()
+        self.end(deadline - monotonic())
 
 
 def _listening(application: Any, options: RunOptions) -> EmbeddedServer:

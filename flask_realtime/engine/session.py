@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..codec.engine_packet import CLOSE, PING, PONG
 from ..codec.message import Message
@@ -19,13 +19,17 @@ from ..loop.inbox import Inbox
 from ..quoting import named, shown
 from ..reasons import Reason
 from ..transitions import check_move
-from .requests.trimmed import Remains, remains_of, shed_headers
-from .session_seams import NoReceiver, Receiver, RunningUpgrade, SessionOwner
+from .receiver import NoReceiver, Receiver
+from .requests.trimmed import TrimmedEnviron, shed_headers, trimmed
 from .state import SESSION_MOVES, UPGRADE_MOVES, SessionState, UpgradeState
 from .transports.polling import PollingTransport
 from .transports.transport import SocketTransport, Transport
 
-__all__ = ["Receiver", "Session", "SessionOwner"]
+if TYPE_CHECKING:
+    from .sessions import Sessions
+    from .upgrade import Probe
+
+__all__ = ["Receiver", "Session"]
 
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
 _OPEN = SessionState.OPEN
@@ -52,14 +56,14 @@ class Session(EventEmitter):
 
     # Set while a WebSocket is open that is not the transport yet, and when the session is closed
     # meanwhile. Most sessions have neither, and pay nothing for them.
-    _upgrade: RunningUpgrade | None = None
+    _upgrade: Probe | None = None
     _close_code: int | None = None
 
     def __init__(
         self,
         sid: str,
-        owner: SessionOwner,
-        request: Mapping[str, Any],
+        owner: Sessions,
+        environ: Mapping[str, Any],
         inbox_limit: int,
         protocol: int = 4,
     ) -> None:
@@ -67,8 +71,8 @@ class Session(EventEmitter):
         self.id = sid
         self.protocol = protocol
         #: The WSGI environ of the first request, or what is left of it.
-        self.environ = request
-        self.remote_address: str = request.get("REMOTE_ADDR", "")
+        self.environ = environ
+        self.remote_address: str = environ.get("REMOTE_ADDR", "")
         self.state = SessionState.OPEN
         self.upgrade_state = UpgradeState.NONE
         self.inbox = Inbox(inbox_limit, self._pause, self._resume, owner.spawn)
@@ -81,11 +85,9 @@ class Session(EventEmitter):
         # What was sent while somebody listened and has not left yet.
         self._unflushed: list[Message] | None = None
 
-    def attach(self, transport: Transport, receiver: Receiver | None) -> None:
-        """Give the session its first transport and the layer above, if there is one."""
+    def attach(self, transport: Transport) -> None:
+        """Give the session its first transport; once, when the session is made."""
         self.transport = transport
-        if receiver is not None:
-            self._receiver = receiver
 
     @property
     def is_taken(self) -> bool:
@@ -112,7 +114,7 @@ class Session(EventEmitter):
     @property
     def has_request(self) -> bool:
         """Whether the first request is still there; see :meth:`forget_request`."""
-        return not isinstance(self.environ, Remains)
+        return not isinstance(self.environ, TrimmedEnviron)
 
     def forget_request(self) -> None:
         """Let go of the first request, to save memory; nothing brings it back.
@@ -122,7 +124,7 @@ class Session(EventEmitter):
         """
         if not self.has_request:
             return
-        environ, self.environ = self.environ, remains_of(self.environ)
+        environ, self.environ = self.environ, trimmed(self.environ)
         if self.transport_name == "websocket" and not self.upgraded:
             shed_headers(environ)
         self._receiver.on_forget()
@@ -285,7 +287,7 @@ class Session(EventEmitter):
             self.close(Reason.TRANSPORT_ERROR, "invalid heartbeat direction", flush=False)
         elif kind == "b":
             self._receive_base64(packet)
-        elif kind not in ("0", "5", "6") or not kind:
+        elif kind not in ("0", "5", "6"):
             self.close(Reason.PARSE_ERROR, PacketError("unknown packet type"), flush=False)
 
     def _receive_base64(self, packet: str) -> None:
@@ -318,7 +320,7 @@ class Session(EventEmitter):
 
     # The upgrade (Engine.IO protocol, "Upgrade")
 
-    def begin_upgrade(self, upgrade: RunningUpgrade) -> None:
+    def begin_upgrade(self, upgrade: Probe) -> None:
         """A WebSocket is open that wants to become the transport."""
         self.enter_upgrade(UpgradeState.PROBING)
         self._upgrade = upgrade
@@ -346,7 +348,7 @@ class Session(EventEmitter):
             self.drained()
         self._end_upgrade()
 
-    def leave_upgrade(self, upgrade: RunningUpgrade) -> bool:
+    def leave_upgrade(self, upgrade: Probe) -> bool:
         """The WebSocket is gone: stay on polling. Return whether the upgrade was under way."""
         if self._upgrade is not upgrade:
             return False

@@ -24,8 +24,9 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from ..quoting import shown
 from . import request_body
-from .finder import HANDLER_KEY, read_no_more, set_nodelay
+from .connections import read_no_more, set_nodelay
 from .forked import silence
+from .pywsgi import HANDLER_KEY
 from .request_body import MIN_RATE, NO_BODY, BodyError, ChunkedBody, RequestBody, SizedBody
 from .request_head import BadHead, RequestHead, parse_request_line, parse_target
 
@@ -59,7 +60,7 @@ class ResponseLost(OSError):
 class RealtimeHandler(WSGIHandler):
     """A ``handler_class`` for ``gevent.pywsgi.WSGIServer``."""
 
-    #: For the finder of sockets: nothing more to do.
+    #: The finder of sockets has nothing to do.
     sets_nodelay = True
     #: The body of the request; the server looks at it.
     wsgi_input: Any = NO_BODY
