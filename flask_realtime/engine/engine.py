@@ -221,6 +221,14 @@ class Engine(EventEmitter):
         """Return what an answer to this request says of origins; nothing without ``cors``."""
         return Headers() if self._cors is None else self._cors.headers(request)
 
+    def extra_headers(self, request: Request) -> Headers | None:
+        """Return what CORS and listeners add to an answer; ``None`` where there is neither."""
+        if self._cors is None and not self._listeners:
+            return None
+        headers = self.cors_headers(request)
+        self.trigger("headers", headers, request.environ)
+        return headers
+
     def receiver_of(self, session: Session) -> Receiver | None:
         """Return the receiver of a new session's messages; ``None`` without a layer above."""
         return None if self._handler is None else self._handler.on_open(session)

@@ -60,8 +60,6 @@ class ResponseLost(OSError):
 class RealtimeHandler(WSGIHandler):
     """A ``handler_class`` for ``gevent.pywsgi.WSGIServer``."""
 
-    #: The finder of sockets has nothing to do.
-    sets_nodelay = True
     #: The body of the request; the server looks at it.
     wsgi_input: Any = NO_BODY
     #: Whether the client may still be sending what was refused.

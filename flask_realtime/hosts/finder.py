@@ -22,7 +22,7 @@ from ..engine.requests.obstacles import Obstacle
 from .connections import set_nodelay
 from .gevent_websocket import upgraded_socket
 from .gunicorn_socket import GunicornSocket
-from .pywsgi import PywsgiSocket, handler_behind, handler_of
+from .pywsgi import HANDLER_KEY, PywsgiSocket, pywsgi_socket
 from .remedies import REMEDIES
 
 __all__ = ["SocketFinder"]
@@ -44,26 +44,21 @@ class SocketFinder:
             environ: The WSGI environ of the request.
             start_response: The function that came with it.
         """
-        handler = handler_of(environ, start_response)
-        if handler is not None and hasattr(handler, "sets_nodelay"):
+        handler = environ.get(HANDLER_KEY)
+        if handler is not None:
+            # The embedded server's, which has set TCP_NODELAY.
             return PywsgiSocket(handler, start_response)
-        found = upgraded_socket(environ) or self._find(handler, environ, start_response)
+        sock = environ.get("gunicorn.socket")
+        found: HostSocket | None
+        # HTTP/2 has no socket of its own for a request.
+        if sock is not None and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1"):
+            found = GunicornSocket(sock, environ["wsgi.input"], start_response)
+        else:
+            found = upgraded_socket(environ) or pywsgi_socket(start_response)
         if found is not None and found.socket not in self._prompt:
             self._prompt.add(found.socket)
             set_nodelay(found.socket)
         return found
-
-    def _find(
-        self, handler: Any, environ: Mapping[str, Any], start_response: StartResponse
-    ) -> HostSocket | None:
-        if handler is None:
-            sock = environ.get("gunicorn.socket")
-            # HTTP/2 has no socket of its own for a request.
-            if sock is not None and environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1"):
-                return GunicornSocket(sock, environ["wsgi.input"], start_response)
-            # Of a stock handler nothing is in the environ.
-            handler = handler_behind(start_response)
-        return None if handler is None else PywsgiSocket(handler, start_response)
 
     def remedy(self, obstacle: Obstacle) -> str:
         """Return what removes an obstacle, for the log."""

@@ -7,7 +7,7 @@ server's is in the environ as well.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from gevent.pywsgi import Input, WSGIHandler
@@ -16,23 +16,12 @@ from ..engine.requests.host import StartResponse
 from ..errors import WriteKept
 from .owners import owner_of
 
-__all__ = ["HANDLER_KEY", "WOULD_BLOCK", "PywsgiSocket", "handler_behind", "handler_of"]
+__all__ = ["HANDLER_KEY", "WOULD_BLOCK", "PywsgiSocket", "pywsgi_socket"]
 
 #: Where the embedded server's handler puts itself.
 HANDLER_KEY = "flask_realtime.handler"
 #: What a read raises when nothing has arrived.
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError)
-
-
-def handler_of(environ: Mapping[str, Any], start_response: StartResponse) -> Any:
-    """Return the handler that the environ or a bare ``start_response`` shows, or ``None``."""
-    handler = environ.get(HANDLER_KEY) or getattr(start_response, "__self__", None)
-    return handler if isinstance(handler, WSGIHandler) else None
-
-
-def handler_behind(start_response: StartResponse) -> Any:
-    """Return the handler behind the wrappers around ``start_response``, or ``None``."""
-    return owner_of(start_response, "start_response", _is_handler)
 
 
 def _is_handler(owner: Any) -> bool:
@@ -94,3 +83,11 @@ class PywsgiSocket:
             # The stock handler reads the rest of a body before it closes, for any time.
             body.chunked_input = False
             body.content_length = 0
+
+
+def pywsgi_socket(start_response: StartResponse) -> PywsgiSocket | None:
+    """Return the socket of the handler behind ``start_response``; ``None`` without one."""
+    handler = getattr(start_response, "__self__", None)
+    if not isinstance(handler, WSGIHandler):
+        handler = owner_of(start_response, "start_response", _is_handler)
+    return None if handler is None else PywsgiSocket(handler, start_response)

@@ -10,7 +10,7 @@ import pytest
 from gevent.pywsgi import WSGIHandler
 
 from flask_realtime import Middleware, Server
-from flask_realtime.hosts.pywsgi import HANDLER_KEY, PywsgiSocket, handler_behind, handler_of
+from flask_realtime.hosts.pywsgi import PywsgiSocket, pywsgi_socket
 from tests.hosts.test_embedded import Connection, Serve, serve
 
 __all__ = ["serve"]
@@ -23,20 +23,15 @@ class Handler(WSGIHandler):
         self.socket = sock
 
 
-def test_a_handler_shows_itself_in_the_environ_or_by_start_response() -> None:
-    handler = Handler(None)
-    assert handler_of({HANDLER_KEY: handler}, print) is handler  # type: ignore[arg-type]
-    assert handler_of({}, handler.start_response) is handler
-    assert handler_of({}, print) is None  # type: ignore[arg-type]
-    assert handler_of({HANDLER_KEY: "a text"}, print) is None  # type: ignore[arg-type]
-
-
 def test_a_handler_is_found_behind_wrappers() -> None:
-    handler = Handler(None)
-    assert handler_behind(functools.partial(handler.start_response)) is handler
+    handler = Handler("the socket")
     start = handler.start_response
-    assert handler_behind(lambda *args: start(*args)) is handler
-    assert handler_behind(print) is None  # type: ignore[arg-type]
+    for wrapped in (start, functools.partial(start), lambda *args: start(*args)):
+        found = pywsgi_socket(wrapped)
+        assert found is not None
+        assert found.socket == "the socket"
+        assert not found.is_upgraded
+    assert pywsgi_socket(print) is None  # type: ignore[arg-type]
 
 
 def test_what_has_arrived_can_be_looked_at_without_tls() -> None:

@@ -57,13 +57,36 @@ class BrokenBody(Exception):
     """The client went away, stood still, or broke the framing in the middle of a body."""
 
 
+def reply(
+    request: Request,
+    status: int,
+    headers: Iterable[tuple[str, str]] = (),
+    body: bytes = b"",
+    close: bool = False,
+) -> list[bytes]:
+    """Answer a request; ``Content-Length`` is added.
+
+    Args:
+        request: The request.
+        status: One of the statuses that this server uses.
+        headers: The headers of the answer.
+        body: Left out for a HEAD request.
+        close: Whether the connection ends with this answer.
+    """
+    # `begin` without its frame: each poll comes this way.
+    answer = [*headers, ("Content-Length", str(len(body)))]
+    if close or request.environ.get("HTTP_CONNECTION", "").lower() == "close":
+        # pywsgi closes without saying so; clients would reuse the dead connection.
+        answer.append(("Connection", "close"))
+    request.start_response(_STATUS[status], answer)
+    return [] if request.method == "HEAD" else [body]
+
+
 def begin(
     request: Request,
     status: int,
     headers: Iterable[tuple[str, str]],
     length: int,
-    *,
-    close: bool = False,
     instead_of: Exception | None = None,
 ) -> Callable[[bytes], Any]:
     """Call the ``start_response`` of a request and return the ``write`` that it returns.
@@ -73,41 +96,16 @@ def begin(
         status: One of the statuses that this server uses.
         headers: The headers of the answer.
         length: Bytes of the body, for ``Content-Length``.
-        close: Whether the connection ends with this answer.
         instead_of: Why an answer is replaced that has begun and of which nothing has been sent
             (PEP 3333, "The start_response() Callable").
     """
     answer = [*headers, ("Content-Length", str(length))]
-    if close or request.environ.get("HTTP_CONNECTION", "").lower() == "close":
-        # pywsgi closes without saying so; clients would reuse the dead connection.
+    if request.environ.get("HTTP_CONNECTION", "").lower() == "close":
         answer.append(("Connection", "close"))
     if instead_of is None:
         return request.start_response(_STATUS[status], answer)
     exc_info = (type(instead_of), instead_of, instead_of.__traceback__)
     return request.start_response(_STATUS[status], answer, exc_info)
-
-
-def reply(
-    request: Request,
-    status: int,
-    headers: Iterable[tuple[str, str]] = (),
-    body: bytes = b"",
-    *,
-    close: bool = False,
-    instead_of: Exception | None = None,
-) -> list[bytes]:
-    """Answer a request; the arguments are those of :func:`begin`.
-
-    Args:
-        request: The request.
-        status: One of the statuses that this server uses.
-        headers: The headers of the answer; ``Content-Length`` is added.
-        body: Left out for a HEAD request.
-        close: Whether the connection ends with this answer.
-        instead_of: Why an answer is replaced that has begun.
-    """
-    begin(request, status, headers, len(body), close=close, instead_of=instead_of)
-    return [] if request.method == "HEAD" else [body]
 
 
 def error_body(error: RequestError) -> bytes:

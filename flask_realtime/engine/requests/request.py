@@ -64,11 +64,11 @@ class Request:
         self._host: Host | None = host
         self._host_socket: HostSocket | None = None
         self.problem: BadRequest | None = None
-        self.query: dict[str, str] = {}
         try:
-            self.query = query = parse_query(environ.get("QUERY_STRING", ""))
+            query = parse_query(environ.get("QUERY_STRING", ""))
         except BadRequest as error:
             query, self.problem = {}, error
+        self.query = query
         self.sid = query.get("sid")
         self.transport = query.get("transport")
         self.method: str | None = environ.get("REQUEST_METHOD")

@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from werkzeug.datastructures import Headers
-
 from ...errors import BadRequest, RequestError, WriteKept
 from ...options import Options
 from ...quoting import quoted, shown
@@ -17,7 +15,7 @@ from ...reasons import Reason
 from ..sessions import Sessions
 from .cors import CorsPolicy
 from .host import Host
-from .http import error_body, reply
+from .http import begin, error_body, reply
 from .obstacles import Obstacle, Obstacles, request_obstacle
 from .opening import Opening, random_id
 from .polls import PollRequests
@@ -61,15 +59,16 @@ class Router:
     ) -> None:
         self._engine = engine
         self._options = options
+        self._allow_eio3 = options.allow_eio3
         self._middlewares = engine.middlewares
         self._sessions = sessions
         self._host = host
         self._transports = frozenset(options.transports)
         self._cors = cors
         traffic = sessions.traffic
-        self._polls = PollRequests(options, self._extra_headers, traffic)
+        self._polls = PollRequests(options, engine.extra_headers, traffic)
         self._websockets = WebSocketRequests(
-            options, self._extra_headers, sessions.scheduler, traffic
+            options, engine.extra_headers, sessions.scheduler, traffic
         )
         self._obstacles = Obstacles(host)
         self._opening = Opening(engine, sessions, self._polls, self._websockets, self._obstacles)
@@ -89,7 +88,7 @@ class Router:
             if sid is None:
                 return self._open(request, transport)
             session = verify_session(request, self._sessions.by_id.get(sid), self._cors)
-            if self._options.allow_eio3:
+            if self._allow_eio3:
                 verify_protocol(request, session.protocol)
             if request.is_upgrade:
                 return self._websockets.upgrade(session, request)
@@ -134,8 +133,12 @@ class Router:
             return refuse_upgraded(host_socket, error.message)
         headers = [*self._engine.cors_headers(request), *error.headers]
         headers.append(("Content-Type", "application/json"))
-        begun = error if is_kept else None
-        return reply(request, error.status, headers, error_body(error), instead_of=begun)
+        body = error_body(error)
+        if is_kept:
+            # It has been called with 101.
+            begin(request, error.status, headers, len(body), error)
+            return [body]
+        return reply(request, error.status, headers, body)
 
     def _refuse_while_draining(self, request: Request) -> list[bytes]:
         # Clients come again after any error: to the server that takes the place of this one.
@@ -151,11 +154,3 @@ class Router:
         headers["Content-Type"] = "text/plain"
         body = Reason.SERVER_SHUTTING_DOWN.encode()
         return reply(request, 503, headers, body, close=True)
-
-    def _extra_headers(self, request: Request) -> Headers | None:
-        engine = self._engine
-        if self._cors is None and not engine.has_listeners:
-            return None
-        headers = engine.cors_headers(request)
-        engine.trigger("headers", headers, request.environ)
-        return headers

@@ -85,8 +85,8 @@ def test_an_answer_may_replace_one_that_has_begun() -> None:
 
     error = ValueError("kept")
     request = value_of({}, start_response)
-    reply(request, 400)
-    reply(request, 400, instead_of=error)
+    begin(request, 400, [], 0)
+    begin(request, 400, [], 0, error)
     assert seen == [None, (ValueError, error, error.__traceback__)]
 
 
