@@ -46,7 +46,7 @@ class Server(BaseServer):
     def __init__(self, *, scheduler: Scheduler | None = None, **options: Any) -> None:
         refuse_eventlet()
         super().__init__(host=SocketFinder(), scheduler=scheduler, **options)
-        # What ends the calls of `run` that are under way.
+        # Each ends one call of `run` that is under way.
         self._stops: list[Callable[[], None]] = []
 
     def run(
@@ -68,7 +68,7 @@ class Server(BaseServer):
         once. Handlers of these signals that the application has set are called as well.
 
         Args:
-            wsgi_app: What answers all other requests.
+            wsgi_app: Answers all other requests.
             host: The address to listen on; ``None`` is the default.
             port: The port, a number or text; 0 takes a free one, which the banner names.
             debug: Not there yet, nor are the next three: a true value is a warning in the log.
@@ -82,7 +82,7 @@ class Server(BaseServer):
         Raises:
             TypeError: A keyword is unknown; the message names the nearest one.
             RuntimeError: The server has been closed.
-            SystemExit: The port cannot be had; two lines on stderr say why.
+            SystemExit: The port cannot be used; two lines on stderr say why.
         """
         keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
         keywords.update(reloader_options=reloader_options, log=log)

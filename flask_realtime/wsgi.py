@@ -1,4 +1,4 @@
-"""The WSGI middleware: requests below the path of the server are its own, the rest passes."""
+"""The WSGI middleware: requests below the server's path go to it, the rest to the application."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Middleware:
 
     Args:
         server: The Socket.IO server.
-        wsgi_app: What answers all other requests; they get 404 without one.
+        wsgi_app: Answers all other requests; they get 404 without one.
         root: The directory of the application, where the search for the JavaScript client
             begins; the program's and the current one by default.
 
@@ -56,7 +56,18 @@ class Middleware:
         self._watch: WorkerWatch | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer a request."""
+        """Answer a request.
+
+        Args:
+            environ: The WSGI environ.
+            start_response: The function that came with it.
+
+        Returns:
+            The body.
+
+        Raises:
+            RuntimeError: eventlet has patched the process.
+        """
         if not self._is_watched:
             self._look_for_worker()
         self.server.start()

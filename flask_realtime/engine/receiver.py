@@ -1,4 +1,4 @@
-"""The layer above a session: who takes its messages."""
+"""The layer above a session, which takes its messages."""
 
 from __future__ import annotations
 

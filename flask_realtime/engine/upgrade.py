@@ -92,7 +92,7 @@ class Probe:
         self.transport.abort()
 
     def lost(self, reason: str, description: object = None) -> None:
-        """The WebSocket is gone before it became the transport."""
+        """Give up: the WebSocket is gone before it became the transport."""
         level = logging.WARNING if is_over_limit(description) else logging.DEBUG
         self._leave(f"{reason} ({description})" if description else reason, level)
 

@@ -194,7 +194,7 @@ class RealtimeHandler(WSGIHandler):
         return SizedBody(self.rfile, self.content_length or 0, sock)
 
     def forget_head(self) -> None:
-        """A WebSocket has begun: its request is in the environ, and read no more."""
+        """Let go of the request head: a WebSocket has begun, and the environ has the fields."""
         head: Any = None
         self.headers = head
 

@@ -53,7 +53,7 @@ _OF_WORKERS = (*_ENDS, *_signals("SIGABRT", "SIGUSR1", "SIGWINCH"))
 
 
 def find_worker() -> Any | None:
-    """Return the gunicorn worker of this process; ``None`` when it is no gevent worker."""
+    """Return the gunicorn worker of this process; ``None`` when it is not a gevent worker."""
     module = sys.modules.get("gunicorn.workers.ggevent")
     if module is None:
         return None
@@ -114,7 +114,7 @@ class WorkerWatch:
         alone = isinstance(self._server.sockets.adapter, MemoryAdapter)
         polling = "polling" in self._server.options.transports
         if workers > 1 and (alone or polling):
-            # Each worker says it once, with its first request: they do not know of each other.
+            # Each worker logs it once, with its first request: they do not know of each other.
             logger.warning("%s", shown(_of_several(workers, alone, polling), 1_000))
         limit = self._worker.cfg.max_requests
         # The workers that bring a server of their own do not count its requests.
@@ -163,7 +163,7 @@ class WorkerWatch:
         self._connections.close_idle()
 
     def _wait_for_listeners(self) -> None:
-        # Clients come back as soon as they are told: not to this worker, please.
+        # Clients come back as soon as they are told: to a worker that accepts connections.
         end = monotonic() + _ACCEPTING
         while not self._deadline and monotonic() < end:
             if all(listener.fileno() < 0 for listener in self._worker.sockets):

@@ -89,7 +89,7 @@ class Opening:
             protocol: The revision of the Engine.IO protocol.
 
         Raises:
-            BadRequest: There is no id for it.
+            BadRequest: ``generate_id`` fails, or its id cannot be used.
         """
         session = self._new_session(request, protocol)
         codec = payload_codec(protocol, request)
@@ -121,7 +121,7 @@ class Opening:
             protocol: The revision of the Engine.IO protocol.
 
         Raises:
-            BadRequest: There is no socket or no id for it.
+            BadRequest: The host gives no socket, or as for :meth:`polling`.
         """
         host_socket = require_socket(request)
         session = self._new_session(request, protocol)

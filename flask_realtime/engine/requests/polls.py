@@ -93,7 +93,8 @@ class PollRequests:
         host_socket: HostSocket | None,
     ) -> list[bytes]:
         if transport.is_polled or transport.buffered_bytes:
-            return reply(request, 200, *self.payload(transport.poll(), request))
+            headers, body = self.payload(transport.poll(), request)
+            return reply(request, 200, headers, body)
         watch = _watch(host_socket, session)
         timer = None
         if session.upgrade_state is UpgradeState.PROBED:
@@ -106,7 +107,8 @@ class PollRequests:
                 watch.close()
             if timer is not None:
                 timer.kill(block=False)
-        return reply(request, 200, *self.payload(response, request))
+        headers, body = self.payload(response, request)
+        return reply(request, 200, headers, body)
 
     def _post(
         self,

@@ -1,4 +1,4 @@
-"""What is left of the first request of a session when the application lets go of it."""
+"""The environ of a first request, trimmed, when the application lets go of the request."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def verify_handshake(
         if not allow_eio3:
             raise UnsupportedProtocol({"protocol": 3})
         if "j" in request.query:
-            # Only clients of protocol 3 have it; there is no page that would need it today.
+            # JSONP: only clients of protocol 3 have it, and no page needs it today.
             raise UnknownTransport({"transport": "polling-jsonp"})
     return protocol
 
