@@ -58,7 +58,7 @@ class ClientFiles:
         self._kept: dict[tuple[str, str], tuple[tuple[int, int], bytes]] = {}
 
     def answer(self, name: str, environ: dict[str, Any]) -> Response | None:
-        """Return the response for a file; ``None`` when it is not ours to serve."""
+        """Return the response for a file; ``None`` when it is not one of the client's."""
         if not self._is_on or name not in CLIENT_FILES:
             return None
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

@@ -47,7 +47,9 @@ class Realtime(Server):
         scheduler: Scheduler | None = None,
         **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(scheduler=scheduler, **options)
+        # With the application at hand, the server is built from its config at once.
+        self._used: Mapping[str, Any] = options if app is None else _merged(app, options)
+        super().__init__(scheduler=scheduler, **self._used)
         self._context = FlaskContext()
         self.runner.context = self._context
         self._given = options
@@ -67,13 +69,10 @@ class Realtime(Server):
             TypeError: It is not a Flask application, or an option or a ``REALTIME_*`` key is
                 unknown.
         """
-        if not isinstance(app, Flask):
-            raise TypeError(f"Realtime is for a Flask application, not {app!r}; see Server")
-        if "realtime" in app.extensions:
-            raise RuntimeError("this Flask application has a Realtime extension already")
-        merged = {**_from_config(app), **self._given, **options}
-        if merged != self._given:
+        merged = _merged(app, {**self._given, **options})
+        if merged != self._used:
             self.configure(merged)
+            self._used = merged
         app.extensions["realtime"] = self
         self._app = self._context.app = app
         app.wsgi_app = _FlaskMiddleware(self, app)  # type: ignore[method-assign]
@@ -145,6 +144,15 @@ class _FlaskMiddleware(Middleware):
             return super().__call__(environ, start_response)
         finally:
             FlaskContext.release(before)
+
+
+def _merged(app: Flask, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options for an application: those given win over its config."""
+    if not isinstance(app, Flask):
+        raise TypeError(f"Realtime is for a Flask application, not {app!r}; see Server")
+    if "realtime" in app.extensions:
+        raise RuntimeError("this Flask application has a Realtime extension already")
+    return {**_from_config(app), **options}
 
 
 def _from_config(app: Flask) -> dict[str, Any]:

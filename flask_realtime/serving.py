@@ -116,7 +116,7 @@ class Server(BaseServer):
         """
         refuse_eventlet()
         super().__init__(host=SocketFinder(), scheduler=scheduler, **options)
-        # What ends the calls of `run` that are under way.
+        # Each ends one call of `run` that is under way.
         self._stops: list[Callable[[], None]] = []
 
     def run(
@@ -138,7 +138,7 @@ class Server(BaseServer):
         once. Handlers of these signals that the application has set are called as well.
 
         Args:
-            wsgi_app: What answers all other requests.
+            wsgi_app: Answers all other requests.
             host: The address to listen on; ``None`` is the default.
             port: The port, a number or text; 0 takes a free one, which the banner names.
             debug: Not there yet, nor are the next three: a true value is a warning in the log.
@@ -152,7 +152,7 @@ class Server(BaseServer):
         Raises:
             TypeError: A keyword is unknown; the message names the nearest one.
             RuntimeError: The server has been closed.
-            SystemExit: The port cannot be had; two lines on stderr say why.
+            SystemExit: The port cannot be used; two lines on stderr say why.
         """
         keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
         keywords.update(reloader_options=reloader_options, log=log)
@@ -218,13 +218,11 @@ class Server(BaseServer):
     def _shut_down(self, http_server: EmbeddedServer) -> None:
         logger.info("= shutting down")
         deadline = monotonic() + GRACE
-        self.close()
         # It goes on accepting meanwhile: a client that polls may need a new connection for
         # what is left to it, and a handshake gets an answer.
-        self.engine.see_off(GRACE)
+        self.drain(GRACE)
         http_server.stop(timeout=max(deadline - monotonic(), 0.0))
-        self.engine.wait_for_handlers(deadline - monotonic())
-        self.close_adapters()
+        self.end(deadline - monotonic())
 
 
 def _listening(application: Any, options: RunOptions) -> EmbeddedServer:

@@ -1,4 +1,4 @@
-"""The WSGI middleware: requests below the path of the server are its own, the rest passes."""
+"""The WSGI middleware: requests below the server's path go to it, the rest to the application."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from .client_files import ClientFiles
+from .engine.requests.request import REQUEST_KEY, Request
 from .functions import require_function
 from .hosts.gevent_check import REMEDY, is_on_hub, refuse_eventlet
 from .hosts.gunicorn import WorkerWatch, find_worker
@@ -28,7 +29,7 @@ class Middleware:
 
     Args:
         server: The Socket.IO server.
-        wsgi_app: What answers all other requests; they get 404 without one.
+        wsgi_app: Answers all other requests; they get 404 without one.
         root: The directory of the application, where the search for the JavaScript client
             begins; the program's and the current one by default.
 
@@ -55,14 +56,30 @@ class Middleware:
         self._watch: WorkerWatch | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer a request."""
+        """Answer a request.
+
+        Args:
+            environ: The WSGI environ.
+            start_response: The function that came with it.
+
+        Returns:
+            The body.
+
+        Raises:
+            RuntimeError: eventlet has patched the process.
+        """
         if not self._is_watched:
             self._look_for_worker()
         self.server.start()
-        if self._watch is None:
+        watch = self._watch
+        if watch is None:
             return self._answer(environ, start_response)
-        found: Iterable[bytes] = self._watch.call(self._answer, environ, start_response)
-        return found
+        request = self.server.engine.request(environ, start_response)
+        connection = watch.enter(request)
+        try:
+            return self._answer(environ, start_response, request)
+        finally:
+            watch.leave(connection)
 
     def _look_for_worker(self) -> None:
         # Not before the first request: an application may be loaded before its workers are.
@@ -73,17 +90,24 @@ class Middleware:
             self._watch = WorkerWatch(worker, self.server)
             self._watch.start()
 
-    def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def _answer(
+        self, environ: dict[str, Any], start_response: Any, request: Request | None = None
+    ) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(self._prefix) and path != self._exact:
             return self.wsgi_app(environ, start_response)
         response = self._files.answer(path[len(self._prefix) :], environ)
         if response is not None:
-            response.headers.extend(self.server.engine.cors_headers(environ))
+            engine = self.server.engine
+            request = request or engine.request(environ, start_response)
+            response.headers.extend(engine.cors_headers(request))
         if response is None and not is_on_hub(environ):
             response = self._explain()
         if response is not None:
             return response(environ, start_response)
+        if request is not None:
+            # The engine takes it from there.
+            environ[REQUEST_KEY] = request
         answer: Iterable[bytes] = self.server.handle(environ, start_response)
         return answer
 

@@ -178,15 +178,29 @@ def rooms(package: Path) -> list[str]:
 
 
 def strays(module: Module, room: str, package: str) -> list[str]:
-    """The imports of a module that its room keeps out."""
+    """The imports of a module that its room keeps out; what is for types only may come in."""
     found = []
+    typed = for_types(module)
     for node, name in imports(module, package):
+        if node in typed:
+            continue
         for other in sorted(ROOMS[room]):
             # A dotted name is a room of this package, another one a package of its own.
             subject = name.removeprefix(f"{package}.") if "." in other else name
             if is_below(subject, other):
                 found.append(module.at(node, f"{room} must not import {other}"))
     return found
+
+
+def for_types(module: Module) -> set[ast.AST]:
+    """The nodes inside an `if TYPE_CHECKING:`."""
+    return {
+        below
+        for node in module.nodes()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+        for below in ast.walk(statement)
+    }
 
 
 def is_below(name: str, above: str) -> bool:

@@ -15,9 +15,14 @@ from gevent import socket
 from werkzeug.datastructures import Headers
 
 from flask_realtime.engine.engine import Engine
-from flask_realtime.engine.requests.host import Environ, StartResponse
+from flask_realtime.engine.requests.host import Environ, Host, NoHost, StartResponse
+from flask_realtime.engine.requests.obstacles import Obstacle
+from flask_realtime.engine.requests.request import Request
 from flask_realtime.engine.session import Session
+from flask_realtime.engine.sessions import Sessions
+from flask_realtime.engine.traffic import Traffic
 from flask_realtime.errors import WriteKept
+from flask_realtime.hosts.remedies import REMEDIES
 from flask_realtime.loop.hub import HubThread
 from flask_realtime.loop.scheduler import Scheduler
 from flask_realtime.options import Options
@@ -76,6 +81,10 @@ class FakeHostSocket:
         self._start_response = start_response
         self._leftover = leftover
 
+    @property
+    def can_peek(self) -> bool:
+        return not hasattr(self.socket, "pending")
+
     def writer_of(self, write: Any) -> Any:
         """A middleware of these tests keeps what is written in a list."""
         owner = getattr(write, "__self__", self)
@@ -113,6 +122,9 @@ class FakeHost:
             return None
         upgraded = self.upgrades_first and "HTTP_UPGRADE" in environ
         return FakeHostSocket(sock, start_response, self.leftover, upgraded)
+
+    def remedy(self, obstacle: Obstacle) -> str:
+        return REMEDIES[obstacle]
 
 
 # --- requests ----------------------------------------------------------------
@@ -166,6 +178,15 @@ def request(
     environ.update(more)
     environ.update(wsgi or {})
     return environ
+
+
+def value_of(
+    environ: Mapping[str, Any],
+    start_response: StartResponse | None = None,
+    host: Host | None = None,
+) -> Request:
+    """The value that the engine makes of a request."""
+    return Request(dict(environ), start_response or Answer().start_response, host or NoHost())
 
 
 #: The headers with which a browser opens a WebSocket.
@@ -281,6 +302,11 @@ class RecordingHandler:
     @property
     def last(self) -> tuple[Session, RecordingReceiver]:
         return self.sessions[-1], self.receivers[-1]
+
+
+def no_sessions() -> Sessions:
+    """Where sessions of a test are listed that have no engine."""
+    return Sessions({}, Traffic(), Options.build({}), Scheduler(ManualTime(), ManualTime()))
 
 
 class EngineUnderTest:

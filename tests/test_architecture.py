@@ -126,6 +126,8 @@ ROOM_IMPORTS: list[tuple[str, str, bool]] = [
     ("engine/transports/polling.py", "from ..requests.polls import PollRequests", False),
     ("engine/requests/polls.py", "from ..transports.polling import PollingTransport", True),
     ("engine/requests/polls.py", "from ..engine import Engine", False),
+    ("engine/requests/polls.py", "if TYPE_CHECKING: from ..engine import Engine", True),
+    ("engine/requests/polls.py", "if True: from ..engine import Engine", False),
 ]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import gevent
 import pytest
 
-from flask_realtime import AckTimeout, ConnectError, Server
+from flask_realtime import AckTimeout, ConnectError
 from flask_realtime.engine.session import Session
 from tests.clients import Network
-from tests.fakes import settle, wait_until
+from tests.fakes import no_sessions, settle, wait_until
 from tests.old_clients import old_polling, old_upgrade, old_websocket
 from tests.server.visitor import Visitor
 from tests.worlds import MakeServer, ServerWorld
@@ -289,7 +289,7 @@ def test_questions_without_an_answer_are_forgotten(server: ServerWorld) -> None:
 
 
 def test_the_counters_can_see_a_leak() -> None:
-    owner = Server().engine
+    owner = no_sessions()
     before, objects = (greenlets(), descriptors()), objects_of_the_package()
     end, other = os.pipe()
     hanging = gevent.spawn(gevent.sleep, 60)

@@ -40,8 +40,9 @@ SERVER = OPERATOR | LISTENING | CLUSTER | {
 SEAMS = {
     "Namespace": {"bind"},
     "Server": {
-        "admit", "application", "backends", "close_adapters", "configure", "handle", "hub", "joined", "left",
-        "max_message_size", "now", "on_open", "parser", "runner", "serve", "start_adapter",
+        "admit", "application", "backends", "close_adapters", "configure", "drain", "end",
+        "handle", "hub", "joined", "left", "max_message_size", "now", "on_open", "parser",
+        "refuse", "runner", "serve", "start_adapter",
     },
 }  # fmt: skip
 SEAMS["ParentNamespace"] = SEAMS["Namespace"]

@@ -1,70 +1,46 @@
-"""The Engine.IO server: session ids to sessions, and requests to whoever answers them.
+"""The Engine.IO server as applications see it: ``io.engine``.
 
-It is what applications see as ``io.engine``.
+This public face exists at once, so that listeners, middlewares and ``generate_id`` can be set
+before the options are known; what depends on the options is built with the first request.
 """
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from gevent.pool import Group
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response as HTTPResponse
 
-from ..codec.websocket_handshake import is_upgrade
-from ..errors import BadRequest, RequestError, WriteKept
 from ..events import EventEmitter
 from ..functions import require_function
 from ..loop.hub import HubThread
 from ..loop.scheduler import Scheduler
 from ..options import Options
-from ..quoting import quoted, shown
 from ..reasons import Reason
+from ..transitions import check_move
+from .receiver import Receiver
 from .requests.cors import CorsPolicy
-from .requests.host import Environ, Host, HostSocket, NoHost, StartResponse
-from .requests.http import again, error_body, reply
-from .requests.obstacles import Obstacle, Obstacles, request_obstacle
-from .requests.opening import Opening
-from .requests.polls import PollRequests
+from .requests.host import Environ, Host, NoHost, StartResponse
+from .requests.opening import random_id
 from .requests.refused import RefusedRequest
-from .requests.revision import heartbeats
-from .requests.verify import (
-    ask_middleware,
-    parse_query,
-    verify_handshake,
-    verify_protocol,
-    verify_session,
-    verify_transport,
-)
-from .requests.websockets import WebSocketRequests, refuse_upgraded, require_socket
-from .session import Receiver, Session
-from .shutdown import see_off, wait_for_handlers
-from .state import SessionState
+from .requests.request import REQUEST_KEY, Request
+from .requests.router import Router
+from .session import Session
+from .sessions import Sessions
+from .state import LIFE_MOVES, Life
 from .traffic import Source, Traffic, collect
 
-__all__ = ["RefusedRequest", "Engine", "EngineHandler"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Engine", "EngineHandler", "RefusedRequest", "random_id"]
 
 EngineMiddleware = Callable[[Environ], HTTPResponse | None]
-
-#: Seconds that a closed session has to deliver what is buffered.
-CLOSE_TIMEOUT = 30.0
 
 
 class EngineHandler(Protocol):
     """The layer above, as the engine sees it."""
 
     def on_open(self, session: Session) -> Receiver:
-        """A session has been opened; return who takes its messages."""
-
-
-def random_id(environ: Mapping[str, Any]) -> str:
-    """Return a session id: 20 characters, 120 random bits."""
-    return secrets.token_urlsafe(15)
+        """Return the receiver of the messages of a session that has been opened."""
 
 
 class Engine(EventEmitter):
@@ -72,33 +48,37 @@ class Engine(EventEmitter):
 
     Events: ``connection(session)``, ``initial_headers(headers, environ)``,
     ``headers(headers, environ)``, ``connection_error(error)``, ``flush(session, messages)`` and
-    ``drain(session)``. The last two come from sessions that open while somebody listens.
+    ``drain(session)``. The last two come from sessions that open while they have a listener.
 
     It is an Engine.IO server by itself, :meth:`handle` is its WSGI application: sessions then
-    have their events alone. A subclass, with a :meth:`handle` of its own for instance, is put
-    to work by ``io.bind()``.
+    have their events alone. ``io.bind()`` puts an engine to work, a subclass usually, which may
+    have a :meth:`handle` of its own.
 
     Attributes:
         generate_id: ``fn(environ)`` makes session ids; override it or assign another function.
+        life: Where the engine is in its life.
+        middlewares: The functions of :meth:`use`, in order.
     """
 
     generate_id: Callable[[Mapping[str, Any]], str] = staticmethod(random_id)
 
     def __init__(self) -> None:
         super().__init__()
+        self.life = Life.NEW
+        self.middlewares: list[EngineMiddleware] = []
         self._handler: EngineHandler | None = None
         self._host: Host = NoHost()
         self._hub = HubThread()
         self._hub.on_takeover(self._abandon)
-        self._sessions: dict[str, Session] = {}
-        self._middlewares: list[EngineMiddleware] = []
-        self.traffic: Traffic = Traffic()
+        self._options: Options | None = None
+        self._cors: CorsPolicy | None = None
+        self._scheduler: Scheduler | None = None
+        self._by_id: dict[str, Session] = {}
+        self._traffic = Traffic()
         self._sources: list[Source] = []
-        self._greenlets = Group()
-        self.is_closed: bool = False
-        #: Whether new sessions are refused.
-        self.is_refusing: bool = False
-        self.configure(Options.build({}))
+        self._sessions: Sessions | None = None
+        # Built with the first request.
+        self._router: Router | None = None
 
     def bind(
         self,
@@ -109,12 +89,12 @@ class Engine(EventEmitter):
         """Put the engine into its surroundings; once, and before its first request.
 
         Args:
-            handler: Who is told of new sessions; ``io.bind()`` makes that a server.
+            handler: Makes the receivers of new sessions; ``io.bind()`` makes that a server.
             host: Finds the sockets below requests; without one there is no WebSocket.
             hub: The thread that owns the sessions.
 
         Raises:
-            RuntimeError: The engine belongs to somebody, or has seen a request.
+            RuntimeError: The engine has a server, or has seen a request.
         """
         if self._handler is not None or self._hub.is_bound:
             raise RuntimeError("this engine is in use already")
@@ -125,43 +105,66 @@ class Engine(EventEmitter):
             hub.on_takeover(self._abandon)
 
     def configure(self, options: Options, scheduler: Scheduler | None = None) -> None:
-        """Apply the options; before the first request only.
+        """Set the options; before the first request only.
 
         Args:
             options: The options of the server.
-            scheduler: Runs the deadlines.
+            scheduler: Runs the deadlines; left out, the engine makes one.
+
+        Raises:
+            RuntimeError: The engine has seen a request.
+            TypeError: The ``cors`` option has an unknown key, or a value of the wrong type.
+            ValueError: The ``cors`` option cannot be served.
         """
-        self.options = options
+        if self._router is not None:
+            raise RuntimeError("the options are set before the first request")
+        self._cors = None if options.cors is None else CorsPolicy(options.cors)
+        self._options = options
+        self._scheduler = scheduler = scheduler or Scheduler()
+        # Before the deadlines of the layer above: of two that fall due at the same time, a ping
+        # without its pong is the better reason.
+        self._sessions = Sessions(self._by_id, self._traffic, options, scheduler)
         if options.generate_id is not None:
             self.generate_id = options.generate_id
-        self._scheduler = scheduler = scheduler or Scheduler()
-        self._transports = frozenset(options.transports)
-        self._cors = None if options.cors is None else CorsPolicy(options.cors)
-        self._heartbeats = heartbeats(options, scheduler)
-        self._goodbyes = scheduler.queue(CLOSE_TIMEOUT, _goodbye_timed_out)
-        self._polls = PollRequests(options, self._headers, self.traffic)
-        self._websockets = WebSocketRequests(options, self._headers, scheduler, self.traffic)
-        self._obstacles = Obstacles()
-        self._opening = Opening(self, options, self._polls, self._websockets, self._obstacles)
+
+    @property
+    def options(self) -> Options:
+        """The options; the defaults unless they have been set."""
+        if self._options is None:
+            self.configure(Options.build({}))
+        assert self._options is not None
+        return self._options
+
+    def _build(self) -> Router:
+        options = self.options
+        assert self._sessions is not None
+        self._router = Router(self, options, self._sessions, self._host, self._cors)
+        self.enter(Life.SERVING)
+        return self._router
 
     @property
     def clients_count(self) -> int:
         """How many sessions are open."""
-        return len(self._sessions)
+        return len(self._by_id)
 
     @property
     def clients(self) -> Mapping[str, Session]:
         """The sessions by id."""
-        return self._sessions
+        return self._by_id
+
+    def upgrades(self, transport: str) -> list[str]:
+        """Return the transports to which a session on ``transport`` may change."""
+        options = self.options
+        allowed = options.allow_upgrades and "websocket" in options.transports
+        return ["websocket"] if allowed and transport == "polling" else []
 
     @property
     def is_idle(self) -> bool:
         """Whether no handler of an open session runs or waits for its turn; for tests."""
-        inboxes = [session.inbox for session in self._sessions.values()]
-        return not len(self._greenlets) and all(inbox.is_idle for inbox in inboxes)
+        return self._sessions is None or self._sessions.is_idle
 
     def stats(self) -> dict[str, float]:
-        """Return what a metrics exporter wants to know; sums count from the start.
+        """Return counters for a metrics exporter; sums count from the start.
 
         ``clients``, ``polling_clients``, ``websocket_clients``; ``messages_in``,
         ``messages_out``, ``bytes_in``, ``bytes_out`` (frames and bodies, without HTTP
@@ -170,7 +173,7 @@ class Engine(EventEmitter):
         ``handler_errors``; and with a cluster the counters of its adapter, each beginning with
         ``adapter_``.
         """
-        return collect(self._sessions.values(), self.traffic, self._hub.lag, self._sources)
+        return collect(self._by_id.values(), self._traffic, self._hub.lag, self._sources)
 
     def add_stats(self, source: Source) -> None:
         """Add what ``source()`` returns to :meth:`stats`."""
@@ -182,26 +185,100 @@ class Engine(EventEmitter):
         Args:
             middleware: ``fn(environ)`` returns ``None`` to go on, or a werkzeug ``Response``
                 that ends the request. An exception is answered with code 3.
+
+        Returns:
+            The function.
+
+        Raises:
+            TypeError: It cannot be called.
         """
         require_function(middleware, "an engine middleware")
-        self._middlewares.append(middleware)
+        self.middlewares.append(middleware)
         return middleware
+
+    # Requests
+
+    def handle(self, environ: Environ, start_response: StartResponse) -> Any:
+        """Answer one request that belongs to the server; a WSGI application.
+
+        Args:
+            environ: The WSGI environ.
+            start_response: The function that came with it.
+
+        Returns:
+            The body.
+        """
+        self._hub.bind()
+        router = self._router or self._build()
+        request = environ.pop(REQUEST_KEY, None)
+        if request is None or not request.is_of(environ, start_response):
+            request = Request(environ, start_response, self._host)
+        return router.answer(request)
+
+    def request(self, environ: Environ, start_response: StartResponse) -> Request:
+        """Return the value of a request that the engine has not seen yet.
+
+        What is left in the environ under ``REQUEST_KEY`` is not made again by :meth:`handle`.
+        """
+        return Request(environ, start_response, self._host)
+
+    def cors_headers(self, request: Request) -> Headers:
+        """Return what an answer to this request says of origins; nothing without ``cors``."""
+        return Headers() if self._cors is None else self._cors.headers(request)
+
+    def extra_headers(self, request: Request) -> Headers | None:
+        """Return what CORS and listeners add to an answer; ``None`` where there is neither."""
+        if self._cors is None and not self._listeners:
+            return None
+        headers = self.cors_headers(request)
+        self.trigger("headers", headers, request.environ)
+        return headers
+
+    def receiver_of(self, session: Session) -> Receiver | None:
+        """Return the receiver of a new session's messages; ``None`` without a layer above."""
+        return None if self._handler is None else self._handler.on_open(session)
+
+    # The end
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether new sessions are refused."""
+        return self.life.value >= Life.DRAINING.value
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether :meth:`close` has been called: the present sessions are ending, or over."""
+        return self.life.value >= Life.CLOSING.value
+
+    def enter(self, life: Life) -> bool:
+        """Move on in life; return whether that is news.
+
+        It may be called from a handler of a signal, which interrupts anything: the state is
+        read once.
+        """
+        before = self.life
+        if before.value >= life.value:
+            return False
+        check_move(LIFE_MOVES, before, life)
+        self.life = life
+        return True
 
     def close(self) -> None:
         """Refuse new sessions and close the present ones; what is buffered is delivered."""
-        self.is_closed = self.is_refusing = True
+        self.enter(Life.CLOSING)
         self._hub.unwatch()
-        for session in list(self._sessions.values()):
+        for session in list(self._by_id.values()):
             session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
 
-    def see_off(self, grace: float) -> None:
-        """Block until the sessions of a closed engine are over; cut those that take too long.
+    def drain(self, grace: float) -> None:
+        """Block until the sessions of a closed engine are over.
 
         Args:
             grace: Seconds for clients that are still taking what was sent to them; the others
-                get a moment.
+                get a moment. Those that take longer are cut.
         """
-        see_off(self._sessions, grace, self._scheduler.clock)
+        if self._sessions is not None:
+            self._sessions.drain(grace)
 
     def wait_for_handlers(self, timeout: float) -> None:
         """Block until the handlers of polling sessions have returned; stop the others.
@@ -209,151 +286,18 @@ class Engine(EventEmitter):
         Args:
             timeout: Seconds. The handlers of WebSockets run on greenlets of the host.
         """
-        wait_for_handlers(self._greenlets, timeout, self._scheduler.clock)
+        if self._sessions is not None:
+            self._sessions.wait_for_handlers(timeout)
 
     def forget_clients(self) -> None:
         """Leave the sessions to the parent: in a forked child, which has copies of them."""
-        self._sessions.clear()
-        self._scheduler.clear()
+        self._by_id.clear()
+        if self._scheduler is not None:
+            self._scheduler.clear()
 
     def _abandon(self) -> None:
-        """Close the sessions of a hub that has ended with its thread."""
-        self._greenlets = Group()
-        self._scheduler.begin_anew()
-        for session in list(self._sessions.values()):
-            session.inbox.take_back()
-            session.close(Reason.SERVER_SHUTTING_DOWN, flush=False)
-
-    # Requests
-
-    def handle(self, environ: Environ, start_response: StartResponse) -> Any:
-        """Answer one request that belongs to the server; a WSGI application."""
-        self._hub.bind()
-        try:
-            if self._cors is not None and environ["REQUEST_METHOD"] == "OPTIONS":
-                allowed = self._cors.preflight_headers(environ).to_wsgi_list()
-                start_response("204 No Content", allowed)
-                return []
-            for middleware in self._middlewares:
-                response = ask_middleware(middleware, environ)
-                if response is not None:
-                    response.headers.extend(self.cors_headers(environ))
-                    return response(environ, start_response)
-            return self._route(environ, start_response)
-        except RequestError as error:
-            return self._refuse(error, environ, start_response)
-
-    def _route(self, environ: Environ, start_response: StartResponse) -> Any:
-        query = parse_query(environ)
-        transport = verify_transport(query, environ, self._transports)
-        host_socket = self._host.find(environ, start_response)
-        sid = query.get("sid")
-        if sid is not None:
-            found = self._sessions.get(sid)
-            session = verify_session(sid, transport, environ, found, self._cors)
-            if self.options.allow_eio3:
-                verify_protocol(query, session.protocol)
-            if is_upgrade(environ):
-                websocket = require_socket(environ, host_socket)
-                return self._websockets.upgrade(session, transport, environ, websocket)
-            return self._polls.answer(session, environ, start_response, host_socket)
-        options = self.options
-        protocol = verify_handshake(
-            query, transport, environ, self._cors, options.allow_request, options.allow_eio3
-        )
-        if self.is_refusing:
-            return self._turn_away(environ, host_socket, start_response)
-        if transport == "websocket":
-            return self._opening.websocket(environ, host_socket, protocol)
-        return self._opening.polling(environ, host_socket, start_response, protocol)
-
-    def _refuse(
-        self, error: RequestError, environ: Environ, start_response: StartResponse
-    ) -> list[bytes]:
-        logger.info("! refused: %s %s", shown(error.message), quoted(error.context))
-        self.trigger(
-            "connection_error",
-            RefusedRequest(environ, error.code, error.message, error.context),
-        )
-        obstacle = request_obstacle(environ)
-        if isinstance(error, WriteKept):
-            obstacle = Obstacle.WRITE_KEPT
-            # It has been called with 101 (PEP 3333, "The start_response() Callable").
-            start_response = again(start_response, error)
-        if obstacle is not None and isinstance(error, BadRequest):
-            self._obstacles.tell(obstacle)
-        host_socket = self._host.find(environ, start_response)
-        if host_socket is not None and host_socket.is_upgraded:
-            return refuse_upgraded(host_socket, error.message)
-        headers = [*self.cors_headers(environ), *error.headers]
-        headers.append(("Content-Type", "application/json"))
-        return reply(environ, start_response, error.status, headers, error_body(error))
-
-    def _turn_away(
-        self, environ: Environ, host_socket: HostSocket | None, start_response: StartResponse
-    ) -> list[bytes]:
-        # Clients come again after any error: to the server that takes the place of this one.
-        logger.info("! refused: %s", Reason.SERVER_SHUTTING_DOWN)
-        if host_socket is not None and host_socket.is_upgraded:
-            # The official client that sees a WebSocket end before its handshake waits for its
-            # timeout of 20 s; after the handshake it comes again at once.
-            first = self._opening.first_frame(random_id(environ))
-            return refuse_upgraded(host_socket, Reason.SERVER_SHUTTING_DOWN, 1001, first)
-        headers = self.cors_headers(environ)
-        headers["Retry-After"] = "1"
-        headers["Content-Type"] = "text/plain"
-        body = Reason.SERVER_SHUTTING_DOWN.encode()
-        return reply(environ, start_response, 503, headers, body, close=True)
-
-    def cors_headers(self, environ: Environ) -> Headers:
-        """Return what an answer to this request says of origins; nothing without ``cors``."""
-        return Headers() if self._cors is None else self._cors.headers(environ)
-
-    def _headers(self, environ: Environ) -> Headers | None:
-        if self._cors is None and not self._listeners:
-            return None
-        headers = self.cors_headers(environ)
-        self.trigger("headers", headers, environ)
-        return headers
-
-    # Opening sessions
-
-    def upgrades(self, transport: str) -> list[str]:
-        """Return the transports to which a session on ``transport`` may change."""
-        allowed = self.options.allow_upgrades and "websocket" in self._transports
-        return ["websocket"] if allowed and transport == "polling" else []
-
-    def begin(self, session: Session) -> None:
-        """A session is there: it is listed, and has a heartbeat."""
-        self._sessions[session.id] = session
-        self._heartbeats[session.protocol].start(session)
-
-    def receiver_of(self, session: Session) -> Receiver | None:
-        """Return who takes the messages of a new session, if anybody does."""
-        return None if self._handler is None else self._handler.on_open(session)
-
-    # What sessions report
-
-    def beat(self, session: Session) -> None:
-        """The client's part of the heartbeat has arrived."""
-        if session.state is SessionState.OPEN:
-            self._heartbeats[session.protocol].beat(session)
-
-    def closing(self, session: Session) -> None:
-        """A session says goodbye: it has a deadline for that."""
-        self._heartbeats[session.protocol].stop(session)
-        self._scheduler.start(self._goodbyes, session)
-
-    def closed(self, session: Session) -> None:
-        """A session is over."""
-        self._heartbeats[session.protocol].stop(session)
-        self._goodbyes.discard(session)
-        self._sessions.pop(session.id, None)
-
-    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run a handler of a session beside its transport."""
-        return self._greenlets.spawn(function, *args)
-
-
-def _goodbye_timed_out(session: Session) -> None:
-    session.close(flush=False)
+        # The hub of the sessions has ended with its thread.
+        if self._scheduler is not None:
+            self._scheduler.begin_anew()
+        if self._sessions is not None:
+            self._sessions.abandon()

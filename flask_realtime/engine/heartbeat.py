@@ -1,4 +1,4 @@
-"""The heartbeat: the server pings, and who does not answer in time is gone.
+"""The heartbeat: the server pings, and a client that does not answer in time is gone.
 
 A pong starts the interval to the next ping; a ping starts the time for its pong. Two queues
 hold every session, no greenlet waits (Engine.IO protocol, "Heartbeat"). In protocol 3 it is
@@ -18,16 +18,16 @@ __all__ = ["ClientHeartbeat", "Heartbeat", "SessionHeartbeat"]
 
 
 class SessionHeartbeat(Protocol):
-    """What looks after silent sessions, as the engine sees it."""
+    """The heartbeat of one revision of the protocol, as the engine sees it."""
 
     def start(self, session: Session) -> None:
-        """A session has been opened."""
+        """Begin with a session that has been opened."""
 
     def beat(self, session: Session) -> None:
-        """The client has shown that it is there."""
+        """Note a sign of life of the client."""
 
     def stop(self, session: Session) -> None:
-        """The session is over."""
+        """End with a session that is over."""
 
 
 class Heartbeat:
@@ -54,7 +54,7 @@ class Heartbeat:
         self._scheduler.start(self._intervals, session)
 
     def stop(self, session: Session) -> None:
-        """The session is over."""
+        """End with a session that is over."""
         self._intervals.discard(session)
         self._timeouts.discard(session)
 
@@ -64,7 +64,7 @@ class Heartbeat:
 
     def _expire(self, session: Session) -> None:
         if session.is_paused:
-            # Its handlers are behind and nothing is read: the silence is ours.
+            # Its handlers are behind and nothing is read: the client is not silent.
             self._scheduler.start(self._timeouts, session)
         else:
             session.close(Reason.PING_TIMEOUT, flush=False)
@@ -92,12 +92,12 @@ class ClientHeartbeat:
         self._scheduler.start(self._silences, session)
 
     def stop(self, session: Session) -> None:
-        """The session is over."""
+        """End with a session that is over."""
         self._silences.discard(session)
 
     def _expire(self, session: Session) -> None:
         if session.is_paused:
-            # Its pings wait in a socket that nobody reads: the silence is ours.
+            # Its pings wait in a socket that is not read: the client is not silent.
             self._scheduler.start(self._silences, session)
         else:
             session.close(Reason.PING_TIMEOUT, flush=False)

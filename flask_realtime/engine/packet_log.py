@@ -1,6 +1,6 @@
 """A line in the log for each packet, of sessions that open while the log wants them.
 
-The question is asked once, when a session opens: packets cost nothing while nobody reads them.
+The logger is asked once, when a session opens: packets cost nothing while the log is off.
 """
 
 from __future__ import annotations

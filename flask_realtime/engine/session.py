@@ -2,13 +2,29 @@
 
 The session routes packets between its transport and its receiver, and is the only place
 where either hears of the end. It is what applications see as ``socket.conn``.
+
+The end is ``OPEN -> CLOSING -> CLOSED``, or ``OPEN -> CLOSED``, by :meth:`Session.close` alone.
+Three callers race for it: the server (``flush``: what is buffered is delivered first), the
+transport (:meth:`Session.lost`, a close packet) and a deadline (heartbeat, goodbye). The first
+decides the reason; a later one only ends a session that is still CLOSING. The state moves before
+anything else is called, so whatever is called may call ``close`` again.
+
+- CLOSING: sends are dropped, packets too, but a close packet. The transport, or the upgrade that
+  is under way, has the goodbye; the heartbeat has made way for the deadline of the goodbye.
+- CLOSED: the engine has forgotten the session, the probe is given up, the socket given back.
+- The receiver hears of the end once, when OPEN is left. Its handlers of ``disconnect`` queue in
+  the inbox behind the events that came before, so that no event is lost and none comes after.
+- The inbox is closed last: that lets the greenlet of a WebSocket's request go once the queue is
+  empty, and the host closes the socket.
+- Nothing may switch greenlets while the state moves and the transport ends, or another caller
+  would find half of it done: ``no_switch()``. Receivers and listeners come after that.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..codec.engine_packet import CLOSE, PING, PONG
 from ..codec.message import Message
@@ -16,19 +32,23 @@ from ..codec.payload import decode_base64
 from ..errors import PacketError, is_over_limit
 from ..events import EventEmitter
 from ..loop.inbox import Inbox
+from ..loop.no_switch import no_switch
 from ..quoting import named, shown
 from ..reasons import Reason
 from ..transitions import check_move
-from .requests.trimmed import Remains, remains_of, shed_headers
-from .session_seams import NoReceiver, Receiver, RunningUpgrade, SessionOwner
+from .receiver import NoReceiver, Receiver
+from .requests.trimmed import TrimmedEnviron, shed_headers, trimmed
 from .state import SESSION_MOVES, UPGRADE_MOVES, SessionState, UpgradeState
 from .transports.polling import PollingTransport
 from .transports.transport import SocketTransport, Transport
 
-__all__ = ["Receiver", "Session", "SessionOwner"]
+if TYPE_CHECKING:
+    from .sessions import Sessions
+    from .upgrade import Probe
 
-# Looking a member up in its enumeration takes longer than a global does (Python 3.11).
-_OPEN = SessionState.OPEN
+__all__ = ["Receiver", "Session"]
+
+_OPEN = SessionState.OPEN  # a global is quicker than a member of an enumeration (Python 3.11)
 # The client's part of the heartbeat, by protocol: its pong, or its ping.
 _HEARTBEATS = {4: PONG, 3: PING}
 
@@ -52,14 +72,14 @@ class Session(EventEmitter):
 
     # Set while a WebSocket is open that is not the transport yet, and when the session is closed
     # meanwhile. Most sessions have neither, and pay nothing for them.
-    _upgrade: RunningUpgrade | None = None
+    _upgrade: Probe | None = None
     _close_code: int | None = None
 
     def __init__(
         self,
         sid: str,
-        owner: SessionOwner,
-        request: Mapping[str, Any],
+        owner: Sessions,
+        environ: Mapping[str, Any],
         inbox_limit: int,
         protocol: int = 4,
     ) -> None:
@@ -67,8 +87,8 @@ class Session(EventEmitter):
         self.id = sid
         self.protocol = protocol
         #: The WSGI environ of the first request, or what is left of it.
-        self.environ: Mapping[str, Any] = request
-        self.remote_address: str = request.get("REMOTE_ADDR", "")
+        self.environ: Mapping[str, Any] = environ
+        self.remote_address: str = environ.get("REMOTE_ADDR", "")
         self.state: SessionState = SessionState.OPEN
         self.upgrade_state: UpgradeState = UpgradeState.NONE
         self.inbox: Inbox = Inbox(inbox_limit, self._pause, self._resume, owner.spawn)
@@ -78,14 +98,12 @@ class Session(EventEmitter):
         self._owner = owner
         self._traffic = owner.traffic
         self._receiver: Receiver = NoReceiver()
-        # What was sent while somebody listened and has not left yet.
+        # What was sent while there was a listener and has not left yet.
         self._unflushed: list[Message] | None = None
 
-    def attach(self, transport: Transport, receiver: Receiver | None) -> None:
-        """Give the session its first transport and the layer above, if there is one."""
+    def attach(self, transport: Transport) -> None:
+        """Give the session its first transport; once, when the session is made."""
         self.transport = transport
-        if receiver is not None:
-            self._receiver = receiver
 
     @property
     def is_taken(self) -> bool:
@@ -93,7 +111,7 @@ class Session(EventEmitter):
         return not isinstance(self._receiver, NoReceiver)
 
     def hand_to(self, receiver: Receiver) -> None:
-        """Give the messages from now on to a layer above; :attr:`is_taken` says if one has them."""
+        """Give the messages from now on to a layer above, unless :attr:`is_taken`."""
         self._receiver = receiver
 
     # What applications use
@@ -112,7 +130,7 @@ class Session(EventEmitter):
     @property
     def has_request(self) -> bool:
         """Whether the first request is still there; see :meth:`forget_request`."""
-        return not isinstance(self.environ, Remains)
+        return not isinstance(self.environ, TrimmedEnviron)
 
     def forget_request(self) -> None:
         """Let go of the first request, to save memory; nothing brings it back.
@@ -120,12 +138,11 @@ class Session(EventEmitter):
         Its headers are gone at once, from ``socket.handshake`` as well. From the next event on,
         handlers run without Flask's ``request`` and ``session``.
         """
-        if not self.has_request:
-            return
-        environ, self.environ = self.environ, remains_of(self.environ)
-        if self.transport_name == "websocket" and not self.upgraded:
-            shed_headers(environ)
-        self._receiver.on_forget()
+        if self.has_request:
+            environ, self.environ = self.environ, trimmed(self.environ)
+            if self.transport_name == "websocket" and not self.upgraded:
+                shed_headers(environ)
+            self._receiver.on_forget()
 
     @property
     def writable(self) -> bool:
@@ -213,9 +230,21 @@ class Session(EventEmitter):
                 way: its client has stopped polling.
             code: The status of the WebSocket close frame.
         """
-        was_open = self.state is SessionState.OPEN
+        was_open = self.state is _OPEN
         if self._is_over or (flush and not was_open):
             return
+        with no_switch():
+            self._leave(flush, code)
+        if was_open:
+            why = f"{reason} ({description})" if description else reason
+            level = logging.WARNING if is_over_limit(description) else logging.INFO
+            logger.log(level, "- session %s closed: %s", named(self.id[:6]), shown(why))
+            self._receiver.on_close(reason, description)
+            self.trigger("close", reason, description)
+        if self._is_over:
+            self.inbox.close()
+
+    def _leave(self, flush: bool, code: int | None) -> None:
         if flush:
             self._enter(SessionState.CLOSING)
             self._owner.closing(self)
@@ -229,16 +258,6 @@ class Session(EventEmitter):
             if self._upgrade is not None:
                 self._upgrade.give_up("the session is over")
             self.transport.abort()
-        if was_open:
-            why = f"{reason} ({description})" if description else reason
-            # One line for each connection at most, since this happens once.
-            level = logging.WARNING if is_over_limit(description) else logging.INFO
-            logger.log(level, "- session %s closed: %s", named(self.id[:6]), shown(why))
-            self._receiver.on_close(reason, description)
-            self.trigger("close", reason, description)
-        if self._is_over:
-            # Only now: the greenlet that the inbox lets go takes the socket with it.
-            self.inbox.close()
 
     # What transports report
 
@@ -293,23 +312,23 @@ class Session(EventEmitter):
             data = decode_base64(packet)
         except PacketError as error:
             self.close(Reason.PARSE_ERROR, error, flush=False)
-        else:
-            if self._listeners:
-                self._show_message(data)
-            self._traffic.messages_in += 1
-            self._receiver.on_message(data)
+            return
+        if self._listeners:
+            self._show_message(data)
+        self._traffic.messages_in += 1
+        self._receiver.on_message(data)
 
     def count_as_part(self) -> None:
-        """The message that has just arrived is a part of one, which its last part counts for."""
-        # Undone here, so that messages of one part, nearly all of them, are asked nothing.
+        """Take back the count of the last message: it is a part of one that counts as a whole."""
+        # Undone here, so that messages of one part, nearly all of them, pay nothing.
         self._traffic.messages_in -= 1
 
     def lost(self, reason: str, description: object = None) -> None:
-        """The transport is gone: so is the session."""
+        """End the session: its transport is gone."""
         self.close(reason, description, flush=False)
 
     def drained(self) -> None:
-        """Everything that was sent has left."""
+        """Tell listeners that everything that was sent has left."""
         unflushed, self._unflushed = self._unflushed, None
         if self._listeners:
             if unflushed:
@@ -318,8 +337,8 @@ class Session(EventEmitter):
 
     # The upgrade (Engine.IO protocol, "Upgrade")
 
-    def begin_upgrade(self, upgrade: RunningUpgrade) -> None:
-        """A WebSocket is open that wants to become the transport."""
+    def begin_upgrade(self, upgrade: Probe) -> None:
+        """Note that a WebSocket is open that may become the transport."""
         self.enter_upgrade(UpgradeState.PROBING)
         self._upgrade = upgrade
 
@@ -346,8 +365,8 @@ class Session(EventEmitter):
             self.drained()
         self._end_upgrade()
 
-    def leave_upgrade(self, upgrade: RunningUpgrade) -> bool:
-        """The WebSocket is gone: stay on polling. Return whether the upgrade was under way."""
+    def leave_upgrade(self, upgrade: Probe) -> bool:
+        """Stay on polling: the WebSocket is gone. Return whether the upgrade was under way."""
         if self._upgrade is not upgrade:
             return False
         self.enter_upgrade(UpgradeState.NONE)

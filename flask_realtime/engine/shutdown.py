@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.pool import Group
 
 from ..loop.scheduler import Clock
 from ..reasons import Reason
-from .session import Session
 
-__all__ = ["GRACE", "MOMENT", "patience", "see_off", "wait_for_handlers"]
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["GRACE", "MOMENT", "drain", "patience", "wait_for_handlers"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +27,11 @@ _STEP = 0.02
 
 
 def patience(session: Session, grace: float) -> float:
-    """Return for how many seconds after the close a session is waited for.
+    """Return how many seconds after its close a session may take to end.
 
     Args:
         session: A session that is being closed.
-        grace: What a client gets that is still taking what was sent to it.
+        grace: Seconds for a client that is still taking what was sent to it.
     """
     # A poll that does not come and a close frame without an answer are a sign that the client is
     # gone. What the kernel of a slow client has not taken yet is on its way, and so is the packet
@@ -38,7 +40,7 @@ def patience(session: Session, grace: float) -> float:
     return grace if is_taking or session.upgrading else min(MOMENT, grace)
 
 
-def see_off(sessions: Mapping[str, Session], grace: float, clock: Clock) -> None:
+def drain(sessions: Mapping[str, Session], grace: float, clock: Clock) -> None:
     """Block until closed sessions are over; cut those that are not in time.
 
     Args:

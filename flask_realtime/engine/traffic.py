@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .session import Session
 
 __all__ = ["Source", "Traffic", "collect"]
 
 Source = Callable[[], Mapping[str, float]]
-
-
-class CountedSession(Protocol):
-    """A session, as the counters see it."""
-
-    @property
-    def transport_name(self) -> str:
-        """``"polling"`` or ``"websocket"``."""
-
-    @property
-    def buffered_bytes(self) -> int:
-        """How many bytes wait for the client."""
 
 
 class Traffic:
@@ -43,7 +34,7 @@ class Traffic:
 
 
 def collect(
-    sessions: Collection[CountedSession], traffic: Traffic, lag: float, sources: Iterable[Source]
+    sessions: Collection[Session], traffic: Traffic, lag: float, sources: Iterable[Source]
 ) -> dict[str, float]:
     """Return the counters by name, as ``io.engine.stats()`` documents them.
 
@@ -51,7 +42,7 @@ def collect(
         sessions: The open ones.
         traffic: The sums.
         lag: For how many seconds something kept the hub from its work.
-        sources: Each adds what it returns.
+        sources: Each returns more counters.
     """
     polling = sum(session.transport_name == "polling" for session in sessions)
     found: dict[str, float] = {

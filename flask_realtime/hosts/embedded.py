@@ -24,8 +24,9 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from ..quoting import shown
 from . import request_body
-from .finder import HANDLER_KEY, read_no_more, set_nodelay
+from .connections import read_no_more, set_nodelay
 from .forked import silence
+from .pywsgi import HANDLER_KEY
 from .request_body import MIN_RATE, NO_BODY, BodyError, ChunkedBody, RequestBody, SizedBody
 from .request_head import BadHead, RequestHead, parse_request_line, parse_target
 
@@ -59,8 +60,6 @@ class ResponseLost(OSError):
 class RealtimeHandler(WSGIHandler):
     """A ``handler_class`` for ``gevent.pywsgi.WSGIServer``."""
 
-    #: For the finder of sockets: nothing more to do.
-    sets_nodelay = True
     #: The body of the request; the server looks at it.
     wsgi_input: Any = NO_BODY
     #: Whether the client may still be sending what was refused.
@@ -195,7 +194,7 @@ class RealtimeHandler(WSGIHandler):
         return SizedBody(self.rfile, self.content_length or 0, sock)
 
     def forget_head(self) -> None:
-        """A WebSocket has begun: its request is in the environ, and read no more."""
+        """Let go of the request head: a WebSocket has begun, and the environ has the fields."""
         head: Any = None
         self.headers = head
 

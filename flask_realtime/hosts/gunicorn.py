@@ -16,23 +16,22 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
 from time import monotonic
 from typing import Any
-from weakref import WeakSet
 
 import gevent
 from gevent import get_hub
 from gevent.event import Event
 
 from ..adapters.memory import MemoryAdapter
+from ..engine.requests.request import Request
 from ..engine.shutdown import GRACE, MOMENT
 from ..quoting import shown
 from ..server.server import BaseServer
-from .finder import read_no_more
-from .forked import in_children, silence
+from .connections import Connections
+from .forked import in_children
 
-__all__ = ["Connections", "WorkerWatch", "find_worker"]
+__all__ = ["WorkerWatch", "find_worker"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ _OF_WORKERS = (*_ENDS, *_signals("SIGABRT", "SIGUSR1", "SIGWINCH"))
 
 
 def find_worker() -> Any | None:
-    """Return the gunicorn worker of this process; ``None`` when it is no gevent worker."""
+    """Return the gunicorn worker of this process; ``None`` when it is not a gevent worker."""
     module = sys.modules.get("gunicorn.workers.ggevent")
     if module is None:
         return None
@@ -63,41 +62,6 @@ def find_worker() -> Any | None:
         if isinstance(owner, module.GeventWorker):
             return owner
     return None
-
-
-class Connections:
-    """The HTTP connections of a worker, and which of them serve a request.
-
-    A connection that waits for a next request would keep the worker until its time is over.
-    """
-
-    def __init__(self) -> None:
-        self._open: WeakSet[Any] = WeakSet()
-        self._busy: set[Any] = set()
-        self._closing = False
-        self._silence: Any = None
-
-    def enter(self, sock: Any) -> None:
-        """A request has arrived."""
-        self._open.add(sock)
-        self._busy.add(sock)
-
-    def leave(self, sock: Any) -> None:
-        """The application has answered."""
-        self._busy.discard(sock)
-        if self._closing:
-            read_no_more(sock)
-
-    def forget(self) -> None:
-        """Read nothing in this process: a forked child, which has copies."""
-        self._silence = silence(list(self._open))
-
-    def close_idle(self) -> None:
-        """Let every connection end, those that serve a request after that."""
-        self._closing = True
-        for sock in list(self._open):
-            if sock not in self._busy:
-                read_no_more(sock)
 
 
 class WorkerWatch:
@@ -128,25 +92,29 @@ class WorkerWatch:
         in_children(self._server.engine.forget_clients)
         gevent.spawn(self._run)
 
-    def call(
-        self, application: Callable[..., Any], environ: dict[str, Any], start_response: Any
-    ) -> Any:
-        """Call a WSGI application, and know the connection busy meanwhile."""
-        sock = _socket_of(environ, start_response)
-        if sock is None:
-            return application(environ, start_response)
-        self._connections.enter(sock)
-        try:
-            return application(environ, start_response)
-        finally:
-            self._connections.leave(sock)
+    def enter(self, request: Request) -> Any:
+        """Note that a request has arrived.
+
+        Returns:
+            Its connection, for :meth:`leave`.
+        """
+        host_socket = request.host_socket
+        if host_socket is None:
+            return None  # of HTTP/2, whose connections serve many requests at a time
+        self._connections.enter(host_socket.socket)
+        return host_socket.socket
+
+    def leave(self, connection: Any) -> None:
+        """Note that the application has answered."""
+        if connection is not None:
+            self._connections.leave(connection)
 
     def _warn(self) -> None:
         workers = self._worker.cfg.workers
         alone = isinstance(self._server.sockets.adapter, MemoryAdapter)
         polling = "polling" in self._server.options.transports
         if workers > 1 and (alone or polling):
-            # Each worker says it once, with its first request: they do not know of each other.
+            # Each worker logs it once, with its first request: they do not know of each other.
             logger.warning("%s", shown(_of_several(workers, alone, polling), 1_000))
         limit = self._worker.cfg.max_requests
         # The workers that bring a server of their own do not count its requests.
@@ -169,7 +137,7 @@ class WorkerWatch:
         def on_signal(number: int, frame: Any) -> None:
             # A process that the application has forked inherits handlers, but not the clients.
             if os.getpid() == self._pid:
-                self._server.engine.is_refusing = True
+                self._server.refuse()
                 if number in _QUICK:
                     self._deadline = monotonic() + MOMENT
                 loop.run_callback_threadsafe(self._asked.set)
@@ -185,18 +153,17 @@ class WorkerWatch:
             pass
         logger.info("= the worker stops")
         grace = min(GRACE, float(self._worker.cfg.graceful_timeout))
-        self._server.engine.is_refusing = True
+        self._server.refuse()
         self._wait_for_listeners()
         if not self._deadline:
             self._deadline = monotonic() + grace
         # The worker waits for its requests, but not for the handlers of polling sessions.
         atexit.register(self._end)
-        self._server.close()
-        self._server.engine.see_off(grace)
+        self._server.drain(grace)
         self._connections.close_idle()
 
     def _wait_for_listeners(self) -> None:
-        # Clients come back as soon as they are told: not to this worker, please.
+        # Clients come back as soon as they are told: to a worker that accepts connections.
         end = monotonic() + _ACCEPTING
         while not self._deadline and monotonic() < end:
             if all(listener.fileno() < 0 for listener in self._worker.sockets):
@@ -204,8 +171,7 @@ class WorkerWatch:
             gevent.sleep(0.05)
 
     def _end(self) -> None:
-        self._server.engine.wait_for_handlers(self._deadline - monotonic())
-        self._server.close_adapters()
+        self._server.end(self._deadline - monotonic())
 
 
 def _of_several(workers: int, alone: bool, polling: bool) -> str:
@@ -228,14 +194,3 @@ def _of_several(workers: int, alone: bool, polling: bool) -> str:
             "each port behind a load balancer with sticky sessions"
         )
     return text + "; or run one worker: gunicorn -w 1"
-
-
-def _socket_of(environ: dict[str, Any], start_response: Any) -> Any:
-    if not environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1"):
-        return None  # a connection of HTTP/2 serves many requests at a time
-    sock = environ.get("gunicorn.socket")
-    if sock is None and "wsgi.websocket" in environ:
-        return environ["wsgi.websocket"].handler.socket
-    if sock is None:
-        sock = getattr(getattr(start_response, "__self__", None), "socket", None)
-    return sock

@@ -36,7 +36,7 @@ MAX_LINE = 8_192
 MAX_TRAILERS = 16_384
 
 _STEP = 65_536
-#: Others have their turn after so many bytes, and after so many chunks.
+#: Other greenlets have their turn after so many bytes, and after so many chunks.
 _TURN_BYTES = 1_048_576
 _TURN_CHUNKS = 100
 #: The highest priority of libev: an idle watcher of it waits for one round of the loop.
@@ -325,7 +325,7 @@ class _NoBody(RequestBody):
 
     @property
     def is_at_end(self) -> bool:
-        """There is nothing in front of it."""
+        """Always: there is no data."""
         return True
 
     def read(self, size: int | None = None) -> bytes:
@@ -336,7 +336,7 @@ class _NoBody(RequestBody):
         return b""
 
     def skip_rest(self) -> bool:
-        """There is nothing to skip."""
+        """Do nothing; another request may follow."""
         return True
 
 

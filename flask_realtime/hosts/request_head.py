@@ -1,8 +1,8 @@
 """Request heads of the embedded server: the request line and the header fields.
 
-What RFC 9112 §2 to §6 leaves in doubt is refused: a server and a proxy that read one request
-differently are how requests are smuggled. Pure but for the stream, and quick: each polling
-request passes here.
+What RFC 9112 §2 to §6 leaves in doubt is refused: requests are smuggled where a server and a
+proxy read one request differently. Pure but for the stream, and quick: each polling request
+passes here.
 """
 
 from __future__ import annotations

@@ -73,12 +73,12 @@ class StopSignals:
             try:
                 before(number, frame)
             except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
-                # It would come out in whatever greenlet runs at the moment.
+                # It would be raised in the greenlet that runs at the moment, any one.
                 self.raised = error
 
 
 def _nothing() -> None:
-    """Nothing to be undone."""
+    """Do nothing: there is nothing to undo."""
 
 
 def _wake_on_signals() -> Callable[[], None]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from ..codec.socket_packet import Packet
-from ..engine.requests.verify import MAX_PARAMETERS, TOO_MANY
+from ..engine.requests.request import MAX_PARAMETERS, TOO_MANY
 from ..errors import ConnectError
 
 __all__ = ["Dialect", "Dialect4", "Dialect5", "dialect_of"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gevent.event import Event
 
 from ..codec.parser import Parser
+from ..engine.state import Life
 from ..quoting import named
 from ..reasons import Reason
 from .client import Client
@@ -52,8 +53,6 @@ class Namespaces:
         # Names whose namespace is being made or removed, which may block; clients wait for it.
         self._changing: dict[str, Event] = {}
         self._cleanup = False
-        self._closed = False
-        self._adapters_closed = False
 
     def configure(self, parser: Parser, cleanup: bool, new_adapters: bool) -> None:
         """Pass on what depends on options; the main namespace is made the first time.
@@ -154,7 +153,7 @@ class Namespaces:
         name = face.name
         with self._reserved(name):
             namespace = face.bind(self._server)
-            if self._adapters_closed:
+            if self._server.engine.life is Life.CLOSED:
                 namespace.adapter.close()
             if isinstance(namespace, ChildCore):
                 namespace.parent.adopt(namespace)
@@ -183,7 +182,7 @@ class Namespaces:
             changed.set()
 
     def _on_empty(self, child: ChildCore) -> None:
-        if not self._cleanup or self._closed or child.is_kept:
+        if not self._cleanup or self._server.engine.is_closed or child.is_kept:
             return
         if child.recovery is not None and child.adapter.awaits_clients():
             return
@@ -231,7 +230,7 @@ class Namespaces:
         self, client: Client, name: str, auth: dict[str, Any], outcome: list[str]
     ) -> None:
         parent = self._first_match(list(self._parents), name, auth)
-        if parent is None or self._closed or not client.is_open:
+        if parent is None or self._server.engine.is_closed or not client.is_open:
             # Nothing is made for a client that has left meanwhile.
             outcome.append(_INVALID)
         elif name in self._by_name or name in self._changing:
@@ -254,16 +253,12 @@ class Namespaces:
 
     def close(self) -> None:
         """End all sockets; no namespace is made from now on."""
-        self._closed = True
         for namespace in list(self._by_name.values()):
             for socket in list(namespace.sockets.values()):
                 socket.on_close(Reason.SERVER_SHUTTING_DOWN)
 
     def close_adapters(self) -> None:
         """Close all adapters; may block for a bounded time."""
-        if self._adapters_closed:
-            return
-        self._adapters_closed = True
         for namespace in list(self._by_name.values()):
             try:
                 namespace.adapter.close()

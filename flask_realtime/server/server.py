@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import gevent
 
 from ..adapters.base import Adapter
-from ..codec.parser import DefaultParser, Parser
+from ..codec.parser import Parser
 from ..engine.engine import Engine
 from ..engine.requests.host import Environ, Host, NoHost, StartResponse
 from ..engine.session import Receiver, Session
 from ..engine.shutdown import GRACE
+from ..engine.state import Life
 from ..functions import require_function
 from ..loop.hub import HubThread
 from ..loop.scheduler import Scheduler
@@ -34,6 +35,7 @@ from .namespace_core import NamespaceCore
 from .namespace_methods import NamespaceMethods
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
+from .parser_option import parser_of
 from .work import work_of
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ class BaseServer(NamespaceMethods):
     def configure(self, options: dict[str, Any]) -> None:
         """Build everything that depends on the options; before the first request only."""
         self.options: Options = Options.build(options)
-        self.parser: Parser = self._make_parser()
+        self.parser: Parser = parser_of(self.options)
         self._deadlines = scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
@@ -100,16 +102,6 @@ class BaseServer(NamespaceMethods):
     def max_message_size(self) -> int:
         """The bytes of the largest message to clients: ``max_buffered_bytes``."""
         return self.options.max_buffered_bytes
-
-    def _make_parser(self) -> Parser:
-        parser = self.options.parser
-        if parser is None or parser is DefaultParser:
-            return DefaultParser(self.options.json, self.options.max_attachments)
-        made: Parser = parser() if isinstance(parser, type) else parser
-        for name in ("encode", "decoder"):
-            if not callable(getattr(made, name, None)):
-                raise TypeError(f"a parser has encode() and decoder(), but {parser!r} does not")
-        return made
 
     # The engine
 
@@ -300,13 +292,16 @@ class BaseServer(NamespaceMethods):
         New handshakes are answered with 503. It may be called from anywhere and does not
         block; calling it again is harmless.
         """
-        if self.hub.is_orphaned:
-            # The thread that owned the sockets has ended.
-            self.hub.take_over()
+        self._inherit_hub()
         self.hub.run(self._close)
 
+    def _inherit_hub(self) -> None:
+        if self.hub.is_orphaned:
+            # There is no other thread to close the server.
+            self.hub.take_over()
+
     def _close(self) -> None:
-        if self.engine.is_closed:
+        if not self.engine.enter(Life.CLOSING):
             return
         logger.info("- server at %s closed", self.options.path)
         self._namespaces.close()
@@ -316,13 +311,28 @@ class BaseServer(NamespaceMethods):
         # Handlers of the end may still emit to the cluster.
         gevent.spawn_later(GRACE, self.close_adapters)
 
-    def close_adapters(self) -> None:
-        """Give back what the adapters hold, connections to Redis for instance.
+    def refuse(self) -> None:
+        """Answer new handshakes with 503; present clients stay. Hosts call this and the next."""
+        self.engine.enter(Life.DRAINING)
 
-        :meth:`close` does it by itself when handlers have had their time; who ends the process
-        before calls this last. It may block for a bounded time; calling it again is harmless.
+    def drain(self, grace: float) -> None:
+        """Close, and block until clients have what was sent to them, at most ``grace`` seconds."""
+        self._inherit_hub()
+        self.hub.ask(self._close)
+        self.engine.drain(grace)
+
+    def end(self, timeout: float) -> None:
+        """Block until handlers have returned, at most ``timeout`` seconds; close the adapters."""
+        self.engine.wait_for_handlers(timeout)
+        self.close_adapters()
+
+    def close_adapters(self) -> None:
+        """Give back what the adapters hold, connections to Redis for instance; once.
+
+        It may block for a bounded time.
         """
-        self._namespaces.close_adapters()
+        if self.engine.enter(Life.CLOSED):
+            self._namespaces.close_adapters()
 
     def _stats(self) -> dict[str, float]:
         adapter = self.sockets.adapter.stats()

@@ -74,6 +74,7 @@ class PairSocket:
     """
 
     is_upgraded = False
+    can_peek = True
 
     def __init__(self, sock: Any, start_response: StartResponse) -> None:
         self.socket = sock

@@ -1,4 +1,4 @@
-"""Requests to whoever answers them: handshakes, refusals, middlewares and events."""
+"""The public face of the engine: handshakes, ids, events, options and its life."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from gevent.event import Event
 from werkzeug.datastructures import Headers
-from werkzeug.wrappers import Response
 
 from flask_realtime.codec.message import Message
-from flask_realtime.engine.engine import RefusedRequest
-from flask_realtime.errors import Forbidden
-from tests.fakes import UPGRADE_HEADERS, Answer, settle
+from flask_realtime.engine.engine import Engine, RefusedRequest
+from flask_realtime.engine.state import Life
+from flask_realtime.options import Options
+from tests.fakes import Answer, settle
 from tests.worlds import EngineWorld, MakeEngine
 
 POLLING, WEBSOCKET = "EIO=4&transport=polling", "EIO=4&transport=websocket"
@@ -131,97 +131,6 @@ def test_without_a_socket_no_upgrade_is_offered_and_one_warning_says_so(
     assert len(warnings) == 1
 
 
-# --- middlewares
-
-
-def test_middlewares_see_every_request_in_order(engine: EngineWorld) -> None:
-    seen: list[str] = []
-
-    @engine.engine.use
-    def first(environ: Any) -> None:
-        seen.append("first " + environ["REQUEST_METHOD"])
-
-    engine.engine.use(lambda environ: seen.append("second"))
-    line = engine.network.polling()
-    line.send("4a")
-    assert seen == ["first GET", "second", "first POST", "second"]
-
-
-@pytest.mark.parametrize("query", [POLLING, WEBSOCKET, "nothing=useful"])
-def test_a_response_of_a_middleware_ends_the_request(engine: EngineWorld, query: str) -> None:
-    seen: list[str] = []
-    errors = errors_of(engine)
-    engine.engine.use(lambda environ: Response("teapot", 418, {"X-A": "b"}))
-    engine.engine.use(lambda environ: seen.append("second"))
-    answer = engine.network.request("GET", query, headers=UPGRADE_HEADERS)
-    assert (answer.status, answer.text, answer.headers["X-A"]) == (418, "teapot", "b")
-    assert (seen, errors, engine.engine.clients_count) == ([], [], 0)
-
-
-def test_a_middleware_that_fails_is_not_the_business_of_the_client(
-    engine: EngineWorld, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(environ: Any) -> None:
-        raise KeyError("secret")
-
-    engine.engine.use(fail)
-    errors = errors_of(engine)
-    answer = engine.network.request("GET", POLLING)
-    refused(engine, answer, 3, "Bad request")
-    assert errors[0].context == {"name": "MIDDLEWARE_FAILURE"}
-    assert "KeyError: 'secret'" in caplog.text
-
-
-@pytest.mark.parametrize("result", [True, "ok", ("text", 200)], ids=repr)
-def test_a_middleware_that_returns_something_else_is_told(
-    engine: EngineWorld, caplog: pytest.LogCaptureFixture, result: Any
-) -> None:
-    engine.engine.use(lambda environ: result)
-    answer = engine.network.request("GET", POLLING)
-    refused(engine, answer, 3, "Bad request")
-    assert f"returns None to go on, or a werkzeug Response, not {result!r}" in caplog.text
-
-
-def test_a_middleware_may_raise_a_documented_error(engine: EngineWorld) -> None:
-    def fail(environ: Any) -> None:
-        raise Forbidden({"message": "no"}, "no")
-
-    engine.engine.use(fail)
-    refused(engine, engine.network.request("GET", POLLING), 4, "no", 403)
-
-
-def test_a_middleware_may_change_the_environ(engine: EngineWorld) -> None:
-    engine.engine.use(lambda environ: environ.update(REMOTE_ADDR="10.0.0.1"))
-    engine.network.polling()
-    assert engine.handler.last[0].remote_address == "10.0.0.1"
-
-
-# --- cors
-
-
-def test_errors_carry_the_headers_of_cors(make_engine: MakeEngine) -> None:
-    engine = make_engine(cors={"origin": "https://a.example", "credentials": True})
-    answer = engine.network.request("GET", "EIO=4", headers={"Origin": "https://a.example"})
-    assert answer.json["code"] == 0
-    assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
-    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
-
-
-def test_a_preflight_is_answered_without_a_session(make_engine: MakeEngine) -> None:
-    engine = make_engine(cors="https://a.example")
-    headers = {"Origin": "https://a.example", "Access-Control-Request-Headers": "x-token"}
-    answer = engine.network.request("OPTIONS", POLLING, headers=headers)
-    assert (answer.status, answer.body) == (204, b"")
-    assert answer.headers["Access-Control-Allow-Headers"] == "x-token"
-    assert engine.engine.clients_count == 0
-
-
-def test_a_request_of_a_session_is_checked_for_its_origin_too(engine: EngineWorld) -> None:
-    line = engine.network.polling()
-    answer = line.request("GET", headers={"Origin": "https://evil.example"})
-    assert (answer.status, answer.json["code"]) == (403, 4)
-
-
 # --- headers, cookie
 
 
@@ -332,3 +241,58 @@ def test_it_is_idle_while_no_handler_runs(engine: EngineWorld, transport: str) -
         settle()
         assert engine.engine.is_idle
         gate.clear()
+
+
+# --- options and life
+
+
+def test_options_come_before_the_first_request(engine: EngineWorld) -> None:
+    engine.engine.configure(Options.build({"ping_interval": 3}), engine.scheduler)
+    assert engine.network.polling().handshake["pingInterval"] == 3000
+    with pytest.raises(RuntimeError, match="before the first request"):
+        engine.engine.configure(Options.build({}))
+
+
+def test_what_is_wrong_with_cors_is_raised_with_the_options() -> None:
+    with pytest.raises(ValueError, match="cors"):
+        Engine().configure(Options.build({"cors": "example.com"}))
+
+
+def test_the_public_face_is_there_before_the_options(engine: EngineWorld) -> None:
+    """As with ``Realtime()`` and a later ``init_app``."""
+    later = Engine()
+    heard: list[str] = []
+    later.on("connection", lambda session: heard.append(session.id))
+    later.use(lambda environ: heard.append("middleware"))
+    later.generate_id = lambda environ: "mine"
+    later.bind(engine.handler, engine.host)
+    later.configure(Options.build({"ping_interval": 3}), engine.scheduler)
+    engine.network.app = later.handle
+    line = engine.network.polling()
+    assert (line.sid, line.handshake["pingInterval"]) == ("mine", 3000)
+    assert heard == ["middleware", "mine"]
+
+
+def test_a_life_goes_through_its_states_and_never_back(engine: EngineWorld) -> None:
+    found, lives = engine.engine, [engine.engine.life]
+    line = engine.network.polling()
+    lives.append(found.life)
+    assert lives == [Life.NEW, Life.SERVING]
+    assert found.enter(Life.DRAINING)
+    assert (found.is_refusing, found.is_closed) == (True, False)
+    assert engine.network.request("GET", POLLING).status == 503
+    line.send("4still here")
+    assert engine.handler.last[1].messages == ["still here"]
+    found.close()
+    assert found.is_closed
+    assert not found.enter(Life.DRAINING)
+    assert not found.enter(Life.CLOSING)
+    assert found.enter(Life.CLOSED)
+    found.close()
+    lives.append(found.life)
+    assert lives[-1] is Life.CLOSED
+
+
+def test_what_is_open_is_not_closed_without_closing() -> None:
+    with pytest.raises(RuntimeError, match="NEW -> CLOSED"):
+        Engine().enter(Life.CLOSED)

@@ -10,7 +10,7 @@ import pytest
 
 from flask_realtime.codec.message import Message
 from flask_realtime.engine.session import Session
-from tests.fakes import EngineUnderTest, settle, wait_until
+from tests.fakes import no_sessions, settle, wait_until
 from tests.worlds import EngineWorld, MakeEngine
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["polling", "websocket"])
@@ -217,6 +217,6 @@ def test_reading_pauses_while_handlers_are_behind(engine: EngineWorld, transport
 
 
 def test_a_session_is_made_open() -> None:
-    session = Session("abc", EngineUnderTest().engine, {}, 100)
+    session = Session("abc", no_sessions(), {}, 100)
     assert session.ready_state == "open"
     assert session.remote_address == ""

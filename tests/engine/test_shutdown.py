@@ -21,7 +21,7 @@ BIG = 4_000_000
 
 def shut_down(engine: EngineWorld) -> Any:
     engine.engine.close()
-    waiter = gevent.spawn(engine.engine.see_off, GRACE)
+    waiter = gevent.spawn(engine.engine.drain, GRACE)
     settle()
     return waiter
 

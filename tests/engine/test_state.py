@@ -1,4 +1,4 @@
-"""The states of a session and of its upgrade: each pair that is allowed, and no other."""
+"""The states of a server, a session and an upgrade: each pair that is allowed, and no other."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from typing import Any
 import pytest
 
 from flask_realtime.engine.state import (
+    LIFE_MOVES,
     SESSION_MOVES,
     UPGRADE_MOVES,
+    Life,
     SessionState,
     UpgradeState,
 )
 from flask_realtime.transitions import check_move
 
 ALLOWED: set[tuple[Enum, Enum]] = {
+    (Life.NEW, Life.SERVING),
+    (Life.NEW, Life.DRAINING),
+    (Life.NEW, Life.CLOSING),
+    (Life.SERVING, Life.DRAINING),
+    (Life.SERVING, Life.CLOSING),
+    (Life.DRAINING, Life.CLOSING),
+    (Life.CLOSING, Life.CLOSED),
     (SessionState.OPEN, SessionState.CLOSING),
     (SessionState.OPEN, SessionState.CLOSED),
     (SessionState.CLOSING, SessionState.CLOSED),
@@ -26,8 +35,12 @@ ALLOWED: set[tuple[Enum, Enum]] = {
     (UpgradeState.PROBED, UpgradeState.DONE),
     (UpgradeState.PROBED, UpgradeState.NONE),
 }
-TABLES: dict[type[Enum], Any] = {SessionState: SESSION_MOVES, UpgradeState: UPGRADE_MOVES}
-PAIRS = [*product(SessionState, SessionState), *product(UpgradeState, UpgradeState)]
+TABLES: dict[type[Enum], Any] = {
+    Life: LIFE_MOVES,
+    SessionState: SESSION_MOVES,
+    UpgradeState: UPGRADE_MOVES,
+}
+PAIRS = [pair for states in TABLES for pair in product(states, states)]
 
 
 def name(pair: tuple[Enum, Enum]) -> str:
@@ -52,7 +65,7 @@ def test_a_session_does_not_move_to_a_state_of_its_upgrade() -> None:
 
 
 @pytest.mark.parametrize(
-    "last", [SessionState.CLOSED, UpgradeState.DONE], ids=lambda state: state.name
+    "last", [Life.CLOSED, SessionState.CLOSED, UpgradeState.DONE], ids=lambda state: state.name
 )
 def test_the_end_is_the_end(last: Enum) -> None:
     assert not [new for old, new in ALLOWED if old is last]

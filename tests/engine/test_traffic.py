@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,11 @@ class FakeSession:
 
 
 def test_sessions_are_counted_by_transport_with_what_waits_for_them() -> None:
-    sessions = [FakeSession("polling", 5), FakeSession("websocket", 7), FakeSession("websocket")]
+    sessions: list[Any] = [
+        FakeSession("polling", 5),
+        FakeSession("websocket", 7),
+        FakeSession("websocket"),
+    ]
     found = collect(sessions, Traffic(), 0.25, [])
     assert (found["clients"], found["polling_clients"], found["websocket_clients"]) == (3, 1, 2)
     assert found["outbox_bytes"] == 12

@@ -12,7 +12,8 @@ from gevent.pywsgi import WSGIServer
 
 from flask_realtime import Middleware, Server
 from flask_realtime.hosts.embedded import EmbeddedServer, RealtimeHandler
-from flask_realtime.hosts.finder import HANDLER_KEY, SocketFinder
+from flask_realtime.hosts.finder import SocketFinder
+from flask_realtime.hosts.pywsgi import HANDLER_KEY
 from flask_realtime.testing.frames import FrameReader, text_frame
 from tests.fakes import deadline, wait_until
 
@@ -107,6 +108,7 @@ def test_the_application_finds_the_handler_behind_any_middleware(serve: Serve) -
             return start_response(*args)
 
         found = SocketFinder().find(environ, wrapped)
+        assert found is not None
         seen.append((type(environ[HANDLER_KEY]), found.socket.getpeername()))
         start_response("200 OK", [("Content-Length", "0")])
         return [b""]
@@ -154,6 +156,7 @@ def test_nagle_is_off(serve: Serve) -> None:
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         found = SocketFinder().find(environ, start_response)
+        assert found is not None
         seen.append(found.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         start_response("200 OK", [("Content-Length", "0")])
         return [b""]

@@ -19,8 +19,9 @@ from flask_realtime import Server
 from flask_realtime.adapters.base import Adapter
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
 from flask_realtime.adapters.cluster.loopback import LoopbackHub
-from flask_realtime.hosts.gunicorn import Connections, WorkerWatch, find_worker
-from tests.fakes import settle, wait_until
+from flask_realtime.hosts.finder import SocketFinder
+from flask_realtime.hosts.gunicorn import WorkerWatch, find_worker
+from tests.fakes import request, settle, value_of, wait_until
 
 
 class FakeWorker:
@@ -181,37 +182,18 @@ def test_workers_that_work_together_are_not_warned_of(
     assert caplog.records == []
 
 
-def test_idle_connections_end_at_once_and_busy_ones_after_their_request() -> None:
-    connections = Connections()
-    pairs = [socket.socketpair() for _ in range(2)]
-    (idle, _), (busy, _) = pairs
-    connections.enter(idle)
-    connections.leave(idle)
-    connections.enter(busy)
-    connections.close_idle()
-    assert idle.recv(1) == b""
-    pairs[1][1].sendall(b"the body")
-    assert busy.recv(100) == b"the body"
-    connections.leave(busy)
-    assert busy.recv(1) == b""
-    busy.sendall(b"the answer")
-    assert pairs[1][1].recv(100) == b"the answer"
-    for pair in pairs:
-        for end in pair:
-            end.close()
-
-
-def test_a_connection_that_is_closed_already_is_no_error() -> None:
-    connections = Connections()
-    one, other = socket.socketpair()
-    connections.enter(one)
-    connections.leave(one)
-    one.close()
-    other.close()
-    connections.close_idle()
-
-
-def test_requests_of_http_2_and_of_unknown_hosts_are_passed_through() -> None:
+def test_requests_of_http_2_and_of_unknown_hosts_belong_to_no_connection() -> None:
     watch = WorkerWatch(FakeWorker(), Server())
-    for environ in ({"SERVER_PROTOCOL": "HTTP/2"}, {"SERVER_PROTOCOL": "HTTP/1.1"}):
-        assert watch.call(lambda environ, start: ["body"], environ, lambda *_: None) == ["body"]
+    for version in ("HTTP/2", "HTTP/1.1"):
+        connection = watch.enter(value_of({"SERVER_PROTOCOL": version}, host=SocketFinder()))
+        assert connection is None
+        watch.leave(connection)
+
+
+def test_the_connection_of_a_request_is_that_of_its_host() -> None:
+    watch = WorkerWatch(FakeWorker(), Server())
+    one, other = socket.socketpair()
+    with one, other:
+        environ = request(connection=one)
+        assert watch.enter(value_of(environ, host=SocketFinder())) is one
+        watch.leave(one)

@@ -11,12 +11,12 @@ import pytest
 
 from flask_realtime.engine.session import Session
 from flask_realtime.server.handshake import Handshake
-from tests.fakes import EngineUnderTest, request
+from tests.fakes import no_sessions, request
 from tests.worlds import ServerWorld
 
 
 def handshake(auth: Any = None, **more: Any) -> Handshake:
-    return Handshake(Session("sid", EngineUnderTest().engine, request(**more), 1), auth)
+    return Handshake(Session("sid", no_sessions(), request(**more), 1), auth)
 
 
 def test_headers_are_in_lower_case() -> None:

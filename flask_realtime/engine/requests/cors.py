@@ -19,6 +19,7 @@ from werkzeug.datastructures import Headers
 from ...hints import unknown_option
 from ...quoting import quoted
 from .allowed_origins import DEFAULT_PORTS, check_origins
+from .request import Request
 
 __all__ = ["CorsPolicy", "is_same_origin"]
 
@@ -37,15 +38,16 @@ _NAMES = frozenset(
 )
 
 
-def is_same_origin(origin: str, environ: Environ) -> bool:
-    """Say whether ``origin`` names the host that the request was sent to.
+def is_same_origin(request: Request) -> bool:
+    """Return whether the origin of a request is the host that it was sent to.
 
     The scheme does not count: behind a proxy that ends TLS the server sees another one than
     the browser, and other clients, such as Swift's, name that of the WebSocket,
     ``ws`` or ``wss``. ``X-Forwarded-*`` headers do not count either; a proxy middleware that is
     configured to trust them sets ``HTTP_HOST``.
     """
-    if not (origin.isascii() and origin.isprintable()) or "#" in origin:
+    origin = request.origin
+    if not origin or not (origin.isascii() and origin.isprintable()) or "#" in origin:
         # `urlsplit` would drop control characters.
         return False
     try:
@@ -55,7 +57,7 @@ def is_same_origin(origin: str, environ: Environ) -> bool:
         return False
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname or parts.path or parts.query:
         return False
-    host = environ.get("HTTP_HOST", "").lower()
+    host = request.environ.get("HTTP_HOST", "").lower()
     if parts.netloc == host:
         return True
     # One of both may name the default port.
@@ -106,23 +108,24 @@ class CorsPolicy:
                 "in the name of your users"
             )
 
-    def allows(self, origin: str, environ: Environ) -> bool:
-        """Say whether a foreign origin may use the server."""
+    def allows(self, request: Request) -> bool:
+        """Return whether the origin of a request, a foreign one, may use the server."""
+        origin = request.origin
         try:
-            return self._any or _matches(self._origin, origin, environ)
+            return self._any or _matches(self._origin, origin, request.environ)
         except Exception:
             logger.exception("! cors: the decision about %s failed", quoted(origin))
             return False
 
-    def headers(self, environ: Environ) -> Headers:
+    def headers(self, request: Request) -> Headers:
         """Return the headers of an answer to this request."""
         headers = Headers()
-        origin = environ.get("HTTP_ORIGIN")
+        origin = request.origin
         if self._any:
             headers["Access-Control-Allow-Origin"] = "*"
         else:
             headers["Vary"] = "Origin"
-            if origin is not None and self.allows(origin, environ):
+            if origin is not None and self.allows(request):
                 headers["Access-Control-Allow-Origin"] = origin
         if self._credentials:
             headers["Access-Control-Allow-Credentials"] = "true"
@@ -130,13 +133,13 @@ class CorsPolicy:
             headers["Access-Control-Expose-Headers"] = self._exposed_headers
         return headers
 
-    def preflight_headers(self, environ: Environ) -> Headers:
+    def preflight_headers(self, request: Request) -> Headers:
         """Return the headers of the answer to a preflight request."""
-        headers = self.headers(environ)
+        headers = self.headers(request)
         headers["Access-Control-Allow-Methods"] = self._methods
         allowed = self._allowed_headers
         if not allowed:
-            allowed = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+            allowed = request.environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
             headers.add("Vary", "Access-Control-Request-Headers")
         if allowed:
             headers["Access-Control-Allow-Headers"] = allowed
@@ -155,7 +158,7 @@ def _joined(name: str, value: Any) -> str:
     return text
 
 
-def _matches(allowed: Any, origin: str, environ: Environ) -> bool:
+def _matches(allowed: Any, origin: str | None, environ: Environ) -> bool:
     if isinstance(allowed, str):
         return allowed == origin
     if isinstance(allowed, re.Pattern):

@@ -1,9 +1,12 @@
-"""What the engine needs of the WSGI server that hosts it; the shells provide it."""
+"""What the engine needs of the WSGI server that hosts it; ``hosts/`` provides it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from .obstacles import Obstacle
 
 __all__ = ["Environ", "Host", "HostSocket", "NoHost", "StartResponse"]
 
@@ -19,18 +22,32 @@ class HostSocket(Protocol):
         """The gevent socket, plain or TLS."""
 
     @property
+    def can_peek(self) -> bool:
+        """Whether what has arrived can be looked at without reading it; TLS has no such call."""
+
+    @property
     def is_upgraded(self) -> bool:
         """Whether the host has sent the 101 before the application was called."""
 
     def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
         """Answer 101, unless the host did, send the frames ``first``, take the socket over.
 
-        Returns what the host had read beyond the request. Raises :exc:`WriteKept` when a
-        middleware would keep the answer; nothing has been sent then.
+        Args:
+            headers: The headers of the answer.
+            first: Frames that follow it.
+
+        Returns:
+            What the host had read beyond the request.
+
+        Raises:
+            WriteKept: A middleware would keep the answer; nothing has been sent then.
         """
 
     def writer_of(self, write: Any) -> Any:
         """Return what of the host a ``write`` belongs to, or calls in the end.
+
+        Args:
+            write: What ``start_response`` has returned.
 
         Returns:
             ``None`` when it is a middleware's, which keeps what is written.
@@ -44,10 +61,18 @@ class HostSocket(Protocol):
 
 
 class Host(Protocol):
-    """Finds the socket of a request."""
+    """Knows a WSGI server."""
 
     def find(self, environ: Mapping[str, Any], start_response: StartResponse) -> HostSocket | None:
-        """Return the socket below a request; ``None`` when the host does not give it."""
+        """Return the socket below a request; ``None`` when the host does not give it.
+
+        Args:
+            environ: The WSGI environ of the request.
+            start_response: The function that came with it.
+        """
+
+    def remedy(self, obstacle: Obstacle) -> str:
+        """Return what removes an obstacle, for the log; empty when the host does not know."""
 
 
 class NoHost:
@@ -55,3 +80,7 @@ class NoHost:
 
     def find(self, environ: Mapping[str, Any], start_response: StartResponse) -> None:
         """Return nothing."""
+
+    def remedy(self, obstacle: Obstacle) -> str:
+        """Return nothing."""
+        return ""

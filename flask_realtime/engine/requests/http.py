@@ -5,29 +5,27 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gevent
-from werkzeug.datastructures import Headers
 from werkzeug.http import dump_cookie, parse_accept_header
 
 from ...errors import RequestError
-from .host import Environ, StartResponse
+from .host import Environ
+from .request import Request
 
 __all__ = [
     "BodyTooLarge",
     "BrokenBody",
-    "again",
     "affinity_cookie",
+    "begin",
     "choose_encoding",
     "compress",
     "encode",
     "error_body",
-    "keeping_write",
     "read_body",
     "reply",
-    "with_headers",
 ]
 
 #: Bytes that are compressed at once, in some milliseconds.
@@ -43,8 +41,8 @@ _STATUS = {
     503: "503 Service Unavailable",
 }
 _READ_STEP = 65536
-#: Bytes of a chunked body that are read before others have their turn: hosts read chunks in
-#: Python, and each byte may be one.
+#: Bytes of a chunked body that are read before other greenlets have their turn: hosts read
+#: chunks in Python, and each byte may be one.
 _CHUNKED_STEP = 1024
 #: The highest priority of libev: an idle watcher of it waits for one round of the loop. Behind
 #: `sleep(0)` the loop looks at no socket before it has made fifty such turns.
@@ -60,8 +58,7 @@ class BrokenBody(Exception):
 
 
 def reply(
-    environ: Environ,
-    start_response: StartResponse,
+    request: Request,
     status: int,
     headers: Iterable[tuple[str, str]] = (),
     body: bytes = b"",
@@ -70,23 +67,49 @@ def reply(
     """Answer a request; ``Content-Length`` is added.
 
     Args:
-        environ: The request.
-        start_response: The host's.
+        request: The request.
         status: One of the statuses that this server uses.
         headers: The headers of the answer.
         body: Left out for a HEAD request.
         close: Whether the connection ends with this answer.
     """
+    # `begin` without its frame: each poll comes this way.
     answer = [*headers, ("Content-Length", str(len(body)))]
-    if close or environ.get("HTTP_CONNECTION", "").lower() == "close":
+    if close or request.environ.get("HTTP_CONNECTION", "").lower() == "close":
         # pywsgi closes without saying so; clients would reuse the dead connection.
         answer.append(("Connection", "close"))
-    start_response(_STATUS[status], answer)
-    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
+    request.start_response(_STATUS[status], answer)
+    return [] if request.method == "HEAD" else [body]
+
+
+def begin(
+    request: Request,
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    length: int,
+    instead_of: Exception | None = None,
+) -> Callable[[bytes], Any]:
+    """Call the ``start_response`` of a request and return the ``write`` that it returns.
+
+    Args:
+        request: The request.
+        status: One of the statuses that this server uses.
+        headers: The headers of the answer.
+        length: Bytes of the body, for ``Content-Length``.
+        instead_of: Why an answer is replaced that has begun and of which nothing has been sent
+            (PEP 3333, "The start_response() Callable").
+    """
+    answer = [*headers, ("Content-Length", str(length))]
+    if request.environ.get("HTTP_CONNECTION", "").lower() == "close":
+        answer.append(("Connection", "close"))
+    if instead_of is None:
+        return request.start_response(_STATUS[status], answer)
+    exc_info = (type(instead_of), instead_of, instead_of.__traceback__)
+    return request.start_response(_STATUS[status], answer, exc_info)
 
 
 def error_body(error: RequestError) -> bytes:
-    """Return the JSON that the client is told (Socket.IO documentation, "connection_error")."""
+    """Return the JSON that the client gets (Socket.IO documentation, "connection_error")."""
     body = {"code": error.code, "message": error.message}
     return json.dumps(body, separators=(",", ":")).encode()
 
@@ -155,7 +178,7 @@ def _read_chunks(stream: Any, size: int) -> bytes:
 
 
 def compress(body: bytes, environ: Environ, headers: list[tuple[str, str]]) -> bytes:
-    """Return the body in an encoding that the client accepts, and say so in the headers."""
+    """Return the body in an encoding that the client accepts; add the headers that name it."""
     headers.append(("Vary", "Accept-Encoding"))
     encoding = choose_encoding(environ)
     if encoding is None:
@@ -165,7 +188,7 @@ def compress(body: bytes, environ: Environ, headers: list[tuple[str, str]]) -> b
 
 
 def choose_encoding(environ: Environ) -> str | None:
-    """Return the encoding that the client likes best, ``None`` for none of ours."""
+    """Return the encoding that the client prefers; ``None`` when it accepts none of ours."""
     accepted = parse_accept_header(environ.get("HTTP_ACCEPT_ENCODING"))
     if accepted["gzip"] and accepted["gzip"] >= accepted["deflate"]:
         return "gzip"
@@ -175,7 +198,8 @@ def choose_encoding(environ: Environ) -> str | None:
 def encode(body: bytes, encoding: str) -> bytes:
     """Return the body in one of the encodings of :func:`choose_encoding`.
 
-    Others have their turn while a large one is compressed: 20 MB take a second or more.
+    Other greenlets have their turn while a large body is compressed: 20 MB take a second or
+    more.
     """
     if len(body) > _PIECE:
         return _encode_in_pieces(body, encoding)
@@ -213,34 +237,3 @@ def affinity_cookie(option: Any, sid: str) -> str:
         httponly=given.get("httponly", True),
         samesite=given.get("samesite", "Lax"),
     )
-
-
-def with_headers(start_response: StartResponse, extra: Headers) -> StartResponse:
-    """Return a ``start_response`` that adds headers."""
-    if not extra:
-        return start_response
-
-    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        return start_response(status, [*headers, *extra], *exc_info)
-
-    return start
-
-
-def keeping_write(start_response: StartResponse, writes: list[Any]) -> StartResponse:
-    """Return a ``start_response`` that adds the ``write`` that it returns to ``writes``."""
-
-    def start(*args: Any) -> Any:
-        writes.append(start_response(*args))
-        return writes[-1]
-
-    return start
-
-
-def again(start_response: StartResponse, error: Exception) -> StartResponse:
-    """Return a ``start_response`` that replaces an answer of which nothing has been sent."""
-    exc_info = (type(error), error, error.__traceback__)
-
-    def start(status: str, headers: list[tuple[str, str]]) -> Any:
-        return start_response(status, headers, exc_info)
-
-    return start

@@ -1,186 +1,164 @@
-"""New sessions: an id, a transport, the answer that begins it, and word to the application."""
+"""New sessions: an id, a transport, the answer that begins it, and the event for the application.
+
+The requests are verified by now.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import secrets
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Headers
 
 from ...codec.engine_packet import OPEN
 from ...codec.message import Message, text_packet
 from ...errors import BadRequest
-from ...events import EventEmitter
 from ...options import Options
 from ...quoting import named, shown
 from ..packet_log import log_packets
-from ..session import Receiver, Session, SessionOwner
+from ..session import Session
+from ..sessions import Sessions
 from ..transports.polling import PollingTransport
-from .host import Environ, HostSocket, StartResponse
-from .http import affinity_cookie, keeping_write, with_headers
+from ..transports.transport import Transport
+from .http import affinity_cookie, begin
 from .obstacles import Obstacle, Obstacles, handshake_obstacle
 from .polls import PollRequests
+from .request import Request
 from .revision import payload_codec
 from .websockets import WebSocketRequests, require_socket
 
-__all__ = ["Opening", "OpeningOwner"]
+if TYPE_CHECKING:
+    from ..engine import Engine
+
+__all__ = ["Opening", "random_id"]
 
 logger = logging.getLogger(__name__)
 
 #: Bytes of events that may wait behind a handler that blocks, at the least.
 _MIN_INBOX = 1_000_000
-#: What the engine tells of its sessions besides their beginning.
+#: Events of a session that the engine repeats with the session in front of their arguments.
 _PASSED_ON = ("flush", "drain")
-# Whether a middleware keeps `write` is known when the length of the response has been told:
+# Whether a middleware keeps `write` is known when the length of the response has been stated:
 # the offer is taken back without changing that, which JSON allows.
 _OFFER = b'"upgrades":["websocket"]'
 _NO_OFFER = b'"upgrades":[]'.ljust(len(_OFFER))
 
 
-class OpeningOwner(SessionOwner, Protocol):
-    """The engine, as far as new sessions are concerned."""
-
-    @property
-    def clients(self) -> Mapping[str, Session]:
-        """The sessions by id."""
-
-    def generate_id(self, environ: Mapping[str, Any]) -> str:
-        """Return the id of a new session."""
-
-    def upgrades(self, transport: str) -> list[str]:
-        """Return the transports to which a session on ``transport`` may change."""
-
-    def begin(self, session: Session) -> None:
-        """List a new session and start its heartbeat."""
-
-    def receiver_of(self, session: Session) -> Receiver | None:
-        """Return who takes the messages of a new session, if anybody does."""
-
-    @property
-    def has_listeners(self) -> bool:
-        """Whether anybody listens to the engine."""
-
-    def listeners(self, event: str) -> list[Any]:
-        """Return the listeners of the engine."""
-
-    def trigger(self, event: str, *args: Any) -> bool:
-        """Call the listeners of the engine."""
+def random_id(environ: Mapping[str, Any]) -> str:
+    """Return a session id: 20 characters, 120 random bits."""
+    return secrets.token_urlsafe(15)
 
 
 class Opening:
-    """Answers the requests that open sessions; all checks lie behind them.
+    """Answers the requests that open sessions.
 
     Args:
-        engine: Owns the sessions.
-        options: What the first packet tells the client, and the limits.
+        engine: Makes ids, and has the listeners of the application.
+        sessions: The sessions that are open.
         polls: Answers with a payload.
         websockets: Answers with 101, and serves.
-        obstacles: Is told what keeps clients from WebSockets.
+        obstacles: Logs what keeps clients from WebSockets.
     """
 
     def __init__(
         self,
-        engine: OpeningOwner,
-        options: Options,
+        engine: Engine,
+        sessions: Sessions,
         polls: PollRequests,
         websockets: WebSocketRequests,
         obstacles: Obstacles,
     ) -> None:
         self._engine = engine
+        self._sessions = sessions
         self._obstacles = obstacles
-        self._options = options
+        self._options = options = engine.options
         self._polls = polls
         self._websockets = websockets
         # The same for every session: the end of the data of its open packet.
-        self._open_rest = (
-            f'"pingInterval":{round(options.ping_interval * 1000)},'
-            f'"pingTimeout":{round(options.ping_timeout * 1000)},'
-            f'"maxPayload":{options.max_http_buffer_size}'
-        )
+        self._open_rest = _open_rest(options)
 
-    def polling(
-        self,
-        environ: Environ,
-        host_socket: HostSocket | None,
-        start_response: StartResponse,
-        protocol: int,
-    ) -> list[bytes]:
+    def polling(self, request: Request, protocol: int) -> list[bytes]:
         """Open a session on long-polling.
 
+        Args:
+            request: The request.
+            protocol: The revision of the Engine.IO protocol.
+
         Raises:
-            BadRequest: There is no id for it.
+            BadRequest: ``generate_id`` fails, or its id cannot be used.
         """
-        session = self._new_session(environ, protocol)
-        codec = payload_codec(protocol, environ)
+        session = self._new_session(request, protocol)
+        codec = payload_codec(protocol, request)
         transport = PollingTransport(session, self._options.max_buffered_bytes, codec)
-        upgrades = self._upgrades_of(environ, host_socket)
+        upgrades = self._upgrades_of(request)
         transport.send_control(OPEN + self._open_data(session.id, upgrades))
         self._start(session, transport)
         # The response holds the handshake alone; what handlers send follows in the next.
         response = transport.take()
         self._announce(session)
         extra = Headers()
-        self._engine.trigger("initial_headers", extra, environ)
+        self._engine.trigger("initial_headers", extra, request.environ)
         cookie = self._options.cookie
         if cookie is not None and cookie is not False:
             extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
-        start = with_headers(start_response, extra)
-        if not upgrades or host_socket is None:
-            return self._polls.respond(response, environ, start)
-        writes: list[Any] = []
-        answer = self._polls.respond(response, environ, keeping_write(start, writes))
-        if host_socket.writer_of(writes[0]) is None:
+        headers, body = self._polls.payload(response, request)
+        write = begin(request, 200, [*headers, *extra], len(body))
+        host_socket = request.host_socket
+        if upgrades and host_socket is not None and host_socket.writer_of(write) is None:
             self._obstacles.tell(Obstacle.WRITE_KEPT)
-            answer = [part.replace(_OFFER, _NO_OFFER, 1) for part in answer]
-        return answer
+            body = body.replace(_OFFER, _NO_OFFER, 1)
+        return [body]
 
-    def websocket(
-        self, environ: Environ, host_socket: HostSocket | None, protocol: int
-    ) -> list[bytes]:
+    def websocket(self, request: Request, protocol: int) -> list[bytes]:
         """Open a session on a WebSocket, and serve it to its end.
 
+        Args:
+            request: The request.
+            protocol: The revision of the Engine.IO protocol.
+
         Raises:
-            BadRequest: There is no socket or no id for it.
+            BadRequest: The host gives no socket, or as for :meth:`polling`.
         """
-        sock = require_socket(environ, host_socket)
-        session = self._new_session(environ, protocol)
+        host_socket = require_socket(request)
+        session = self._new_session(request, protocol)
         initial = Headers()
-        self._engine.trigger("initial_headers", initial, environ)
+        self._engine.trigger("initial_headers", initial, request.environ)
         first = self.first_frame(session.id)
         transport, leftover = self._websockets.switch_protocols(
-            environ, sock, initial, first, protocol
+            request, host_socket, initial, protocol, first
         )
         self._start(session, transport)
         self._announce(session)
         try:
             transport.start(session, leftover)
         finally:
-            self._websockets.serve(session, transport, sock)
+            self._websockets.serve(session, transport, host_socket)
         return []
 
     def first_frame(self, sid: str) -> bytes:
         """Return the frame that a WebSocket begins with."""
         return text_packet(OPEN + self._open_data(sid, []))
 
-    def _new_session(self, environ: Environ, protocol: int) -> Session:
+    def _new_session(self, request: Request, protocol: int) -> Session:
         try:
-            sid = self._engine.generate_id(environ)
+            sid = self._engine.generate_id(request.environ)
         except Exception as error:
             logger.exception("! generate_id failed")
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": error}) from error
-        if not isinstance(sid, str) or not sid or sid in self._engine.clients:
+        if not isinstance(sid, str) or not sid or sid in self._sessions.by_id:
             problem = ValueError("generate_id must return a new, non-empty string")
             logger.error("! %s", shown(problem))
             raise BadRequest({"name": "ID_GENERATION_ERROR", "error": problem})
         limit = max(_MIN_INBOX, self._options.max_http_buffer_size)
-        return Session(sid, self._engine, environ, limit, protocol)
+        return Session(sid, self._sessions, request.environ, limit, protocol)
 
-    def _start(self, session: Session, transport: Any) -> None:
-        session.transport = transport
-        self._engine.begin(session)
+    def _start(self, session: Session, transport: Transport) -> None:
+        session.attach(transport)
+        self._sessions.begin(session)
         initial = self._options.initial_packet
         if initial is not None:
             transport.send(Message.of(initial))
@@ -190,7 +168,9 @@ class Opening:
         engine = self._engine
         if engine.has_listeners:
             _pass_on(session, engine)
-        session.attach(session.transport, engine.receiver_of(session))
+        receiver = engine.receiver_of(session)
+        if receiver is not None:
+            session.hand_to(receiver)
         engine.trigger("connection", session)
         logger.info(
             "+ session %s opened: %s from %s",
@@ -203,18 +183,26 @@ class Opening:
         names = ",".join(map(json.dumps, upgrades))
         return f'{{"sid":{json.dumps(sid)},"upgrades":[{names}],{self._open_rest}}}'
 
-    def _upgrades_of(self, environ: Environ, host_socket: HostSocket | None) -> list[str]:
+    def _upgrades_of(self, request: Request) -> list[str]:
         upgrades = self._engine.upgrades("polling")
         if upgrades:
-            obstacle = handshake_obstacle(environ, host_socket is not None)
+            obstacle = handshake_obstacle(request)
             if obstacle is not None:
                 self._obstacles.tell(obstacle)
                 return []
         return upgrades
 
 
-def _pass_on(session: EventEmitter, engine: OpeningOwner) -> None:
-    # Asked once: a session that nobody watches pays nothing for each message.
+def _open_rest(options: Options) -> str:
+    return (
+        f'"pingInterval":{round(options.ping_interval * 1000)},'
+        f'"pingTimeout":{round(options.ping_timeout * 1000)},'
+        f'"maxPayload":{options.max_http_buffer_size}'
+    )
+
+
+def _pass_on(session: Session, engine: Engine) -> None:
+    # Asked once: a session without listeners pays nothing for each message.
     for event in _PASSED_ON:
         if engine.listeners(event):
             session.on(event, partial(engine.trigger, event, session))

@@ -19,12 +19,13 @@ from ..session import Session
 from ..state import UpgradeState
 from ..traffic import Traffic
 from ..transports.polling import Overlap, PollingTransport, Response
-from .host import Environ, HostSocket, StartResponse
+from .host import HostSocket
 from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
+from .request import Request
 
 __all__ = ["PollRequests"]
 
-ExtraHeaders = Callable[[Environ], Headers | None]
+ExtraHeaders = Callable[[Request], Headers | None]
 HeaderList = list[tuple[str, str]]
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class PollRequests:
     Args:
         options: Limits and compression.
         extra_headers: Returns what CORS and listeners add to an answer.
+        traffic: Counts the bytes.
     """
 
     def __init__(self, options: Options, extra_headers: ExtraHeaders, traffic: Traffic) -> None:
@@ -53,51 +55,47 @@ class PollRequests:
         self._extra_headers = extra_headers
         self._threshold = options.compression_threshold
 
-    def answer(
-        self,
-        session: Session,
-        environ: Environ,
-        start_response: StartResponse,
-        host_socket: HostSocket | None,
-    ) -> list[bytes]:
+    def answer(self, session: Session, request: Request) -> list[bytes]:
         """Serve one request of a session whose transport is polling."""
         transport = session.transport
         assert isinstance(transport, PollingTransport)
-        method = environ["REQUEST_METHOD"]
+        # Asked for on a POST as well: it is the host's occasion to set TCP_NODELAY.
+        host_socket = request.host_socket
         try:
-            if method == "GET":
-                sock = None if host_socket is None else host_socket.socket
-                return self._get(session, transport, environ, start_response, sock)
-            if method == "POST":
-                return self._post(session, transport, environ, start_response, host_socket)
+            if request.method == "GET":
+                return self._get(session, transport, request, host_socket)
+            if request.method == "POST":
+                return self._post(session, transport, request, host_socket)
         except Overlap:
-            return reply(environ, start_response, 400, self._headers(environ))
-        allow = [("Allow", "GET, POST"), *self._headers(environ)]
-        return reply(environ, start_response, 405, allow)
+            return reply(request, 400, self._headers(request))
+        return reply(request, 405, [("Allow", "GET, POST"), *self._headers(request)])
 
-    def respond(
-        self, response: Response, environ: Environ, start_response: StartResponse
-    ) -> list[bytes]:
-        """Answer a GET with a payload."""
-        headers = self._headers(environ)
+    def payload(self, response: Response, request: Request) -> tuple[HeaderList, bytes]:
+        """Return the headers and the body of an answer with packets, and count its bytes.
+
+        Args:
+            response: What the transport has taken for it.
+            request: The GET, or the handshake.
+        """
+        headers = self._headers(request)
         headers.append(_BINARY if response.is_binary else _TEXT)
         body = response.body
         if response.compress and self._threshold is not None and len(body) >= self._threshold:
-            body = compress(body, environ, headers)
+            body = compress(body, request.environ, headers)
         self._traffic.bytes_out += len(body)
-        return reply(environ, start_response, 200, headers, body)
+        return headers, body
 
     def _get(
         self,
         session: Session,
         transport: PollingTransport,
-        environ: Environ,
-        start_response: StartResponse,
-        sock: Any,
+        request: Request,
+        host_socket: HostSocket | None,
     ) -> list[bytes]:
         if transport.is_polled or transport.buffered_bytes:
-            return self.respond(transport.poll(), environ, start_response)
-        watch = _watch(sock, session)
+            headers, body = self.payload(transport.poll(), request)
+            return reply(request, 200, headers, body)
+        watch = _watch(host_socket, session)
         timer = None
         if session.upgrade_state is UpgradeState.PROBED:
             timer = gevent.spawn_later(_UPGRADE_POLL, transport.answer_noop)
@@ -109,20 +107,21 @@ class PollRequests:
                 watch.close()
             if timer is not None:
                 timer.kill(block=False)
-        return self.respond(response, environ, start_response)
+        headers, body = self.payload(response, request)
+        return reply(request, 200, headers, body)
 
     def _post(
         self,
         session: Session,
         transport: PollingTransport,
-        environ: Environ,
-        start_response: StartResponse,
+        request: Request,
         host_socket: HostSocket | None,
     ) -> list[bytes]:
+        environ = request.environ
         is_binary = environ.get("CONTENT_TYPE", "").lower().startswith(_OCTETS)
         if is_binary and not transport.reads_binary:
             session.close(Reason.TRANSPORT_ERROR, "invalid content", flush=False)
-            return reply(environ, start_response, 400, self._headers(environ), close=True)
+            return reply(request, 400, self._headers(request), close=True)
         transport.begin_post()
         try:
             body = read_body(environ, self._max_body, self._timeout)
@@ -134,39 +133,40 @@ class PollRequests:
                 logger.warning("! session %s: a POST exceeds %s, %d bytes", sid, _LIMIT, limit)
             # The client knows that its message was refused and gives up by itself. What it is
             # still sending is not read: this connection cannot go on.
-            return reply(environ, start_response, 413, self._headers(environ), close=True)
+            return reply(request, 413, self._headers(request), close=True)
         except BrokenBody:
             description = "data request connection closed prematurely"
             session.close(Reason.TRANSPORT_ERROR, description, flush=False)
             if host_socket is not None:
                 host_socket.give_back()
-            return reply(environ, start_response, 400, self._headers(environ), close=True)
+            return reply(request, 400, self._headers(request), close=True)
         except PacketError:
-            return reply(environ, start_response, 400, self._headers(environ))
+            return reply(request, 400, self._headers(request))
         finally:
             transport.end_post()
         # Accepted, but perhaps not handled yet: a client that is ahead of its handlers waits.
         if not session.inbox.wait_for_room(self._timeout):
             description = "its handlers are too far behind"
             session.close(Reason.TRANSPORT_ERROR, description, flush=False)
-        headers = self._headers(environ)
+        headers = self._headers(request)
         headers.append(("Content-Type", "text/html"))
-        return reply(environ, start_response, 200, headers, b"ok")
+        return reply(request, 200, headers, b"ok")
 
-    def _headers(self, environ: Environ) -> HeaderList:
-        extra = self._extra_headers(environ)
+    def _headers(self, request: Request) -> HeaderList:
+        extra = self._extra_headers(request)
         headers = [_NO_STORE] if extra is None else [*extra, _NO_STORE]
-        agent = environ.get("HTTP_USER_AGENT", "")
+        agent = request.environ.get("HTTP_USER_AGENT", "")
         if "MSIE" in agent or "Trident" in agent:
             headers.append(("X-XSS-Protection", "0"))
         return headers
 
 
-def _watch(sock: Any, session: Session) -> Any:
+def _watch(host_socket: HostSocket | None, session: Session) -> Any:
     """Watch the socket of a waiting GET: a client that goes away ends its session at once."""
-    if sock is None or hasattr(sock, "pending"):
-        # Nobody can look into TLS without reading; the heartbeat notices.
+    if host_socket is None or not host_socket.can_peek:
+        # The heartbeat notices.
         return None
+    sock = host_socket.socket
     watcher = get_hub().loop.io(sock.fileno(), _READ)
     watcher.start(_look, watcher, sock, session)
     return watcher

@@ -1,4 +1,4 @@
-"""What ``connection_error`` listeners get."""
+"""The argument of ``connection_error`` listeners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["RefusedRequest"]
 
 @dataclass(frozen=True)
 class RefusedRequest:
-    """Why a request was refused: what ``connection_error`` listeners get.
+    """Why a request was refused: the argument of ``connection_error`` listeners.
 
     Attributes:
         environ: The request.

@@ -1,13 +1,10 @@
 """What the revision of the Engine.IO protocol decides, once, when a session opens.
 
-After that nobody asks for it: a session has the heartbeat, the payloads and the frames of its
-revision.
+After that it is not asked for again: a session has the heartbeat, the payloads and the frames of
+its revision.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 from ...codec.payload import Payload
 from ...codec.payload3 import Payload3
@@ -17,11 +14,9 @@ from ..heartbeat import ClientHeartbeat, Heartbeat, SessionHeartbeat
 from ..transports.polling import PayloadCodec
 from ..transports.revision3 import WebSocketTransport3
 from ..transports.transport import SocketTransport
-from .verify import parse_query
+from .request import Request
 
 __all__ = ["framed", "heartbeats", "payload_codec"]
-
-Environ = Mapping[str, Any]
 
 
 def heartbeats(options: Options, scheduler: Scheduler) -> dict[int, SessionHeartbeat]:
@@ -33,18 +28,18 @@ def heartbeats(options: Options, scheduler: Scheduler) -> dict[int, SessionHeart
     return found
 
 
-def payload_codec(protocol: int, environ: Environ) -> PayloadCodec:
+def payload_codec(protocol: int, request: Request) -> PayloadCodec:
     """Return the form of the payloads of a new polling session."""
-    return Payload3(_takes_binary(environ)) if protocol == 3 else Payload()
+    return Payload3(_takes_binary(request)) if protocol == 3 else Payload()
 
 
-def framed(transport: SocketTransport, protocol: int, environ: Environ) -> SocketTransport:
+def framed(transport: SocketTransport, protocol: int, request: Request) -> SocketTransport:
     """Return the transport that a session of this revision has over a new WebSocket."""
     if protocol == 3:
-        return WebSocketTransport3(transport, _takes_binary(environ))
+        return WebSocketTransport3(transport, _takes_binary(request))
     return transport
 
 
-def _takes_binary(environ: Environ) -> bool:
+def _takes_binary(request: Request) -> bool:
     # Clients without binary XMLHttpRequests or WebSockets ask for base64.
-    return not parse_query(environ).get("b64")
+    return not request.query.get("b64")

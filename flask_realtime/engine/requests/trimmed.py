@@ -1,11 +1,11 @@
-"""What is left of the first request of a session when the application lets go of it."""
+"""The environ of a first request, trimmed, when the application lets go of the request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["APP_KEY", "Remains", "remains_of", "shed_headers"]
+__all__ = ["APP_KEY", "TrimmedEnviron", "shed_headers", "trimmed"]
 
 #: Where the middleware of an application leaves the application for its handlers.
 APP_KEY = "flask_realtime.app"
@@ -20,22 +20,22 @@ _KEPT = (
 )
 
 
-class Remains(dict[str, Any]):
+class TrimmedEnviron(dict[str, Any]):
     """A WSGI environ without its headers and its host."""
 
     __slots__ = ()
 
 
-def remains_of(environ: Mapping[str, Any]) -> Remains:
+def trimmed(environ: Mapping[str, Any]) -> TrimmedEnviron:
     """Return what is kept of a request."""
-    return Remains({key: environ[key] for key in _KEPT if key in environ})
+    return TrimmedEnviron({key: environ[key] for key in _KEPT if key in environ})
 
 
 def shed_headers(environ: Any) -> None:
     """Take the headers out of the environ of a WebSocket's request.
 
-    The server and whatever stands between hold it until the WebSocket is over. They find the
-    rest where it was: an access log has its request line, and no user agent.
+    The host and the middlewares around the application hold it until the WebSocket is over. They
+    find the rest where it was: an access log has its request line, and no user agent.
     """
     kept = {key: value for key, value in environ.items() if not key.startswith("HTTP_")}
     # A new beginning: a dictionary does not shrink by itself.

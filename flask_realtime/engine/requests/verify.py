@@ -9,12 +9,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Response
 
-from ...codec.websocket_handshake import is_upgrade
 from ...errors import (
     BadHandshakeMethod,
     BadRequest,
@@ -26,12 +24,13 @@ from ...errors import (
     UnsupportedProtocol,
 )
 from .cors import CorsPolicy, is_same_origin
+from .request import Request
+
+if TYPE_CHECKING:
+    from ..session import Session
 
 __all__ = [
-    "MAX_PARAMETERS",
-    "TOO_MANY",
     "ask_middleware",
-    "parse_query",
     "verify_handshake",
     "verify_protocol",
     "verify_session",
@@ -41,134 +40,123 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 Environ = Mapping[str, Any]
-S = TypeVar("S", bound="HasTransport")
 
-#: More parameters of a query than any client sends.
-MAX_PARAMETERS: Final = 64
-TOO_MANY: Final = f"More than {MAX_PARAMETERS} query parameters"
 # What a header value may hold (RFC 9110 §5.5). The pattern has one character class and no
 # choice: it cannot backtrack.
 _LEGAL_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-class HasTransport(Protocol):
-    """A session, as the checks see it."""
-
-    @property
-    def transport_name(self) -> str:
-        """The name of its present transport."""
-
-
-def parse_query(environ: Environ) -> dict[str, str]:
-    """Return the parameters of the query string; the last of two with one name counts.
-
-    Raises:
-        BadRequest: There are more than 64.
-    """
-    text = environ.get("QUERY_STRING", "")
-    if text.count("&") >= MAX_PARAMETERS:
-        raise BadRequest({"name": "TOO_MANY_PARAMETERS", "limit": MAX_PARAMETERS}, TOO_MANY)
-    if "%" in text or "+" in text:
-        return dict(parse_qsl(text, keep_blank_values=True))
-    # What clients send needs no unquoting: this is on the way of every poll (1 µs against 16).
-    pairs = (pair.partition("=") for pair in text.split("&") if pair)
-    return {name: value for name, _, value in pairs}
-
-
-def verify_transport(query: Mapping[str, str], environ: Environ, enabled: frozenset[str]) -> str:
+def verify_transport(request: Request, enabled: frozenset[str]) -> str:
     """Return the transport that a request names.
 
+    Args:
+        request: The request.
+        enabled: The transports that the options allow.
+
     Raises:
-        RequestError: It is unknown or not enabled, or the Origin header is not a header value.
+        RequestError: The query cannot be read, the transport is unknown or not enabled, or the
+            Origin header is not a header value.
     """
-    transport = query.get("transport")
+    if request.problem is not None:
+        raise request.problem
+    transport = request.transport
     if transport not in enabled:
         raise UnknownTransport({"transport": transport})
-    origin = environ.get("HTTP_ORIGIN")
+    origin = request.origin
     if origin is not None and not _LEGAL_VALUE.fullmatch(origin):
         raise BadRequest({"name": "INVALID_ORIGIN", "origin": origin})
     return transport
 
 
-def verify_session(
-    sid: str, transport: str, environ: Environ, session: S | None, cors: CorsPolicy | None
-) -> S:
+def verify_session(request: Request, session: Session | None, cors: CorsPolicy | None) -> Session:
     """Return the session that a request belongs to.
 
+    Args:
+        request: The request, whose transport is verified.
+        session: The session of the id that it names, if there is one.
+        cors: Which foreign origins are allowed; ``None`` for none.
+
     Raises:
-        RequestError: It is unknown, uses another transport, or the origin is foreign.
+        RequestError: The session is unknown or uses another transport, or the origin is foreign.
     """
     if session is None:
-        raise UnknownSession({"sid": sid})
-    previous = session.transport_name
-    if not is_upgrade(environ) and (transport != previous or previous == "websocket"):
-        raise BadRequest(
-            {
-                "name": "TRANSPORT_MISMATCH",
-                "transport": transport,
-                "previousTransport": previous,
-            }
-        )
-    _check_origin(environ, cors)
+        raise UnknownSession({"sid": request.sid})
+    if not request.is_upgrade:
+        transport, previous = request.transport, session.transport.name
+        if transport != previous or previous == "websocket":
+            raise BadRequest(
+                {
+                    "name": "TRANSPORT_MISMATCH",
+                    "transport": transport,
+                    "previousTransport": previous,
+                }
+            )
+    if request.origin is not None:
+        _check_origin(request, cors)
     return session
 
 
-def verify_protocol(query: Mapping[str, str], previous: int) -> None:
+def verify_protocol(request: Request, previous: int) -> None:
     """Check that a request of a session speaks the session's revision of the protocol.
 
+    Args:
+        request: The request.
+        previous: The revision of the session.
+
     Raises:
-        BadRequest: It speaks another one.
+        BadRequest: The request speaks another one.
     """
-    protocol = _protocol(query)
+    protocol = _protocol(request)
     if protocol != previous:
         raise BadRequest(
             {"name": "PROTOCOL_MISMATCH", "protocol": protocol, "previousProtocol": previous}
         )
 
 
-def _protocol(query: Mapping[str, str]) -> int:
+def _protocol(request: Request) -> int:
     # The revision before 4 is what the reference server takes everything else for.
-    return 4 if query.get("EIO") == "4" else 3
+    return 4 if request.query.get("EIO") == "4" else 3
 
 
 def verify_handshake(
-    query: Mapping[str, str],
-    transport: str,
-    environ: Environ,
+    request: Request,
     cors: CorsPolicy | None,
     allow_request: Callable[[Environ], Any] | None,
     allow_eio3: bool = False,
 ) -> int:
     """Check a request that opens a session, and return its revision of the protocol.
 
+    Args:
+        request: The request, whose transport is verified.
+        cors: Which foreign origins are allowed; ``None`` for none.
+        allow_request: The decision of the application, an option.
+        allow_eio3: Whether revision 3 is served.
+
     Raises:
         RequestError: The method, the transport, the origin, the application's decision or the
             protocol revision is against it.
     """
-    method = environ.get("REQUEST_METHOD")
-    if method != "GET":
-        raise BadHandshakeMethod({"method": method})
-    if transport == "websocket" and not is_upgrade(environ):
+    if request.method != "GET":
+        raise BadHandshakeMethod({"method": request.method})
+    if request.transport == "websocket" and not request.is_upgrade:
         raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR"})
-    _check_origin(environ, cors)
+    if request.origin is not None:
+        _check_origin(request, cors)
     if allow_request is not None:
-        _ask_application(allow_request, environ)
-    protocol = _protocol(query)
+        _ask_application(allow_request, request.environ)
+    protocol = _protocol(request)
     if protocol == 3:
         if not allow_eio3:
             raise UnsupportedProtocol({"protocol": 3})
-        if "j" in query:
-            # Only clients of protocol 3 have it; there is no page that would need it today.
+        if "j" in request.query:
+            # JSONP: only clients of protocol 3 have it, and no page needs it today.
             raise UnknownTransport({"transport": "polling-jsonp"})
     return protocol
 
 
-def _check_origin(environ: Environ, cors: CorsPolicy | None) -> None:
-    origin = environ.get("HTTP_ORIGIN")
-    if origin is None or is_same_origin(origin, environ):
-        return
-    if cors is None or not cors.allows(origin, environ):
-        raise Forbidden({"message": "Forbidden", "origin": origin})
+def _check_origin(request: Request, cors: CorsPolicy | None) -> None:
+    if not is_same_origin(request) and (cors is None or not cors.allows(request)):
+        raise Forbidden({"message": "Forbidden", "origin": request.origin})
 
 
 def _ask_application(allow_request: Callable[[Environ], Any], environ: Environ) -> None:
@@ -179,7 +167,7 @@ def _ask_application(allow_request: Callable[[Environ], Any], environ: Environ) 
     except ConnectError as error:
         raise Forbidden({"message": error.message}, error.message) from error
     except Exception:
-        # A defect of the application is not for the client to read.
+        # The client does not get to read about a defect of the application.
         logger.exception("! allow_request failed")
         allowed = False
     if not allowed:
@@ -190,6 +178,10 @@ def ask_middleware(
     middleware: Callable[[dict[str, Any]], Response | None], environ: dict[str, Any]
 ) -> Response | None:
     """Return the response with which an engine middleware ends the request, or nothing.
+
+    Args:
+        middleware: ``fn(environ)``.
+        environ: The WSGI environ, which it may change.
 
     Raises:
         RequestError: The middleware raised, or returned something else.

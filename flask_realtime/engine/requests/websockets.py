@@ -32,6 +32,7 @@ from ..transports.transport import SocketTransport
 from ..transports.websocket import WebSocketTransport
 from ..upgrade import Probe
 from .host import Environ, HostSocket
+from .request import Request
 from .revision import framed
 from .trimmed import shed_headers
 
@@ -50,12 +51,13 @@ class WebSocketRequests:
         options: Limits and compression.
         extra_headers: Returns what CORS and listeners add to an answer.
         scheduler: Runs the deadline of upgrades.
+        traffic: Counts the bytes.
     """
 
     def __init__(
         self,
         options: Options,
-        extra_headers: Callable[[Environ], Headers | None],
+        extra_headers: Callable[[Request], Headers | None],
         scheduler: Scheduler,
         traffic: Traffic,
     ) -> None:
@@ -73,26 +75,28 @@ class WebSocketRequests:
 
     def switch_protocols(
         self,
-        environ: Environ,
+        request: Request,
         host_socket: HostSocket,
         headers: Headers,
+        protocol: int,
         first: bytes = b"",
-        protocol: int = 4,
     ) -> tuple[SocketTransport, bytes]:
         """Answer 101; return the transport and what the host had read beyond the request.
 
         Args:
-            environ: The request.
-            host_socket: Its socket.
+            request: The request.
+            host_socket: What :func:`require_socket` has returned for it.
             headers: Headers of the answer; those of the protocol are added.
-            first: Frames that follow the answer.
             protocol: The revision of the Engine.IO protocol.
+            first: Frames that follow the answer.
 
         Raises:
             BadRequest: The offers of extensions cannot be read; nothing has been answered.
+            WriteKept: A middleware keeps the answer; nothing has been sent.
         """
+        environ = request.environ
         compression = self._negotiate(environ, host_socket, headers)
-        headers.extend(self._extra_headers(environ) or ())
+        headers.extend(self._extra_headers(request) or ())
         subprotocol = first_subprotocol(environ)
         if subprotocol is not None:
             # Browsers and `ws` close a WebSocket whose server chooses none of their offer.
@@ -109,7 +113,7 @@ class WebSocketRequests:
             transport = WebSocketTransport(host_socket.socket, *common)
         else:
             transport = DeflateTransport(host_socket.socket, *common, compression)
-        return framed(transport, protocol, environ), leftover
+        return framed(transport, protocol, request), leftover
 
     def _negotiate(
         self, environ: Environ, host_socket: HostSocket, headers: Headers
@@ -127,22 +131,29 @@ class WebSocketRequests:
         headers["Sec-WebSocket-Extensions"] = agreement.answer
         return self._deflate.compression(agreement)
 
-    def upgrade(
-        self, session: Session, transport_name: str, environ: Environ, host_socket: HostSocket
-    ) -> list[bytes]:
-        """Serve a WebSocket that wants to become the transport of a polling session."""
+    def upgrade(self, session: Session, request: Request) -> list[bytes]:
+        """Serve a WebSocket that may become the transport of a polling session.
+
+        Args:
+            session: The session that the request names.
+            request: The request, which asks for the WebSocket protocol.
+
+        Raises:
+            BadRequest: The host gives no socket, or the handshake breaks RFC 6455.
+        """
+        host_socket = require_socket(request)
         transport, leftover = self.switch_protocols(
-            environ, host_socket, Headers(), protocol=session.protocol
+            request, host_socket, Headers(), session.protocol
         )
         may_upgrade = (
             self._allow_upgrades
-            and transport_name == "websocket"
+            and request.transport == "websocket"
             and session.upgrade_state is UpgradeState.NONE
             and session.state is SessionState.OPEN
             and session.transport_name == "polling"
         )
         if not may_upgrade:
-            # Another WebSocket for the same session: it gets no answer but the end.
+            # Another WebSocket for the same session: it is closed without an answer.
             transport.close()
             transport.abort()
             host_socket.give_back()
@@ -160,7 +171,7 @@ class WebSocketRequests:
             # The deadline of the upgrade ends this wait at the latest.
             ended.wait()
             if not session.has_request:
-                shed_headers(environ)
+                shed_headers(request.environ)
             self.serve(session, transport, host_socket)
         finally:
             # Also when the server kills this greenlet.
@@ -187,18 +198,19 @@ def _upgrade_timed_out(probe: Probe) -> None:
     probe.give_up("it took too long")
 
 
-def require_socket(environ: Environ, host_socket: HostSocket | None) -> HostSocket:
+def require_socket(request: Request) -> HostSocket:
     """Return the socket of an upgrade request.
 
     Raises:
         BadRequest: The host gives none, or the handshake breaks RFC 6455.
     """
+    host_socket = request.host_socket
     if host_socket is None:
         raise BadRequest({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": "no socket"})
     if not host_socket.is_upgraded:
-        problem = handshake_problem(environ)
+        problem = handshake_problem(request.environ)
         if problem is not None:
-            supported = environ.get("HTTP_SEC_WEBSOCKET_VERSION") == VERSION
+            supported = request.environ.get("HTTP_SEC_WEBSOCKET_VERSION") == VERSION
             kind = BadRequest if supported else UnsupportedWebSocketVersion
             raise kind({"name": "TRANSPORT_HANDSHAKE_ERROR", "error": problem})
     return host_socket
@@ -211,8 +223,8 @@ def refuse_upgraded(
 
     Args:
         host_socket: Its socket.
-        message: What the close frame says.
-        code: Its status.
+        message: The reason in the close frame.
+        code: The status in the close frame.
         first: Frames in front of it.
     """
     host_socket.switch_protocols((), first)

@@ -1,8 +1,8 @@
 """How much may wait for a client that is behind, and for how long it may take nothing.
 
-Up to ``max_buffered_bytes`` anything may wait. Above that a client is judged by what it takes:
-one that reads keeps up to four times as much, one that does not is given up. Pure: time is an
-argument.
+Up to ``max_buffered_bytes`` anything may wait. Above that it depends on what the client takes:
+one that reads may have up to four times as much, one that does not is disconnected. Pure: time
+is an argument.
 """
 
 from __future__ import annotations

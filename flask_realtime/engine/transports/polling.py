@@ -2,8 +2,8 @@
 
 Engine.IO protocol, "HTTP long-polling".
 
-Rule: a request is answered by whoever called :meth:`PollingTransport.poll` or ``post``; this
-file makes the bodies and knows nothing of WSGI.
+Rule: the caller of :meth:`PollingTransport.poll` or ``post`` answers the request; this file makes
+the bodies and knows nothing of WSGI.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ __all__ = ["Overlap", "PayloadCodec", "PollingTransport", "Response"]
 
 #: The highest priority of libev: an idle watcher of it waits for one round of the loop.
 _HIGHEST = 2
-#: Packets of a POST that are taken before others have their turn: a body may hold half a million.
+#: Packets of a POST that are taken before other greenlets have their turn: a body may hold half
+#: a million.
 _AT_ONCE = 500
 #: Bytes of packets from which a response is full; what is left waits for the next GET.
 _RESPONSE = 1_048_576
@@ -70,7 +71,7 @@ class PollingTransport:
     """Buffers packets until a GET takes them.
 
     Args:
-        owner: Who gets the packets of POSTs.
+        owner: Gets the packets of POSTs.
         max_buffered: Bytes that may wait for a GET; see ``backlog.py``.
         codec: The form of the payloads; that of protocol 4 by default.
         clock: Monotonic seconds.
@@ -244,7 +245,7 @@ class PollingTransport:
             self._append(b"6")
 
     def begin_post(self) -> None:
-        """A POST has arrived.
+        """Begin a POST.
 
         Raises:
             Overlap: Another POST is under way; the session is closed.
@@ -255,16 +256,16 @@ class PollingTransport:
         self._posting = True
 
     def end_post(self) -> None:
-        """The POST is over, whatever became of it."""
+        """End the POST, however it went."""
         self._posting = False
 
     def first_too_large(self) -> bool:
-        """Note a POST above the limit; say whether it is the first."""
+        """Note a POST above the limit; return whether it is the first."""
         told, self._told = self._told, True
         return not told
 
     def post(self, body: bytes, is_binary: bool = False) -> None:
-        """Take the packets of a POST; others have their turn between a great many of them.
+        """Take the packets of a POST; other greenlets have their turn between many of them.
 
         Raises:
             PacketError: One of them cannot be read; the session is closed.
@@ -281,10 +282,10 @@ class PollingTransport:
             raise
 
     def pause(self) -> None:
-        """Nothing to do: POSTs wait for room in the inbox."""
+        """Do nothing: POSTs wait for room in the inbox."""
 
     def resume(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def close(self, code: int | None = None) -> None:
         """Let the next GET take what is buffered and a close packet."""
@@ -297,7 +298,7 @@ class PollingTransport:
         self._wake()
 
     def discard(self) -> list[bytes]:
-        """The upgrade is done: return what is still buffered, and answer a GET with a noop."""
+        """End polling after an upgrade: return what is buffered, answer a GET with a noop."""
         packets, self._packets, self._size = self._packets, [], 0
         self._owner = None
         waiter, self._waiter = self._waiter, None

@@ -69,13 +69,13 @@ class WebSocketTransport3:
                 self._owner.receive(found)
 
     def lost(self, reason: str, description: object = None) -> None:
-        """The WebSocket is gone."""
+        """Pass on that the WebSocket is gone."""
         owner, self._owner = self._owner, None
         if owner is not None:
             owner.lost(reason, description)
 
     def drained(self) -> None:
-        """Everything that was sent has been handed to the kernel."""
+        """Pass on that all that was sent has been handed to the kernel."""
         if self._owner is not None:
             self._owner.drained()
 

@@ -16,10 +16,10 @@ class TransportOwner(Protocol):
         """Take one packet: text with its type digit, or a binary message."""
 
     def lost(self, reason: str, description: object = None) -> None:
-        """The transport is gone or must go: nothing can be sent any more."""
+        """Take note that the transport is gone or must go: nothing can be sent any more."""
 
     def drained(self) -> None:
-        """Everything that was sent has been handed to the kernel or the response."""
+        """Take note that all that was sent has been handed to the kernel or the response."""
 
 
 class Transport(Protocol):

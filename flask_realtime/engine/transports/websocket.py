@@ -140,7 +140,7 @@ class WebSocketTransport:
         """Begin to read.
 
         Args:
-            owner: Who gets the packets.
+            owner: Gets the packets.
             leftover: Bytes that the host had read beyond the request.
         """
         self._owner = owner

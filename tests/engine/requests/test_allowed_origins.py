@@ -10,6 +10,7 @@ import pytest
 from flask_realtime import Server
 from flask_realtime.engine.requests.allowed_origins import check_origins
 from flask_realtime.engine.requests.cors import CorsPolicy
+from tests.fakes import value_of
 
 SENT = [
     "https://example.com",
@@ -43,7 +44,7 @@ SENT = [
 @pytest.mark.parametrize("origin", SENT)
 def test_origins_that_clients_send_are_taken(origin: str) -> None:
     for option in (origin, [origin], {origin}, {"origin": [origin]}):
-        assert CorsPolicy(option).allows(origin, {"HTTP_HOST": "good.com"})
+        assert CorsPolicy(option).allows(value_of({"HTTP_HOST": "good.com", "HTTP_ORIGIN": origin}))
     Server(cors=[origin])
 
 

@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_realtime.engine.requests.cors import CorsPolicy, is_same_origin
+from flask_realtime.engine.requests.request import Request
+from tests.fakes import value_of
 
 HOST = "good.com"
 ORIGIN = "https://other.com"
 
 
-def environ(origin: str | None = ORIGIN, **more: str) -> dict[str, str]:
-    base = {"HTTP_HOST": HOST} | more
-    return base if origin is None else base | {"HTTP_ORIGIN": origin}
+def asked(origin: str | None = ORIGIN, **more: str) -> Request:
+    environ = {"HTTP_HOST": HOST} | more
+    return value_of(environ if origin is None else environ | {"HTTP_ORIGIN": origin})
 
 
 # --- same origin -------------------------------------------------------------
@@ -50,7 +52,7 @@ def environ(origin: str | None = ORIGIN, **more: str) -> dict[str, str]:
     ],
 )
 def test_the_host_of_the_request_is_the_same_origin(origin: str, host: str) -> None:
-    assert is_same_origin(origin, {"HTTP_HOST": host})
+    assert is_same_origin(asked(origin, HTTP_HOST=host))
 
 
 #: Origins that look like https://good.com or http://good.com:80, or are none at all.
@@ -104,7 +106,7 @@ FOREIGNERS = [pytest.param(origin, id=name) for name, origin in FOREIGN.items()]
 @pytest.mark.parametrize("origin", FOREIGNERS)
 def test_anything_else_is_a_foreign_origin(origin: str) -> None:
     """CVE-2019-13611: pages of other sites opened connections with the user's cookies."""
-    assert not is_same_origin(origin, {"HTTP_HOST": HOST})
+    assert not is_same_origin(asked(origin))
 
 
 @pytest.mark.parametrize(
@@ -120,11 +122,12 @@ def test_anything_else_is_a_foreign_origin(origin: str) -> None:
     ],
 )
 def test_ports_count(origin: str, host: str) -> None:
-    assert not is_same_origin(origin, {"HTTP_HOST": host})
+    assert not is_same_origin(asked(origin, HTTP_HOST=host))
 
 
 def test_a_request_without_a_host_has_no_same_origin() -> None:
-    assert not is_same_origin("http://good.com", {"SERVER_NAME": HOST, "SERVER_PORT": "80"})
+    environ = {"SERVER_NAME": HOST, "SERVER_PORT": "80", "HTTP_ORIGIN": "http://good.com"}
+    assert not is_same_origin(value_of(environ))
 
 
 @pytest.mark.parametrize(
@@ -132,13 +135,13 @@ def test_a_request_without_a_host_has_no_same_origin() -> None:
 )
 def test_a_forwarded_host_does_not_make_an_origin_the_same(header: str) -> None:
     """engineio believes X-Forwarded-Host, which any client can send."""
-    assert not is_same_origin("https://evil.com", environ(**{header: "evil.com"}))
+    assert not is_same_origin(asked("https://evil.com", **{header: "evil.com"}))
 
 
 @given(st.text(st.characters(max_codepoint=255)), st.text(st.characters(max_codepoint=255)))
 def test_no_header_whatever_raises(origin: str, host: str) -> None:
-    assert is_same_origin(origin, {"HTTP_HOST": host}) in (True, False)
-    assert CorsPolicy(["https://a"]).allows(origin, {"HTTP_HOST": host}) is False
+    assert is_same_origin(asked(origin, HTTP_HOST=host)) in (True, False)
+    assert CorsPolicy(["https://a"]).allows(asked(origin, HTTP_HOST=host)) is False
 
 
 # --- policies ----------------------------------------------------------------
@@ -168,8 +171,8 @@ each_policy = pytest.mark.parametrize("option", POLICIES)
 @each_policy
 def test_a_policy_allows_what_it_names(option: Any) -> None:
     policy = CorsPolicy(option)
-    assert policy.allows(ORIGIN, environ())
-    assert policy.headers(environ())["Access-Control-Allow-Origin"] == ORIGIN
+    assert policy.allows(asked())
+    assert policy.headers(asked())["Access-Control-Allow-Origin"] == ORIGIN
 
 
 ALIKE = {name: origin.replace("good.com", "other.com") for name, origin in FOREIGN.items()}
@@ -186,15 +189,15 @@ OTHERS = [
 def test_a_policy_allows_nothing_that_looks_alike(option: Any, origin: str) -> None:
     """CVE-2019-13611, the tricks with suffixes: patterns match as a whole."""
     policy = CorsPolicy(option)
-    assert not policy.allows(origin, environ(origin))
-    assert "Access-Control-Allow-Origin" not in policy.headers(environ(origin))
+    assert not policy.allows(asked(origin))
+    assert "Access-Control-Allow-Origin" not in policy.headers(asked(origin))
 
 
 @everyone
 def test_a_wildcard_allows_everyone_without_naming_anyone(option: Any) -> None:
     policy = CorsPolicy(option)
-    assert policy.allows("null", environ("null"))
-    headers = policy.headers(environ())
+    assert policy.allows(asked("null"))
+    headers = policy.headers(asked())
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Credentials" not in headers
 
@@ -204,8 +207,8 @@ def test_a_wildcard_allows_everyone_without_naming_anyone(option: Any) -> None:
 )
 def test_an_empty_policy_allows_nobody(option: Any) -> None:
     policy = CorsPolicy(option)
-    assert not policy.allows(ORIGIN, environ())
-    assert "Access-Control-Allow-Origin" not in policy.headers(environ())
+    assert not policy.allows(asked())
+    assert "Access-Control-Allow-Origin" not in policy.headers(asked())
 
 
 @pytest.mark.parametrize("origin", ["*", True], ids=str)
@@ -218,8 +221,8 @@ def test_credentials_never_go_with_a_wildcard(origin: Any) -> None:
 
 
 def test_the_null_origin_is_allowed_only_by_name() -> None:
-    assert CorsPolicy(["null"]).allows("null", environ("null"))
-    assert not CorsPolicy(["https://none", "https://null"]).allows("null", environ("null"))
+    assert CorsPolicy(["null"]).allows(asked("null"))
+    assert not CorsPolicy(["https://none", "https://null"]).allows(asked("null"))
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_name() -> None:
@@ -232,17 +235,17 @@ def test_an_unknown_key_is_refused_with_the_nearest_name() -> None:
 
 def test_an_answer_that_depends_on_the_origin_says_so() -> None:
     for origin in (ORIGIN, "https://evil.com", None):
-        assert CorsPolicy([ORIGIN]).headers(environ(origin))["Vary"] == "Origin"
-    assert "Vary" not in CorsPolicy("*").headers(environ())
+        assert CorsPolicy([ORIGIN]).headers(asked(origin))["Vary"] == "Origin"
+    assert "Vary" not in CorsPolicy("*").headers(asked())
 
 
 def test_a_request_without_an_origin_is_not_told_one() -> None:
-    assert "Access-Control-Allow-Origin" not in CorsPolicy(PATTERN).headers(environ(None))
+    assert "Access-Control-Allow-Origin" not in CorsPolicy(PATTERN).headers(asked(None))
 
 
 @pytest.mark.parametrize("given_value", [True, False, None], ids=repr)
 def test_credentials_are_allowed_only_by_true_itself(given_value: Any) -> None:
-    headers = CorsPolicy({"origin": [ORIGIN], "credentials": given_value}).headers(environ())
+    headers = CorsPolicy({"origin": [ORIGIN], "credentials": given_value}).headers(asked())
     expected = "true" if given_value is True else None
     assert headers.get("Access-Control-Allow-Credentials") == expected
 
@@ -250,13 +253,13 @@ def test_credentials_are_allowed_only_by_true_itself(given_value: Any) -> None:
 @pytest.mark.parametrize("names", ["X-One,X-Two", ["X-One", "X-Two"]], ids=["text", "list"])
 @pytest.mark.parametrize("key", ["exposed_headers", "exposedHeaders"])
 def test_headers_are_exposed(key: str, names: Any) -> None:
-    headers = CorsPolicy({"origin": ORIGIN, key: names}).headers(environ())
+    headers = CorsPolicy({"origin": ORIGIN, key: names}).headers(asked())
     assert headers["Access-Control-Expose-Headers"] == "X-One,X-Two"
 
 
 def test_a_preflight_is_answered_like_the_cors_package_does() -> None:
-    asked = environ(HTTP_ACCESS_CONTROL_REQUEST_HEADERS="x-custom,content-type")
-    headers = CorsPolicy([ORIGIN]).preflight_headers(asked)
+    preflight = asked(HTTP_ACCESS_CONTROL_REQUEST_HEADERS="x-custom,content-type")
+    headers = CorsPolicy([ORIGIN]).preflight_headers(preflight)
     assert dict(headers) == {
         "Access-Control-Allow-Origin": ORIGIN,
         "Access-Control-Allow-Methods": "GET,HEAD,PUT,PATCH,POST,DELETE",
@@ -267,14 +270,14 @@ def test_a_preflight_is_answered_like_the_cors_package_does() -> None:
 
 
 def test_a_preflight_without_wishes_is_granted_none() -> None:
-    assert "Access-Control-Allow-Headers" not in CorsPolicy("*").preflight_headers(environ())
+    assert "Access-Control-Allow-Headers" not in CorsPolicy("*").preflight_headers(asked())
 
 
 @pytest.mark.parametrize("key", ["allowed_headers", "allowedHeaders", "headers"])
 def test_a_preflight_names_what_was_configured(key: str) -> None:
     option = {"origin": ORIGIN, key: ["X-Mine"], "methods": ["GET", "POST"], "max_age": 600}
-    asked = environ(HTTP_ACCESS_CONTROL_REQUEST_HEADERS="x-theirs")
-    headers = CorsPolicy(option).preflight_headers(asked)
+    preflight = asked(HTTP_ACCESS_CONTROL_REQUEST_HEADERS="x-theirs")
+    headers = CorsPolicy(option).preflight_headers(preflight)
     assert headers["Access-Control-Allow-Headers"] == "X-Mine"
     assert headers["Access-Control-Allow-Methods"] == "GET,POST"
     assert headers["Access-Control-Max-Age"] == "600"
@@ -283,11 +286,11 @@ def test_a_preflight_names_what_was_configured(key: str) -> None:
 
 def test_a_preflight_may_be_kept_for_no_time_at_all() -> None:
     option = {"origin": ORIGIN, "maxAge": 0}
-    assert CorsPolicy(option).preflight_headers(environ())["Access-Control-Max-Age"] == "0"
+    assert CorsPolicy(option).preflight_headers(asked())["Access-Control-Max-Age"] == "0"
 
 
 def test_a_foreign_preflight_is_not_told_that_it_may() -> None:
-    headers = CorsPolicy([ORIGIN]).preflight_headers(environ("https://evil.com"))
+    headers = CorsPolicy([ORIGIN]).preflight_headers(asked("https://evil.com"))
     assert "Access-Control-Allow-Origin" not in headers
 
 

@@ -20,6 +20,7 @@ from flask_realtime.engine.requests.http import (
     BodyTooLarge,
     BrokenBody,
     affinity_cookie,
+    begin,
     compress,
     encode,
     error_body,
@@ -27,7 +28,7 @@ from flask_realtime.engine.requests.http import (
     reply,
 )
 from flask_realtime.errors import Forbidden, UnknownSession
-from tests.fakes import Answer, request
+from tests.fakes import Answer, request, value_of
 
 LIMIT, TIMEOUT = 100_000, 0.5
 
@@ -62,7 +63,7 @@ class Dripping(io.RawIOBase):
 
 def test_an_answer_states_its_length() -> None:
     answer = Answer()
-    assert reply({}, answer.start_response, 200, [("X-A", "b")], b"abc") == [b"abc"]
+    assert reply(value_of({}, answer.start_response), 200, [("X-A", "b")], b"abc") == [b"abc"]
     assert answer.status == 200
     assert list(answer.headers) == [("X-A", "b"), ("Content-Length", "3")]
 
@@ -70,10 +71,29 @@ def test_an_answer_states_its_length() -> None:
 @pytest.mark.parametrize("sent", ["close", "Close"])
 def test_an_answer_echoes_connection_close(sent: str) -> None:
     answer = Answer()
-    reply({"HTTP_CONNECTION": sent}, answer.start_response, 200)
+    reply(value_of({"HTTP_CONNECTION": sent}, answer.start_response), 200)
     assert answer.headers["Connection"] == "close"
-    reply({"HTTP_CONNECTION": "keep-alive"}, answer.start_response, 200)
+    reply(value_of({"HTTP_CONNECTION": "keep-alive"}, answer.start_response), 200)
     assert "Connection" not in answer.headers
+
+
+def test_an_answer_may_replace_one_that_has_begun() -> None:
+    seen: list[Any] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        seen.append(exc_info)
+
+    error = ValueError("kept")
+    request = value_of({}, start_response)
+    begin(request, 400, [], 0)
+    begin(request, 400, [], 0, error)
+    assert seen == [None, (ValueError, error, error.__traceback__)]
+
+
+def test_an_answer_begins_with_the_write_of_its_host() -> None:
+    answer = Answer()
+    assert begin(value_of({}, answer.start_response), 200, [], 3) == answer.write
+    assert answer.headers["Content-Length"] == "3"
 
 
 def test_an_error_has_a_number_and_a_text() -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
+from flask_realtime.engine.requests.host import NoHost
 from flask_realtime.engine.requests.obstacles import (
     Obstacle,
     Obstacles,
     handshake_obstacle,
     request_obstacle,
 )
-from tests.fakes import UPGRADE_HEADERS, Answer, request
+from flask_realtime.hosts.remedies import REMEDIES
+from tests.fakes import CONNECTION, UPGRADE_HEADERS, Answer, FakeHost, request, value_of
 from tests.old_clients import old_polling
 from tests.worlds import EngineWorld, MakeEngine
 
@@ -35,7 +37,9 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     ],
 )
 def test_what_a_handshake_shows(more: Any, has_socket: bool, expected: Obstacle | None) -> None:
-    assert handshake_obstacle(request(**more), has_socket) is expected
+    host = FakeHost() if has_socket else NoHost()
+    environ = request(**more, wsgi={CONNECTION: object()})
+    assert handshake_obstacle(value_of(environ, host=host)) is expected
 
 
 @pytest.mark.parametrize(
@@ -52,14 +56,21 @@ def test_what_a_handshake_shows(more: Any, has_socket: bool, expected: Obstacle 
 def test_what_a_refused_request_shows(
     query: str, headers: Any, more: Any, expected: Obstacle | None
 ) -> None:
-    assert request_obstacle(request(query=query, headers=headers, **more)) is expected
+    environ = request(query=query, headers=headers, **more)
+    assert request_obstacle(value_of(environ)) is expected
 
 
 def test_each_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    obstacles = Obstacles()
+    obstacles = Obstacles(FakeHost())
     for obstacle in (*Obstacle, *Obstacle):
         obstacles.tell(obstacle)
-    assert told(caplog) == [obstacle.value for obstacle in Obstacle]
+    middle = ": clients stay on HTTP long-polling; "
+    assert told(caplog) == [found.value + middle + REMEDIES[found] for found in Obstacle]
+
+
+def test_a_host_without_a_remedy_leaves_the_cause(caplog: pytest.LogCaptureFixture) -> None:
+    Obstacles(NoHost()).tell(Obstacle.NO_SOCKET)
+    assert told(caplog) == [Obstacle.NO_SOCKET.value + ": clients stay on HTTP long-polling"]
 
 
 # --- in the engine ---------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.engine.requests.trimmed import APP_KEY, remains_of, shed_headers
+from flask_realtime.engine.requests.trimmed import APP_KEY, shed_headers, trimmed
 from tests.fakes import request, settle
 from tests.worlds import EngineWorld
 
@@ -20,7 +20,7 @@ class Big:
 
 def test_the_headers_and_the_host_are_not_kept() -> None:
     environ = request(headers={"Cookie": "a=b"}, wsgi={APP_KEY: "the application"})
-    assert remains_of(environ) == {
+    assert trimmed(environ) == {
         "REMOTE_ADDR": "127.0.0.1",
         "SCRIPT_NAME": "",
         "PATH_INFO": "/socket.io/",
@@ -28,7 +28,7 @@ def test_the_headers_and_the_host_are_not_kept() -> None:
         "wsgi.url_scheme": "http",
         APP_KEY: "the application",
     }
-    assert remains_of({}) == {}
+    assert trimmed({}) == {}
 
 
 def test_an_environ_without_headers_has_all_that_an_access_log_must_have() -> None:
@@ -87,7 +87,7 @@ def test_the_request_of_an_upgrade_gives_up_its_headers_as_well(engine: EngineWo
     engine.network.upgrade(line)
     settle()
     first, upgrade = environs
-    assert "HTTP_HOST" in first  # nobody holds it but this test
+    assert "HTTP_HOST" in first  # only this test holds it
     assert "HTTP_HOST" not in upgrade
     other = engine.network.polling()
     engine.network.upgrade(other)

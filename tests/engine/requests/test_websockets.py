@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytest
 from werkzeug.datastructures import Headers
 
+from flask_realtime.engine.requests.request import Request
 from flask_realtime.engine.requests.websockets import require_socket
 from flask_realtime.errors import BadRequest
 from flask_realtime.testing.frames import text_frame
 from tests.clients import Closed
-from tests.fakes import UPGRADE_HEADERS, FakeHostSocket, request, settle, wait_until
+from tests.fakes import CONNECTION, UPGRADE_HEADERS, FakeHost, request, settle, value_of, wait_until
 from tests.worlds import EngineWorld, MakeEngine
 
 WEBSOCKET = "EIO=4&transport=websocket"
 
 
-def host_socket(*, upgraded: bool = False) -> FakeHostSocket:
-    return FakeHostSocket(None, lambda *_: lambda data: None, b"", upgraded)  # type: ignore[arg-type]
+def asked(environ: dict[str, Any], *, upgraded: bool = False) -> Request:
+    """A request of a host that gives its socket."""
+    host = FakeHost()
+    host.upgrades_first = upgraded
+    return value_of(environ | {CONNECTION: object()}, host=host)
 
 
 def test_the_answer_is_101_with_the_key_of_the_client(engine: EngineWorld) -> None:
@@ -127,15 +132,15 @@ def test_a_host_that_gives_no_socket_cannot_upgrade(engine: EngineWorld) -> None
     answer = engine.network.request("GET", WEBSOCKET, headers=UPGRADE_HEADERS)
     assert (answer.status, answer.json["code"]) == (400, 3)
     with pytest.raises(BadRequest):
-        require_socket(request(headers=UPGRADE_HEADERS), None)
+        require_socket(value_of(request(headers=UPGRADE_HEADERS)))
 
 
 def test_a_host_that_has_sent_the_101_is_not_asked_for_the_handshake_again() -> None:
     environ = request(headers={"Upgrade": "websocket", "Connection": "Upgrade"})
-    upgraded = host_socket(upgraded=True)
-    assert require_socket(environ, upgraded) is upgraded
+    upgraded = asked(environ, upgraded=True)
+    assert require_socket(upgraded) is upgraded.host_socket
     with pytest.raises(BadRequest):
-        require_socket(environ, host_socket())
+        require_socket(asked(environ))
 
 
 def test_after_the_101_a_refusal_is_a_close_frame(make_engine: MakeEngine) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flask_realtime.engine.engine import Engine
+from flask_realtime.engine.receiver import NoReceiver
 from flask_realtime.engine.session import Session
-from flask_realtime.engine.session_seams import NoReceiver
 from tests.clients import network_of
 
 

@@ -1,0 +1,93 @@
+"""gevent's ``pywsgi``: the handler of a request has its socket.
+
+The handler is behind ``start_response``, also where a middleware has wrapped that; the embedded
+server's is in the environ as well.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from typing import Any
+
+from gevent.pywsgi import Input, WSGIHandler
+
+from ..engine.requests.host import StartResponse
+from ..errors import WriteKept
+from .owners import owner_of
+
+__all__ = ["HANDLER_KEY", "WOULD_BLOCK", "PywsgiSocket", "pywsgi_socket"]
+
+#: Where the embedded server's handler puts itself.
+HANDLER_KEY = "flask_realtime.handler"
+#: What a read raises when nothing has arrived.
+WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError)
+
+
+def _is_handler(owner: Any) -> bool:
+    return isinstance(owner, WSGIHandler)
+
+
+class PywsgiSocket:
+    """The socket of a handler; see :class:`~flask_realtime.engine.requests.host.HostSocket`.
+
+    Args:
+        handler: The handler of the request.
+        start_response: The function that came with the request; ``None`` when the 101 has been
+            sent already.
+    """
+
+    __slots__ = ("_handler", "_start_response", "is_upgraded", "socket")
+
+    def __init__(self, handler: Any, start_response: StartResponse | None) -> None:
+        self.socket = handler.socket
+        self.is_upgraded = start_response is None
+        self._handler = handler
+        self._start_response = start_response
+
+    @property
+    def can_peek(self) -> bool:
+        """Whether what has arrived can be looked at without reading it."""
+        return not hasattr(self.socket, "pending")
+
+    def writer_of(self, write: Any) -> Any:
+        """Return the handler when ``write`` is its own or calls it."""
+        return owner_of(write, "write", lambda owner: owner is self._handler)
+
+    def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
+        """Answer 101 and take the socket over."""
+        if self._start_response is not None:
+            write = self._start_response("101 Switching Protocols", list(headers))
+            if self.writer_of(write) is None:
+                raise WriteKept
+            write(first)
+        elif first:
+            self.socket.sendall(first)
+        self.socket.settimeout(0)
+        stream = self._handler.rfile
+        try:
+            leftover: bytes = stream.peek()
+        except (*WOULD_BLOCK, OSError, ValueError):
+            leftover = b""
+        # Its buffer of 8 kB is of no more use, and the host reads no second request.
+        stream.close()
+        if hasattr(self._handler, "forget_head"):
+            self._handler.forget_head()
+        return leftover
+
+    def give_back(self) -> None:
+        """Let the handler end the connection."""
+        self._handler.close_connection = True
+        body = self._handler.wsgi_input
+        if isinstance(body, Input):
+            # The stock handler reads the rest of a body before it closes, for any time.
+            body.chunked_input = False
+            body.content_length = 0
+
+
+def pywsgi_socket(start_response: StartResponse) -> PywsgiSocket | None:
+    """Return the socket of the handler behind ``start_response``; ``None`` without one."""
+    handler = getattr(start_response, "__self__", None)
+    if not isinstance(handler, WSGIHandler):
+        handler = owner_of(start_response, "start_response", _is_handler)
+    return None if handler is None else PywsgiSocket(handler, start_response)

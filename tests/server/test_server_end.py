@@ -1,0 +1,76 @@
+"""The end of a server, as its hosts bring it about: refuse, drain, end."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+from flask import Flask
+
+from flask_realtime import MemoryAdapter, Realtime
+from flask_realtime.engine.requests.polls import PollRequests
+from flask_realtime.engine.state import Life
+from tests.fakes import deadline, settle
+from tests.worlds import MakeServer
+
+POLLING = "EIO=4&transport=polling"
+
+
+def test_a_server_refuses_then_drains_then_ends(make_server: MakeServer) -> None:
+    closed: list[str] = []
+
+    class Closing(MemoryAdapter):
+        def close(self) -> None:
+            closed.append(self.namespace.name)
+
+    server = make_server(adapter=Closing)
+    reasons: list[str] = []
+    server.io.event("disconnect")(lambda socket, reason: reasons.append(reason))
+    server.io.event("sum")(lambda socket, a, b: a + b)
+    client = server.network.joined()
+    server.io.refuse()
+    assert server.network.request("GET", POLLING).status == 503
+    assert client.call("sum", 1, 2) == [3]
+    draining = gevent.spawn(server.io.drain, 5.0)
+    settle()
+    assert reasons == ["server shutting down"]
+    assert (draining.ready(), server.io.engine.life) == (False, Life.CLOSING)
+    client.line.leave()
+    with deadline("the end of the wait"):
+        draining.get()
+    assert closed == []  # handlers of the end may still broadcast
+    for _ in range(2):
+        server.io.end(5.0)
+        assert (closed, server.io.engine.life) == (["/"], Life.CLOSED)
+
+
+def test_a_server_without_clients_ends_at_once(make_server: MakeServer) -> None:
+    server = make_server()
+    with deadline("the end"):
+        server.io.drain(5.0)
+        server.io.end(5.0)
+    assert server.network.request("GET", POLLING).status == 503
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_answers_requests_is_built_once(
+    monkeypatch: pytest.MonkeyPatch, is_late: bool
+) -> None:
+    """Whether the options come with the server or with ``init_app``, and from the config."""
+    built: list[object] = []
+
+    class Counted(PollRequests):
+        def __init__(self, *args: object) -> None:
+            built.append(self)
+            super().__init__(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("flask_realtime.engine.requests.router.PollRequests", Counted)
+    app = Flask(__name__)
+    app.config["REALTIME_PING_INTERVAL"] = 3
+    io = Realtime() if is_late else Realtime(app)
+    if is_late:
+        io.init_app(app)
+    assert built == []
+    for _ in range(2):
+        response = app.test_client().get(f"/socket.io/?{POLLING}")
+        assert '"pingInterval":3000' in response.text
+    assert len(built) == 1
