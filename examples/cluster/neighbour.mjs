@@ -16,7 +16,7 @@ const { values } = parseArgs({
     redis: { type: "string", default: "redis://127.0.0.1:6379" },
   },
 });
-const ROOM = "everybody";
+const ROOM = "everyone";
 const NAME = `Node on port ${values.port}`;
 
 const publisher = createClient({ url: values.redis });

@@ -17,7 +17,7 @@ from flask import Flask, Response, send_file
 from flask_realtime import Realtime, RedisAdapter, Socket
 
 PAGE = Path(__file__).with_name("page.html")
-ROOM = "everybody"
+ROOM = "everyone"
 
 app = Flask(__name__)
 io = Realtime()
