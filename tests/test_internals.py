@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import re
 from collections.abc import Iterator
@@ -26,8 +27,8 @@ DIAGRAM = re.compile(
     r"^\*\*[^*]+\*\*, `(\w+)` in `([\w/]+)\.py`\..*?\n\n```text\n(.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-#: What is not this package's: names of the language and of applications.
-FOREIGN = {"Protocol", "RuntimeError", "run()"}
+#: Names of the language and of applications.
+FOREIGN = {*dir(builtins), "Protocol", "run()"}
 #: What a diagram of states says of functions belongs to the class above it.
 IN_DIAGRAMS = {"close()", "on_close()"}
 
