@@ -29,8 +29,8 @@ DIAGRAM = re.compile(
 )
 #: Names of the language and of applications.
 FOREIGN = {*dir(builtins), "Protocol", "run()"}
-#: What a diagram of states says of functions belongs to the class above it.
-IN_DIAGRAMS = {"close()", "on_close()"}
+#: Methods in diagrams of states are those of the class whose states they are.
+IN_DIAGRAMS = {"close()", "drain()", "end()", "on_close()", "refuse()"}
 
 
 class Names:
