@@ -1,10 +1,10 @@
-"""Handlers without closures: a class for one namespace, plain functions for others."""
+"""Handlers without closures: a class for one namespace, plain functions for the others."""
 
 from __future__ import annotations
 
 from gevent import monkey
 
-monkey.patch_all()  # what blocks in a handler lets others run
+monkey.patch_all()  # blocking calls in handlers let other handlers run
 
 import argparse
 import os
@@ -21,7 +21,7 @@ io = Realtime(app, cleanup_empty_child_namespaces=True)
 
 
 class Poll(Namespace):
-    """Clients vote in "/poll"; everybody there sees the count."""
+    """Clients vote in "/poll"; all clients there see the count."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -58,7 +58,7 @@ def how_many(socket: Socket) -> int:
     return len(poll.fetch_sockets())
 
 
-# Guests make up "/table-7"; it goes with the last of them.
+# Clients choose names such as "/table-7"; the namespace is removed after its last client.
 TABLE = re.compile(r"^/table-[0-9]{1,3}\Z")
 
 

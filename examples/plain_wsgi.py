@@ -1,4 +1,4 @@
-"""Socket.IO beside a plain WSGI function, without any framework.
+"""Socket.IO beside a plain WSGI function, without a framework.
 
 Start it with `python plain_wsgi.py --port 5000` or `gunicorn -k gevent plain_wsgi:app`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gevent import monkey
 
-monkey.patch_all()  # what blocks in a handler lets others run
+monkey.patch_all()  # blocking calls in handlers let other handlers run
 
 import argparse
 import os

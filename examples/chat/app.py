@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gevent import monkey
 
-monkey.patch_all()  # what blocks in a handler lets others run
+monkey.patch_all()  # blocking calls in handlers let other handlers run
 
 import argparse
 import os
@@ -19,7 +19,7 @@ from flask import Flask, render_template
 from flask_realtime import ConnectError, Realtime, Socket
 
 MAX_NAME, MAX_TEXT = 20, 1000  # characters
-MAX_ROOMS, MAX_HISTORY = 30, 50  # rooms, and messages kept in each
+MAX_ROOMS, MAX_HISTORY = 30, 50  # rooms; messages kept in each
 FIRST_ROOMS = ("#lobby", "#music", "#code")
 
 Message = dict[str, object]
@@ -36,7 +36,7 @@ def index() -> str:
 
 @io.use
 def claim_nickname(socket: Socket) -> None:
-    """Let a visitor in under a free nickname."""
+    """Admit a visitor under a nickname that is free; refuse one that is taken."""
     nickname = clean_name(socket.handshake.auth.get("nickname"))
     key = socket.handshake.auth.get("key")
     if len(nickname) < 2 or not key:
@@ -45,7 +45,7 @@ def claim_nickname(socket: Socket) -> None:
         if other.data["nickname"].casefold() == nickname.casefold():
             if other.data["key"] != key:
                 raise ConnectError(f"“{nickname}” is already taken. Please choose another.")
-            other.disconnect(close=True)  # the same page, back before its old connection timed out
+            other.disconnect(close=True)  # the same page, reconnected before the timeout
     socket.data.update(nickname=nickname, key=key)
 
 
@@ -92,7 +92,7 @@ def clean_name(name: object) -> str:
 
 
 def open_room(name: object) -> str | None:
-    """Find or make a room. The "#" keeps it apart from socket ids, which are rooms as well."""
+    """Find or create a room. The "#" distinguishes it from socket ids, which are rooms too."""
     room = "#" + clean_name(name).lower().replace(" ", "-")[:MAX_NAME]
     if room == "#":
         return None
@@ -117,7 +117,7 @@ def people_in(room: str) -> list[str]:
 
 
 def publish_people(room: str) -> None:
-    """Tell the room who is in it, and everybody how full the rooms are."""
+    """Send the room its members, and all clients the size of every room."""
     io.to(room).emit("people", people_in(room))
     io.emit("rooms", [{"name": name, "online": len(people_in(name))} for name in rooms])
 

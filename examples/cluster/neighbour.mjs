@@ -1,4 +1,4 @@
-// The Node server of the cluster; it does what server.py does.
+// The Node server of the cluster, with the same behaviour as server.py.
 //
 // Start it alone with `node neighbour.mjs --port 5003 --redis redis://127.0.0.1:6379`.
 
@@ -16,7 +16,7 @@ const { values } = parseArgs({
     redis: { type: "string", default: "redis://127.0.0.1:6379" },
   },
 });
-const ROOM = "everybody";
+const ROOM = "everyone";
 const NAME = `Node on port ${values.port}`;
 
 const publisher = createClient({ url: values.redis });
@@ -37,7 +37,7 @@ io.on("connection", async (socket) => {
   socket.emit("welcome", NAME);
   socket.on("say", (text, done) => {
     if (typeof text !== "string" || text.length === 0 || text.length > 500) return done?.();
-    // To the clients of all servers, in whichever language those are written.
+    // To the clients of all servers, Python and Node.
     io.to(ROOM).emit("said", NAME, text);
     done?.("delivered");
   });
@@ -45,12 +45,12 @@ io.on("connection", async (socket) => {
   await countPeople();
 });
 
-// Tells everybody how many there are, on all servers together.
+// Sends all clients their number, over all servers.
 async function countPeople() {
   try {
     io.to(ROOM).emit("people", (await io.in(ROOM).fetchSockets()).length);
   } catch (error) {
-    console.error(`nobody was counted: ${error.message}`); // another server did not answer
+    console.error(`clients not counted: ${error.message}`); // another server did not answer
   }
 }
 

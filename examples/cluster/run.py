@@ -1,6 +1,6 @@
 """One room on three servers: two of Flask and one of Node, joined by Redis.
 
-Starts them all, and a Redis of its own when none is given; Ctrl-C ends them.
+Starts them all, and its own Redis unless one is given; Ctrl-C stops them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PATIENCE = 20  # seconds that a server has to listen
+PATIENCE = 20  # seconds within which a server has to listen
 
 
 def free_port() -> int:
@@ -36,20 +36,20 @@ def program(name: str, hint: str) -> str:
 
 
 class Servers:
-    """The processes; when one of them ends, all do."""
+    """The processes of the cluster; when one of them ends, the others are stopped."""
 
     def __init__(self) -> None:
         self._running: list[subprocess.Popen[bytes]] = []
         self._waiting: list[tuple[int, subprocess.Popen[bytes]]] = []
 
     def start(self, port: int, *command: str) -> None:
-        """Start a server that will listen on a port."""
+        """Start a server that is going to listen on a port."""
         process = subprocess.Popen(command, cwd=HERE)
         self._running.append(process)
         self._waiting.append((port, process))
 
     def wait_listening(self) -> None:
-        """Wait until each of them accepts connections."""
+        """Wait until every server accepts connections."""
         deadline = time.monotonic() + PATIENCE
         for port, process in self._waiting:
             while not self._listens(port):
@@ -70,7 +70,7 @@ class Servers:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """End them all; Redis, which was started first, is the last."""
+        """Stop all of them; Redis, which was started first, comes last."""
         for process in reversed(self._running):
             process.terminate()
             try:
@@ -90,7 +90,7 @@ def servers() -> Iterator[Servers]:
 
 
 def start_redis(running: Servers, folder: str) -> str:
-    """Start a Redis that keeps nothing; its URL."""
+    """Start a Redis without persistence; return its URL."""
     port = free_port()
     redis = program("redis-server", "install Redis 7 or later, or give --redis URL")
     options = ["--bind", "127.0.0.1", "--save", "", "--dir", folder, "--loglevel", "warning"]
@@ -102,8 +102,8 @@ def start_redis(running: Servers, folder: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--redis", metavar="URL", help="a Redis that is there already")
-    parser.add_argument("--port", type=int, default=5001, help="of the first; 0 for free ones")
+    parser.add_argument("--redis", metavar="URL", help="an existing Redis server")
+    parser.add_argument("--port", type=int, default=5001, help="the first port; 0 for free ones")
     parser.add_argument("--python", type=int, default=2, help="how many Flask servers")
     parser.add_argument("--node", type=int, default=1, help="how many Node servers")
     given = parser.parse_args()

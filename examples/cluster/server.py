@@ -1,4 +1,4 @@
-"""One of the Python servers of the cluster; run.py starts it beside its Node neighbour.
+"""One of the Python servers of the cluster; run.py starts it beside the Node server.
 
 Start it alone with `python server.py --port 5001 --redis redis://127.0.0.1:6379`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from gevent import monkey
 
-monkey.patch_all()  # what blocks in a handler lets others run
+monkey.patch_all()  # blocking calls in handlers let other handlers run
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,7 @@ from flask import Flask, Response, send_file
 from flask_realtime import Realtime, RedisAdapter, Socket
 
 PAGE = Path(__file__).with_name("page.html")
-ROOM = "everybody"
+ROOM = "everyone"
 
 app = Flask(__name__)
 io = Realtime()
@@ -38,7 +38,7 @@ def connected(socket: Socket) -> None:
     def say(text: object) -> str | None:
         if not isinstance(text, str) or not 0 < len(text) <= 500:
             return None
-        # To the clients of all servers, in whichever language those are written.
+        # To the clients of all servers, Python and Node.
         io.to(ROOM).emit("said", app.config["NAME"], text)
         return "delivered"
 
@@ -48,7 +48,7 @@ def connected(socket: Socket) -> None:
 
 
 def count_people() -> None:
-    """Tell everybody how many there are, on all servers together."""
+    """Send all clients their number, over all servers."""
     io.to(ROOM).emit("people", len(io.in_(ROOM).fetch_sockets()))
 
 

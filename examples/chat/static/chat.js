@@ -1,5 +1,5 @@
 // One connection to the server (app.py), one room at a time.
-// What other people wrote reaches the page through textContent only.
+// Text from other people is inserted through textContent only.
 "use strict";
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
@@ -37,7 +37,7 @@ socket.on("connect_error", (error) => {
   if (socket.active) {
     showState("reconnecting", "Reconnecting…");
   } else {
-    leaveChat(error.message); // A middleware of the server refused us.
+    leaveChat(error.message); // A middleware on the server refused the client.
   }
 });
 
@@ -83,7 +83,7 @@ async function join(name) {
   page.log.replaceChildren();
   for (const message of answer.history) append(messageItem(message), true);
   for (const item of undelivered) append(item, true);
-  showPeople(me.people); // once more, now that we know our own name
+  showPeople(me.people); // again, now that the nickname is known
   for (const nickname of typists.keys()) setTypist(nickname, false);
   setJoined(true);
 }
@@ -243,7 +243,7 @@ new ResizeObserver(() => following && scrollToEnd()).observe(page.log);
 
 // --- Typing ----------------------------------------------------------------------------------
 
-const typists = new Map(); // nickname -> timer that forgets it, should the end of typing get lost
+const typists = new Map(); // nickname -> timer that removes it if the end of typing is lost
 const typing = { timer: null, told: 0 };
 
 page.text.addEventListener("input", () => {
