@@ -64,7 +64,7 @@ class Engine(EventEmitter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.life = Life.NEW
+        self.life: Life = Life.NEW
         self.middlewares: list[EngineMiddleware] = []
         self._handler: EngineHandler | None = None
         self._host: Host = NoHost()

@@ -28,7 +28,7 @@ class GunicornSocket:
     is_upgraded = False
 
     def __init__(self, sock: Any, body: Any, start_response: StartResponse) -> None:
-        self.socket = sock
+        self.socket: Any = sock
         self._body = body
         self._start_response = start_response
         self._response: Any = None

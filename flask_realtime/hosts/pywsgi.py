@@ -40,8 +40,8 @@ class PywsgiSocket:
     __slots__ = ("_handler", "_start_response", "is_upgraded", "socket")
 
     def __init__(self, handler: Any, start_response: StartResponse | None) -> None:
-        self.socket = handler.socket
-        self.is_upgraded = start_response is None
+        self.socket: Any = handler.socket
+        self.is_upgraded: bool = start_response is None
         self._handler = handler
         self._start_response = start_response
 

@@ -88,8 +88,8 @@ class RequestBody:
     )
 
     def __init__(self, stream: Any, expects: Any = None) -> None:
-        self.rfile = stream
-        self.failed = False
+        self.rfile: Any = stream
+        self.failed: bool = False
         self.waiting_since: float | None = None
         self._expects = expects
         self._ahead = b""

@@ -137,8 +137,9 @@ class Inbox:
         self._spawn = spawn
         self._stays = stays
         self._on_error = on_error or _log
-        self.state = _IDLE
-        self.is_closed = self.is_full = False
+        self.state: InboxState = _IDLE
+        self.is_closed: bool = False
+        self.is_full: bool = False
         self._host: Any = None
         self._hub: Any = None  # of the host
         self._drainer: Any = None

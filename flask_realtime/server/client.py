@@ -19,7 +19,7 @@ from ..errors import ConnectError, PacketError
 from ..quoting import named, quoted, shown
 from ..reasons import Reason
 from .departures import Departures
-from .dialect import dialect_of
+from .dialect import Dialect, dialect_of
 
 if TYPE_CHECKING:
     from .server import BaseServer
@@ -52,8 +52,8 @@ class Client:
     )
 
     def __init__(self, session: Session, owner: BaseServer, max_size: int) -> None:
-        self.conn = session
-        self.dialect = dialect_of(session.protocol)
+        self.conn: Session = session
+        self.dialect: Dialect = dialect_of(session.protocol)
         self._owner = owner
         self._decoder = owner.parser.decoder(max_size)
         self._sockets: dict[str, SocketCore] = {}

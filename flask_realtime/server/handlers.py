@@ -119,7 +119,7 @@ class HandlerTable(ListenerTable[Handler]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.has_concurrent = False
+        self.has_concurrent: bool = False
 
     def add(self, event: Hashable, entry: Handler, first: bool = False) -> None:
         """Add a handler after the present ones, or before them."""

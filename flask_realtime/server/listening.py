@@ -29,7 +29,7 @@ class Registered:
     __slots__ = ("handlers", "incoming", "middlewares", "outgoing")
 
     def __init__(self) -> None:
-        self.handlers = HandlerTable()
+        self.handlers: HandlerTable = HandlerTable()
         self.incoming: tuple[Listener, ...] = ()
         self.outgoing: tuple[Listener, ...] = ()
         self.middlewares: tuple[Listener, ...] = ()

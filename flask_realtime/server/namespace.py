@@ -50,9 +50,9 @@ class Namespace(NamespaceMethods):
                 f"the name of a namespace must be a string, not {type(name).__name__}; "
                 "a class for many names derives from ParentNamespace"
             )
-        self.name = with_slash(name)
+        self.name: str = with_slash(name)
         self._core = self._make_core()
-        self.sockets = SocketsById(self._core.sockets)
+        self.sockets: SocketsById = SocketsById(self._core.sockets)
         self._register_methods()
 
     def _make_core(self) -> NamespaceCore:

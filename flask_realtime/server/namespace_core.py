@@ -83,7 +83,7 @@ class NamespaceCore:
         self.name = name
         self.face = face
         self.server = None
-        self.registrations = Registrations()
+        self.registrations: Registrations = Registrations()
         self.handlers = self.registrations.handlers
         self.sockets: dict[str, SocketCore] = {}
         self.admits_early = False

@@ -60,7 +60,7 @@ class ParentNamespace(Namespace):
         _check_matcher(matcher)
         self.matcher = matcher
         super().__init__("/")
-        self.name = self._core.name
+        self.name: str = self._core.name
 
     def _make_core(self) -> ParentCore:
         return ParentCore(self.matcher, self)

@@ -50,10 +50,10 @@ class Registrations:
     __slots__ = ("count", "handlers", "listeners", "middlewares")
 
     def __init__(self) -> None:
-        self.listeners = NamespaceListeners()
+        self.listeners: NamespaceListeners = NamespaceListeners()
         self.middlewares: list[Function] = []
-        self.handlers = HandlerTable()
-        self.count = 0
+        self.handlers: HandlerTable = HandlerTable()
+        self.count: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.listeners or self.middlewares or self.handlers)

@@ -79,7 +79,7 @@ class BaseServer(NamespaceMethods):
         self.runner: Runner = Runner()
         self.engine: Engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
-        self.backends = Backends(self._namespaces.sweep)
+        self.backends: Backends = Backends(self._namespaces.sweep)
         self._started_in = 0  # the process
         # Sessions of engines that are not this server's.
         self._adopted: set[Session] = set()

@@ -54,7 +54,7 @@ class Socket(Listening, SocketMethods):
         self.id: str = core.id
         self.nsp: Namespace = core.namespace.face
         self.client: Client = core.client
-        self.handshake = Handshake(core.conn, auth)
+        self.handshake: Handshake = Handshake(core.conn, auth)
         self.data: dict[str, Any] = {}
         self.recovered = False
 

@@ -60,6 +60,7 @@ from .socket import Socket
 from .socket_state import SOCKET_MOVES, SocketState
 
 if TYPE_CHECKING:
+    from ..engine.session import Session
     from .client import Client
     from .namespace_core import NamespaceCore
 
@@ -114,17 +115,17 @@ class SocketCore(Registered):
         self, sid: str, namespace: NamespaceCore, client: Client, auth: Mapping[str, Any] | None
     ) -> None:
         super().__init__()
-        self.id = sid
-        self.namespace = namespace
-        self.client = client
-        self.conn = client.conn
-        self.pid = ""
-        self.known_offset = ""
-        self.state = SocketState.CONNECTING
-        self.acks = AckTable()
+        self.id: str = sid
+        self.namespace: NamespaceCore = namespace
+        self.client: Client = client
+        self.conn: Session = client.conn
+        self.pid: str = ""
+        self.known_offset: str = ""
+        self.state: SocketState = SocketState.CONNECTING
+        self.acks: AckTable = AckTable()
         # The reason and its description; no reason while the socket has not ended.
         self._end: tuple[str, object] = ("", None)
-        self.socket = Socket(self, auth)
+        self.socket: Socket = Socket(self, auth)
 
     @property
     def end_reason(self) -> str:

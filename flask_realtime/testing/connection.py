@@ -36,7 +36,7 @@ class Connection:
         self._parser = parser_of(bench)
         self._decoder = self._parser.decoder(_UNLIMITED)
         self._is_settled = False
-        self.is_closed = False
+        self.is_closed: bool = False
         self._line = TRANSPORTS[transport](browser, self)
 
     @property

@@ -143,8 +143,8 @@ class FakeBus:
         self.published: list[Request] = []
         self.responses: list[tuple[str, Response]] = []
         self.count: int | None = 1
-        self.starts = 0
-        self.closes = 0
+        self.starts: int = 0
+        self.closes: int = 0
         self.recovery: BusRecovery | None = None
         self._room_watcher = room_watcher
 
@@ -208,11 +208,11 @@ class FakeCollector:
     """Counts the clients that were asked and keeps their answers."""
 
     def __init__(self) -> None:
-        self.expected = 0
+        self.expected: int = 0
         self.answers: list[tuple[Any, ...]] = []
         self.lost: list[str] = []
         self._forget: list[Callable[[], None]] = []
-        self.held = 0
+        self.held: int = 0
 
     def hold(self) -> None:
         """Count one more server that has not said how many clients it asked."""

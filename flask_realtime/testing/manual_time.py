@@ -26,7 +26,7 @@ class ManualTime:
     """
 
     def __init__(self) -> None:
-        self.now = 1_000.0
+        self.now: float = 1_000.0
         self._due: float | None = None
         self._callback: Callable[[], None] | None = None
 

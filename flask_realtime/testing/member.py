@@ -47,9 +47,9 @@ class Member:
 
     def __init__(self, namespace: str, bench: Bench) -> None:
         self.namespace = namespace
-        self.id = ""
-        self.is_connected = False
-        self.reason = "it has not connected"
+        self.id: str = ""
+        self.is_connected: bool = False
+        self.reason: str = "it has not connected"
         self.refusal: ConnectError | None = None
         self.received: list[Event] = []
         self.handlers: dict[str, Function] = {}

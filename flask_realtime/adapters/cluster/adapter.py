@@ -98,7 +98,9 @@ class ClusterAdapter(Adapter):
         self._peers = Peers()
         self._life = _Life.NEW
         self._recovery: BusRecovery | None = None
-        self.receiver = ClusterReceiver(namespace, self.local, bus, self._requests, self._peers)
+        self.receiver: ClusterReceiver = ClusterReceiver(
+            namespace, self.local, bus, self._requests, self._peers
+        )
         watcher = bus.room_watcher
         if watcher is not None:
             self.on("create-room", watcher.created)

@@ -97,7 +97,7 @@ class LoopbackBus:
     """
 
     def __init__(self, hub: LoopbackHub, namespace: str) -> None:
-        self.uid = secrets.token_hex(8)
+        self.uid: str = secrets.token_hex(8)
         self.namespace = namespace
         self.malformed = 0
         self._hub = hub

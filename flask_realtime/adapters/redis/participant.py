@@ -76,8 +76,8 @@ class SharedConnections:
     def __init__(
         self, client: Any, sharded: bool = False, on_close: Callable[[], None] = lambda: None
     ) -> None:
-        self.link = RedisLink(client)
-        self.channels = RedisChannels(self.link, sharded)
+        self.link: RedisLink = RedisLink(client)
+        self.channels: RedisChannels = RedisChannels(self.link, sharded)
         self._on_close = on_close
         self._count = 0
 
@@ -120,7 +120,7 @@ class Participant:
         self._identify()
 
     def _identify(self) -> None:
-        self.uid = secrets.token_hex(8)
+        self.uid: str = secrets.token_hex(8)
         self._own = self._dialect.beginnings(self.uid)
 
     def join(self, receiver: Receiver) -> None:

@@ -174,15 +174,15 @@ class Publisher:
         self._greenlet: gevent.Greenlet[..., Any] | None = None
         self._pid = 0
         self._forget_exit: Callable[[], None] = _nothing
-        self.state = _UP
+        self.state: PublisherState = _UP
         # How many attempts in a row have sent nothing, though Redis was there.
         self._in_vain = 0
         # Commands that were lost since the log was told of some.
         self._unreported = 0
-        self.queued = 0
-        self.published = 0
-        self.unsent = 0
-        self.is_up = True
+        self.queued: int = 0
+        self.published: int = 0
+        self.unsent: int = 0
+        self.is_up: bool = True
 
     def send(self, command: Command) -> None:
         """Queue a command; what cannot be sent is counted as unsent. Never blocks."""

@@ -61,10 +61,10 @@ class StreamReader:
         self._on_entry = on_entry
         self._patience = patience
         self._loop = ReadLoop(link, self._read_on, link.refresh, f"reading the stream {stream}")
-        self.position = ""
-        self.ready = Event()
-        self.received = 0
-        self.gaps = 0
+        self.position: str = ""
+        self.ready: Event = Event()
+        self.received: int = 0
+        self.gaps: int = 0
 
     @property
     def reconnects(self) -> int:

@@ -120,10 +120,10 @@ class Subscriber:
         self._ping = False
         self._wake = Event()
         self._loop = ReadLoop(link, self._listen, on_loss, "listening to Redis")
-        self.state = _CONNECTING
+        self.state: SubscriberState = _CONNECTING
         self._known = Event()
-        self.ready = Event()
-        self.received = 0
+        self.ready: Event = Event()
+        self.received: int = 0
 
     @property
     def reconnects(self) -> int:

@@ -58,8 +58,8 @@ class Request:
     )
 
     def __init__(self, environ: Environ, start_response: StartResponse, host: Host) -> None:
-        self.environ = environ
-        self.start_response = start_response
+        self.environ: Environ = environ
+        self.start_response: StartResponse = start_response
         # Until the socket has been asked for.
         self._host: Host | None = host
         self._host_socket: HostSocket | None = None
@@ -68,11 +68,11 @@ class Request:
             query = parse_query(environ.get("QUERY_STRING", ""))
         except BadRequest as error:
             query, self.problem = {}, error
-        self.query = query
-        self.sid = query.get("sid")
-        self.transport = query.get("transport")
+        self.query: dict[str, str] = query
+        self.sid: str | None = query.get("sid")
+        self.transport: str | None = query.get("transport")
         self.method: str | None = environ.get("REQUEST_METHOD")
-        self.is_upgrade = "HTTP_UPGRADE" in environ and is_upgrade(environ)
+        self.is_upgrade: bool = "HTTP_UPGRADE" in environ and is_upgrade(environ)
         self.origin: str | None = environ.get("HTTP_ORIGIN")
 
     def is_of(self, environ: Environ, start_response: StartResponse) -> bool:

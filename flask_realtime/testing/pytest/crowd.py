@@ -60,7 +60,7 @@ class Crowd:
     def __init__(self, servers: list[FakeNamespace]) -> None:
         self.servers = servers
         one, two, three = servers
-        self.sockets = [
+        self.sockets: list[FakeSocket] = [
             one.connect(A, "red"),
             two.connect(B, "red", "blue"),
             three.connect(C, "blue"),
