@@ -153,6 +153,11 @@ def _tls(given: dict[str, Any]) -> dict[str, Any]:
     if "ssl_context" in given:
         if of_context:
             raise TypeError(f"run(): {of_context[0]} and ssl_context: the context has it all")
+        if not hasattr(given["ssl_context"], "wrap_socket"):
+            raise TypeError(
+                f"run(): ssl_context must be an ssl.SSLContext, not {given['ssl_context']!r}; "
+                "certfile and keyfile name files"
+            )
         return given
     if "certfile" not in given:
         if given:

@@ -186,7 +186,8 @@ class HubWatch:
                 self._culprit = self._name(frame) + _share(cpu, late)
             elif frame.f_code is not self._idle_code:
                 self._ask(now)
-        elif now - asked_at > STALL:
+        elif now - asked_at > STALL - 2 * INTERVAL:
+            # Early enough for a blockage that ends before the next look.
             self._culprit = self._culprit or self._name(frame)
             if now - asked_at > self._patience and not self._is_reported:
                 self._is_reported = True
@@ -230,7 +231,9 @@ def _share(cpu: float, seconds: float) -> str:
 
 
 def _log(seconds: float, culprit: str) -> None:
-    logger.warning("! the hub was blocked for %.1f s: %s", seconds, shown(culprit, _LONGEST))
+    # A busy machine may have kept the thread from looking.
+    what = shown(culprit, _LONGEST) or "the cause was not observed"
+    logger.warning("! the hub was blocked for %.1f s: %s", seconds, what)
 
 
 def _log_early(seconds: float, culprit: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def test_tls_without_a_certificate_raises(name: str) -> None:
 
 
 def test_a_context_has_all_of_it() -> None:
-    context = object()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with pytest.raises(TypeError, match="certfile and ssl_context"):
         build(ssl_context=context, certfile="x")
     options = build(ssl_context=context, suppress_ragged_eofs=False)
@@ -170,3 +171,9 @@ def test_why_a_port_cannot_be_had_is_two_lines(code: int, words: str) -> None:
     first, second = why_not(build(port=80), error)
     assert first == f"Cannot listen on http://127.0.0.1:80: {os.strerror(code)}"
     assert words in second
+
+
+@pytest.mark.parametrize("context", ["adhoc", ("cert.pem", "key.pem")], ids=repr)
+def test_a_context_of_werkzeug_is_refused_at_the_call(context: Any) -> None:
+    with pytest.raises(TypeError, match=r"must be an ssl\.SSLContext.*; certfile and keyfile"):
+        build(ssl_context=context)

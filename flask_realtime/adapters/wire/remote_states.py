@@ -62,11 +62,11 @@ def _log(left_out: list[tuple[str, Fault, int]]) -> None:
         sid, fault, _ = left_out[0]
         count = sum(item[2] for item in left_out) - 1
         logger.warning(
-            "! %s of socket %s is not sent to other servers: %s; %d more such values",
+            "! %s of socket %s is not sent to other servers: %s%s",
             shown(fault.place),
             named(sid),
             shown(fault.error),
-            count,
+            f"; {count} more such values" if count else "",
         )
 
 

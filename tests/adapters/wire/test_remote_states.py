@@ -60,6 +60,14 @@ def test_only_what_cannot_be_carried_stays_behind(
     ]
 
 
+def test_a_single_value_that_stays_behind_is_told_of_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state_maps([state(data={"row": object()})], True)
+    (line,) = warnings(caplog)
+    assert line.endswith("a packet cannot carry a value of type 'object'")
+
+
 def test_what_can_be_carried_leaves_no_line(caplog: pytest.LogCaptureFixture) -> None:
     (found,) = state_maps([state(data={"at": values.Colour.RED, "big": 2**70})], binary=True)
     assert found["data"] == {"at": values.Colour.RED, "big": 2**70}
