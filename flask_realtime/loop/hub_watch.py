@@ -232,7 +232,7 @@ def _share(cpu: float, seconds: float) -> str:
 
 def _log(seconds: float, culprit: str) -> None:
     # A busy machine may have kept the thread from looking.
-    what = shown(culprit, _LONGEST) or "the cause was not observed"
+    what = shown(culprit or "the cause was not observed", _LONGEST)
     logger.warning("! the hub was blocked for %.1f s: %s", seconds, what)
 
 

@@ -25,7 +25,7 @@ from ..quoting import named
 from .admission import deny, refusal_of
 from .event_names import NOT_FOR_SERVERS
 from .greeting import greet
-from .handlers import Runner
+from .handlers import HandlerTable, Runner
 from .observer import Observer
 from .recovery import Recovery
 from .registrations import Registrations
@@ -84,7 +84,7 @@ class NamespaceCore:
         self.face = face
         self.server = None
         self.registrations: Registrations = Registrations()
-        self.handlers = self.registrations.handlers
+        self.handlers: HandlerTable = self.registrations.handlers
         self.sockets: dict[str, SocketCore] = {}
         self.admits_early = False
         self.warned_of: tuple[str, ...] = ()

@@ -91,7 +91,8 @@ class ClusterAdapter(Adapter):
     def __init__(self, namespace: LocalSockets, bus: Bus, timeout: float = 5) -> None:
         super().__init__(namespace)
         self.local: MemoryAdapter = MemoryAdapter(namespace, events=self)
-        self.rooms, self.sids = self.local.rooms, self.local.sids
+        self.rooms: dict[str, set[str]] = self.local.rooms
+        self.sids: dict[str, set[str]] = self.local.sids
         self._bus = bus
         self._timeout = timeout
         self._requests = RequestTable()

@@ -66,7 +66,7 @@ def _log(left_out: list[tuple[str, Fault, int]]) -> None:
             shown(fault.place),
             named(sid),
             shown(fault.error),
-            f"; {count} more such values" if count else "",
+            shown(f"; {count} more such values" if count else ""),
         )
 
 
