@@ -31,12 +31,14 @@ class ThreadCall:
         args: Its arguments.
     """
 
-    __slots__ = ("_args", "_claim", "_done", "_function", "_outcome")
+    __slots__ = ("_args", "_claim", "_done", "_error", "_function", "_result")
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self._function = function
         self._args = args
-        self._outcome: list[Any] = []  # result, error
+        self._result: Any = None
+        # Until the function has returned: what is raised when its greenlet is killed.
+        self._error: Exception | None = RuntimeError("the greenlet of the call was killed")
         self._claim = deque((True,))
         self._done = _allocate_lock()
         self._done.acquire()
@@ -46,9 +48,10 @@ class ThreadCall:
         if not self._take_claim():
             return
         try:
-            self._outcome.extend((self._function(*self._args), None))
+            self._result = self._function(*self._args)
+            self._error = None
         except Exception as error:  # noqa: BLE001 - wait() raises it in the calling thread
-            self._outcome.extend((None, error))
+            self._error = error
         finally:
             self._done.release()
 
@@ -75,12 +78,9 @@ class ThreadCall:
                 raise RuntimeError(
                     f"the hub of the thread that owns the sessions did not run for {patience:g} s"
                 )
-        if not self._outcome:
-            raise RuntimeError("the greenlet of the call was killed")
-        result, error = self._outcome
-        if error is not None:
-            raise error
-        return result
+        if self._error is not None:
+            raise self._error
+        return self._result
 
     def _take_claim(self) -> bool:
         try:

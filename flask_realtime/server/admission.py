@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConnectError
 from ..quoting import named
-from .handlers import CAUGHT, Runner
+from .handlers import CAUGHT, FAILED, Runner
 
 if TYPE_CHECKING:
     from .socket import Socket
@@ -39,30 +39,27 @@ def refusal_of(socket: Socket, middlewares: Middlewares, runner: Runner) -> Conn
     Returns:
         ``None`` when no middleware refuses. A context that fails refuses.
     """
-    outcome: list[ConnectError | None] = []
-    runner.within(socket, _EVENT, _ask, socket, list(middlewares), runner, outcome)
-    return outcome[0] if outcome else ConnectError(_INTERNAL_ERROR)
+    asked = runner.within(socket, _EVENT, _ask, socket, list(middlewares), runner)
+    if asked is FAILED:
+        return ConnectError(_INTERNAL_ERROR)
+    refusal: ConnectError | None = asked
+    return refusal
 
 
 def _ask(
-    socket: Socket,
-    middlewares: list[Callable[[Any], Any]],
-    runner: Runner,
-    outcome: list[ConnectError | None],
-) -> None:
+    socket: Socket, middlewares: list[Callable[[Any], Any]], runner: Runner
+) -> ConnectError | None:
     for middleware in middlewares:
         try:
             if middleware(socket) is False:
                 logger.error(_FALSE, named(socket.id))
         except ConnectError as error:
-            outcome.append(error)
+            return error
         except CAUGHT as error:
             # The client does not learn of a defect of the application.
             runner.report(error, socket, _EVENT)
-            outcome.append(ConnectError(_INTERNAL_ERROR))
-        if outcome:
-            return
-    outcome.append(None)
+            return ConnectError(_INTERNAL_ERROR)
+    return None
 
 
 def deny(socket: Socket, refusal: ConnectError, runner: Runner) -> None:

@@ -221,24 +221,20 @@ class Namespaces:
             return ""
         if not self._parents:
             return _INVALID
-        outcome: list[str] = []
         runner = self._server.runner
-        runner.visit(client, _EVENT, self._make_for, client, name, dict(auth or {}), outcome)
-        return outcome[0] if outcome else _INTERNAL_ERROR
+        why = runner.visit(client, _EVENT, self._make_for, client, name, dict(auth or {}))
+        return _INTERNAL_ERROR if why is FAILED else str(why)
 
-    def _make_for(
-        self, client: Client, name: str, auth: dict[str, Any], outcome: list[str]
-    ) -> None:
+    def _make_for(self, client: Client, name: str, auth: dict[str, Any]) -> str:
         parent = self._first_match(list(self._parents), name, auth)
         if parent is None or self._server.engine.is_closed or not client.is_open:
             # Nothing is made for a client that has left meanwhile.
-            outcome.append(_INVALID)
-        elif name in self._by_name or name in self._changing:
+            return _INVALID
+        if name in self._by_name or name in self._changing:
             # Another greenlet created it first.
-            outcome.append("")
-        else:
-            made = self._server.runner.call(None, _EVENT, self._make, name, parent)
-            outcome.append(_INTERNAL_ERROR if made is FAILED else "")
+            return ""
+        made = self._server.runner.call(None, _EVENT, self._make, name, parent)
+        return _INTERNAL_ERROR if made is FAILED else ""
 
     def _first_match(
         self, parents: Iterable[ParentCore], name: str, auth: dict[str, Any]
