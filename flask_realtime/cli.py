@@ -11,7 +11,7 @@ from flask.cli import AppGroup
 
 __all__ = ["group", "program"]
 
-group = AppGroup("realtime", help="Commands of flask_realtime.")
+group: AppGroup = AppGroup("realtime", help="Commands of flask_realtime.")
 
 
 @group.command("doctor")

@@ -55,7 +55,7 @@ class SocketIO:
         self.server_options: dict[str, Any] = {}
         self.wsgi_server: Realtime | None = None
         self._table = HandlerTable()
-        self.dispatcher = Dispatcher(self._table)
+        self.dispatcher: Dispatcher = Dispatcher(self._table)
         self._outgoing: Outgoing | None = None
         self._notes = Notes()
         if app is not None or "message_queue" in options:

@@ -29,7 +29,7 @@ class Namespace:
 
     def __init__(self, namespace: str | None = None) -> None:
         name = namespace or "/"
-        self.namespace = name if name.startswith(("/", "*")) else "/" + name
+        self.namespace: str = name if name.startswith(("/", "*")) else "/" + name
         self.socketio: SocketIO = None  # type: ignore[assignment]
 
     def trigger_event(self, event: str, *args: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from ..extension import Realtime
+from ..options import Options
 from .dispatch import Dispatcher
 from .outgoing import Outgoing
 from .reasons import Reason
@@ -41,7 +42,7 @@ class ServerView:
         self._realtime = realtime
         self._outgoing = outgoing
         self._dispatcher = dispatcher
-        self.eio = realtime.options
+        self.eio: Options = realtime.options
 
     @property
     def manager(self) -> ServerView:

@@ -72,7 +72,7 @@ class HandlerTable:
     """
 
     def __init__(self) -> None:
-        self.changes = 0
+        self.changes: int = 0
         self._functions: dict[str, dict[str, Entry]] = {}
         self._classes: dict[str, Namespace] = {}
 
