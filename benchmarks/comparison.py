@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from processes import HERE, BenchmarkError, Cores, alone
-from report import Result
+from report import NODE, Result
 from rows import Row
 
 SPARE_FILES = 200
@@ -55,7 +55,7 @@ class Turn:
     measure: Callable[[], Answer]
 
 
-def take_turns(turns: Sequence[Turn], rounds: int) -> list[Result]:
+def take_turns(turns: Sequence[Turn], rounds: int, peer: str = NODE) -> list[Result]:
     """Measure all in turn, round after round: a drift of the machine meets all of them."""
     rows = {row.name: row for turn in turns for row in turn.rows}
     values: dict[str, dict[str, list[float]]] = {name: {} for name in rows}
@@ -77,7 +77,9 @@ def take_turns(turns: Sequence[Turn], rounds: int) -> list[Result]:
                 found = f"{value:.{row.digits}f} {row.unit}"
                 note(f"{row.name}: round {number} of {rounds}: {turn.contestant} {found}")
     return [
-        Result(row, {}, errors[name]) if name in errors else Result(row, values[name])
+        Result(row, {}, errors[name], peer)
+        if name in errors
+        else Result(row, values[name], peer=peer)
         for name, row in rows.items()
     ]
 

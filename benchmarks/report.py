@@ -20,6 +20,7 @@ class Result:
     row: Row
     values: Mapping[str, Sequence[float]]  # contestant -> one value per round
     error: str | None = None
+    peer: str = NODE
 
     def median(self, contestant: str) -> float | None:
         """Return the middle of a contestant's rounds, or None where it does not run this row."""
@@ -28,8 +29,8 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """Return ours / Node, from the medians."""
-        ours, node = self.median(OURS), self.median(NODE)
+        """Return ours / the peer's, from the medians."""
+        ours, node = self.median(OURS), self.median(self.peer)
         return ours / node if ours is not None and node else None
 
     @property

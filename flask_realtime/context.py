@@ -26,20 +26,24 @@ from flask import (
     request_tearing_down,
 )
 from flask.ctx import AppContext, RequestContext
+from flask.globals import request_ctx
+from flask.sessions import SessionMixin
 from gevent import getcurrent
 from werkzeug.datastructures import ImmutableMultiDict
 
 from .engine.requests.trimmed import APP_KEY
 
-__all__ = ["APP_KEY", "FlaskContext"]
+__all__ = ["APP_KEY", "EventContext", "FlaskContext", "event_context"]
 
 logger = logging.getLogger(__name__)
 
 #: Attributes of a request that are parsed once for all events of a connection.
 _PARSED = ("args", "cookies")
+# Flask 3.1.3 has made a property of it.
+_SESSION = "_session" if hasattr(RequestContext, "session") else "session"
 
 
-class _EventContext(RequestContext):
+class EventContext(RequestContext):
     """A request context for one event after another, each with its own request object.
 
     The object is made when an event first reads it: most events never do.
@@ -62,6 +66,15 @@ class _EventContext(RequestContext):
             for name in _PARSED:
                 if name in made.__dict__ and name not in pristine:
                     self._parse(name, pristine)
+
+    @property
+    def itself(self) -> EventContext:
+        """The context: a proxy passes it on."""
+        return self
+
+    def replace_session(self, session: SessionMixin) -> None:
+        """Let ``session`` be another one, for this event and the next ones in this context."""
+        setattr(self, _SESSION, session)
 
     def _parse(self, name: str, pristine: dict[str, Any]) -> None:
         # Not taken from the request of the event, whose handler may have put anything there.
@@ -105,9 +118,9 @@ class _Connection:
         self.environ = environ
         self.app = _app_of(environ)
         self.session: Any = None
-        self.free: list[_EventContext] = []
+        self.free: list[EventContext] = []
 
-    def push(self) -> _EventContext:
+    def push(self) -> EventContext:
         """Push a request context; one that was popped can be pushed again."""
         context = self.free.pop() if self.free else self._new()
         # Without its URL adapter the context does not match the path to a view, which handlers
@@ -121,10 +134,10 @@ class _Connection:
         self.session = context.session
         return context
 
-    def _new(self) -> _EventContext:
-        return _EventContext(self.app, self.environ, session=self.session)
+    def _new(self) -> EventContext:
+        return EventContext(self.app, self.environ, session=self.session)
 
-    def keep(self, context: _EventContext) -> None:
+    def keep(self, context: EventContext) -> None:
         """Keep a context that was popped, to push it again."""
         context.renew()
         # One greenlet uses it at a time: the next one takes it out of the list.
@@ -304,6 +317,17 @@ class FlaskContext:
         if pushed is not None and pushed is not before and pushed.greenlet is getcurrent():
             _pushed.set(None)
             pushed.pop()
+
+
+def event_context() -> EventContext:
+    """Return the context of the event whose handler runs here, and not a proxy of it.
+
+    Raises:
+        RuntimeError: No handler of a client's event runs here.
+    """
+    context: Any = request_ctx
+    found: EventContext = context.itself
+    return found
 
 
 def _call_within_app(app: Flask, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

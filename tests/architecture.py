@@ -32,15 +32,18 @@ LAYERS = {
     "engine": MIDDLE,
     "adapters": MIDDLE,
     "server": SERVER,
+    "cli": SHELL,
     "client_files": SHELL,
     "context": SHELL,
     "emitter": SHELL,
     "extension": SHELL,
+    "flask_socketio": SHELL,
     "hosts": SHELL,
     "serving": SHELL,
     "testing": SHELL,
     "wsgi": SHELL,
     "__init__": FACADE,
+    "__main__": FACADE,
 }
 # Neither of two knows the other.
 STRANGERS = ({"engine", "adapters"}, {"loop", "codec"}, {"loop", "parsers"})

@@ -11,6 +11,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from gevent.event import Event
 
 from flask_realtime import ConnectError, Realtime, Socket
+from flask_realtime.context import event_context
 from tests.clients import Network
 from tests.fakes import settle, wait_until
 from tests.flasks import FlaskWorld
@@ -442,3 +443,20 @@ def test_cve_2026_27205_handlers_do_not_change_what_may_be_cached(flask_world: F
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in answer.headers
         assert "Vary" not in answer.headers
+
+
+@BOTH
+def test_the_session_of_an_event_can_be_another_one(
+    flask_world: FlaskWorld, transport: str
+) -> None:
+    @flask_world.io.event
+    def exchange(socket: Socket, name: str) -> Any:
+        before = flask.session.get("name")
+        event_context().replace_session(SecureCookieSession({"name": name}))
+        return [before, flask.session["name"]]
+
+    client = flask_world.network.joined(transport)
+    assert client.call("exchange", "one") == [[None, "one"]]
+    assert client.call("exchange", "two")[0][1] == "two"
+    with pytest.raises(RuntimeError, match="outside of request context"):
+        event_context()

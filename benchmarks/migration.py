@@ -1,0 +1,90 @@
+"""Compare Flask-SocketIO with ``flask_realtime.flask_socketio``: one application, two imports.
+
+    pip install Flask-SocketIO gevent-websocket
+    python benchmarks/migration.py --check
+
+``--peer-python`` names the interpreter of an environment that has Flask-SocketIO, when this one
+has not. The rows and the method are those of compare.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import partial
+
+from compare import SERVERS, Lab
+from comparison import (
+    Turn,
+    allow_connections,
+    conclude,
+    durations,
+    note_cores,
+    option_parser,
+    server_environment,
+    take_turns,
+    write_json,
+)
+from processes import build_load_generator, choose_cores, versions
+from report import OURS, Result, as_json
+from rows import ROWS
+
+PEER = "Flask-SocketIO"
+#: The highest accepted ratio.
+TARGETS = {"echo": 0.5, "ack": 0.5, "broadcast": 0.5, "connect": 0.8, "poll": 0.8}
+
+
+def main() -> int:
+    """Run the comparison; return the exit status."""
+    parser = option_parser(f"Compare {PEER} with the module of its interface.", 5, 3.0)
+    parser.add_argument("--rows", default="ack,echo,broadcast", help=", ".join(TARGETS))
+    parser.add_argument("--peer-python", default=sys.executable, metavar="PATH")
+    options = parser.parse_args()
+    return conclude(lambda: run(options), options.check)
+
+
+def run(options: argparse.Namespace) -> list[Result]:
+    """Measure the chosen rows and print them."""
+    chosen = [name for name in options.rows.split(",") if name in TARGETS]
+    rows = [replace(row, target=TARGETS[row.name]) for row in ROWS if row.name in chosen]
+    allow_connections(max(row.connections for row in rows))
+    lab = Lab(build_load_generator(), choose_cores(), server_environment(), *durations(options))
+    note_cores(lab.cores)
+    script = str(SERVERS / "flask_socketio_app.py")
+    commands = {
+        PEER: (options.peer_python, script, "--module", "flask_socketio"),
+        OURS: (sys.executable, script, "--module", "flask_realtime.flask_socketio"),
+    }
+    found: dict[str, str] = {}
+    for command in commands.values():
+        found |= versions(command, lab.env)
+    results = []
+    for row in rows:
+        turns = [
+            Turn(name, [row], partial(lab.measure, row, command))
+            for name, command in commands.items()
+        ]
+        results += take_turns(turns, lab.rounds, PEER)
+    print(table(results))
+    print("\n" + "; ".join(f"{name}: {value}" for name, value in found.items()))
+    if options.json is not None:
+        write_json(options.json, as_json(results, found))
+    return results
+
+
+def table(results: list[Result]) -> str:
+    """Lay the results out as a Markdown table."""
+    lines = [f"| | {PEER} | {OURS}.flask_socketio | ratio | target |", "|---|--:|--:|--:|--:|"]
+    for result in results:
+        if result.error is not None:
+            lines.append(f"| {result.row.title} | {result.error} | | | |")
+            continue
+        cells = [f"{result.median(name):.1f} {result.row.unit}" for name in (PEER, OURS)]
+        cells += [f"{result.ratio:.2f}", f"{result.row.target:g}"]
+        lines.append(f"| {result.row.title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
