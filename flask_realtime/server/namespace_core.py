@@ -226,8 +226,9 @@ class NamespaceCore:
         self.sockets[core.id] = core
         core.client.add(core)
         core.welcome(saved, missed)
-        name, session_id = named(self.name), named(core.conn.id[:6])
-        logger.info("+ socket %s joined %s on %s", named(core.id), name, session_id)
+        if logger.isEnabledFor(logging.INFO):
+            name, session_id = named(self.name), named(core.conn.id[:6])
+            logger.info("+ socket %s joined %s on %s", named(core.id), name, session_id)
         if runner.observers:
             runner.observe("joined", socket)
         handlers = self.registrations.listeners.take("connection")

@@ -351,8 +351,9 @@ class SocketCore(Registered):
         if was_connected:
             if namespace.recovery is not None and self.pid:
                 namespace.recovery.left(self, reason)
-            name, why = named(namespace.name), shown(reason)
-            logger.info("- socket %s left %s: %s", named(self.id), name, why)
+            if logger.isEnabledFor(logging.INFO):
+                name, why = named(namespace.name), shown(reason)
+                logger.info("- socket %s left %s: %s", named(self.id), name, why)
         self._enter(SocketState.DISCONNECTED)
         if not self._end[0]:
             self._end = (reason, None)

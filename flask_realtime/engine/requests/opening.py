@@ -172,12 +172,13 @@ class Opening:
         if receiver is not None:
             session.hand_to(receiver)
         engine.trigger("connection", session)
-        logger.info(
-            "+ session %s opened: %s from %s",
-            named(session.id[:6]),
-            session.transport.name,
-            named(session.remote_address or ""),
-        )
+        if logger.isEnabledFor(logging.INFO):
+            logger.info(
+                "+ session %s opened: %s from %s",
+                named(session.id[:6]),
+                session.transport.name,
+                named(session.remote_address or ""),
+            )
 
     def _open_data(self, sid: str, upgrades: list[str]) -> str:
         names = ",".join(map(json.dumps, upgrades))
