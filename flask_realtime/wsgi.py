@@ -11,9 +11,12 @@ from typing import Any
 from gevent import getcurrent
 from werkzeug.wrappers import Response
 
+from .adapters.cluster.sibling_bus import sibling_adapters
 from .client_files import ClientFiles
 from .functions import require_function
 from .hosts.gunicorn import WorkerWatch, find_worker
+from .hosts.workers.beginning import call_in_worker
+from .hosts.workers.siblings import Siblings
 from .server.server import BaseServer
 
 __all__ = ["Middleware"]
@@ -53,6 +56,8 @@ class Middleware:
         self._told = False
         self._is_watched = False
         self._watch: WorkerWatch | None = None
+        self._siblings: Siblings | None = None
+        call_in_worker(self._join_siblings)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request."""
@@ -72,6 +77,14 @@ class Middleware:
             self._watch = WorkerWatch(worker, self.server)
             self._watch.start()
 
+    def _join_siblings(self, worker: Any) -> None:
+        if self.server.options.workers == "alone":
+            return
+        self._siblings = Siblings.meet(worker, self.server, self)
+        if self._siblings is not None and self.server.options.adapter is None:
+            self.server.use_adapters(sibling_adapters(self._siblings.network))
+            self.server.start()
+
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(self._prefix) and path != self._exact:
@@ -83,6 +96,10 @@ class Middleware:
             response = self._explain()
         if response is not None:
             return response(environ, start_response)
+        if self._siblings is not None:
+            elsewhere = self._siblings.route(environ, start_response)
+            if elsewhere is not None:
+                return elsewhere
         answer: Iterable[bytes] = self.server.handle(environ, start_response)
         return answer
 

@@ -23,12 +23,14 @@ from gevent.pywsgi import WSGIHandler
 
 from ..engine.requests.host import StartResponse
 
-__all__ = ["HANDLER_KEY", "SocketFinder", "read_no_more", "set_nodelay"]
+__all__ = ["HANDLER_KEY", "MOVED_KEY", "SocketFinder", "read_no_more", "set_nodelay"]
 
 logger = logging.getLogger(__name__)
 
 #: Where the embedded server's handler puts itself.
 HANDLER_KEY = "flask_realtime.handler"
+#: Where the socket is of a request that another worker has handed over without its host.
+MOVED_KEY = "flask_realtime.socket"
 
 _Socket = get_original("socket", "socket")
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError)
@@ -42,6 +44,9 @@ class SocketFinder:
         websocket = environ.get("wsgi.websocket")
         if websocket is not None:
             return _PywsgiSocket(websocket.handler, None)
+        moved = environ.get(MOVED_KEY)
+        if moved is not None:
+            return moved
         handler = environ.get(HANDLER_KEY) or getattr(start_response, "__self__", None)
         if isinstance(handler, WSGIHandler):
             return _PywsgiSocket(handler, start_response)

@@ -68,6 +68,17 @@ class Namespaces:
         if not self._by_name:
             self._make("/")
 
+    def renew_adapters(self) -> None:
+        """Give every namespace a new adapter that has the listeners of the one before."""
+        for namespace in self._by_name.values():
+            before = namespace.adapter
+            before.close()
+            namespace.adapter = self._server.make_adapter(namespace)
+            for event in before.event_names():
+                for listener in before.listeners(event):
+                    namespace.adapter.on(event, listener)
+            namespace.recovery = self._server.make_recovery(namespace.adapter)
+
     @property
     def main(self) -> Namespace:
         """The main namespace, ``/``."""

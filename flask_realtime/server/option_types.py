@@ -114,3 +114,4 @@ class ServerOptions(TypedDict, total=False):
     json: JSONModule | None
     connection_state_recovery: bool | RecoverySettings | None
     generate_id: Callable[[Environ], str] | None
+    workers: Literal["together", "alone"]

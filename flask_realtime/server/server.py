@@ -192,6 +192,14 @@ class BaseServer(Broadcaster, MainNamespaceEvents):
         """Return the adapter of a new namespace."""
         return self._make_adapter(namespace)
 
+    def use_adapters(self, make_adapter: Callable[[Namespace], Adapter]) -> None:
+        """Give every namespace another adapter; before the first session only.
+
+        What applications listen to on the ones before goes on.
+        """
+        self._make_adapter = make_adapter
+        self._namespaces.renew_adapters()
+
     def start_adapter(self, adapter: Adapter) -> None:
         """Let a new adapter listen to other servers, if this one does."""
         if self._started_in == os.getpid() and not self.engine.is_closed:
