@@ -173,8 +173,10 @@ class Link:
                     continue
                 if not self._take(*found[:3]):
                     return
-        except OSError as error:
+        except (OSError, LinkLost) as error:
             logger.debug("the link to worker %s broke: %s", self.tag, error)
+        except LinkFull:
+            logger.error("! worker %s does not read what it is told", self.tag)
         except ValueError as error:
             logger.error("! worker %s is not understood: %s", self.tag, error)
         finally:

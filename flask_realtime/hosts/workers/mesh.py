@@ -140,14 +140,19 @@ class Mesh:
             except (LinkFull, LinkLost):
                 logger.debug("worker %s is not told", link.tag)
 
+    def refuse(self) -> None:
+        """Take nothing from siblings any more; what they answer is still heard."""
+        if self._listener is not None:
+            self._meeting.forget(self.tag)
+            self._stop_listening()
+        for link in list(self._accepted):
+            link.close()
+
     def close(self) -> None:
         """Leave; calling it again is harmless."""
-        if self._listener is None:
-            return
-        self._meeting.forget(self.tag)
-        self._stop_listening()
+        self.refuse()
         self._greenlets.kill(block=False)
-        for link in [*self.links.values(), *self._accepted]:
+        for link in list(self.links.values()):
             link.close()
         self.links.clear()
 
@@ -267,7 +272,10 @@ class Mesh:
             return False
         self.links[tag] = link
         logger.debug("+ link to worker %s", tag)
-        self._owner.joined(tag, link)
+        try:
+            self._owner.joined(tag, link)
+        except (LinkLost, LinkFull):
+            return False
         return True
 
     def _tell(self) -> None:

@@ -21,7 +21,6 @@ from werkzeug.wrappers import Response
 from ...codec.websocket_handshake import is_upgrade
 from ...engine.engine import random_id
 from ...engine.requests.verify import parse_query
-from ...engine.shutdown import GRACE
 from ...server.server import BaseServer
 from ..finder import MOVED_KEY
 from .arrivals import Arrivals
@@ -42,8 +41,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that requests wait for the first word of the siblings.
 _READY = 1.0
-#: Seconds that a new session waits for a worker that takes it.
-_PATIENCE = 3.0
+#: Seconds that a new session waits for a worker that takes it: one that has to load yet.
+_PATIENCE = 10.0
 #: Seconds between two looks at what siblings have to know; and at whether they are found.
 _TICK, _LOOK = 0.2, 5.0
 #: Seconds for what changes at the same time.
@@ -69,6 +68,7 @@ class Siblings:
         self._server = server
         self._engine = server.engine
         self._pid = os.getpid()
+        self._patience = min(_PATIENCE, float(worker.cfg.graceful_timeout))
         folder = private_folder(worker.cfg.worker_tmp_dir or tempfile.gettempdir())
         by_address = bool(getattr(worker.cfg, "reuse_port", False))
         key = listener_key(worker.sockets, server.options.path, by_address)
@@ -132,7 +132,8 @@ class Siblings:
         """Leave; the requests that came from siblings have their time."""
         if os.getpid() != self._pid:
             return
-        self._arrivals.wait(min(GRACE, float(self._worker.cfg.graceful_timeout)))
+        self._mesh.refuse()
+        self._arrivals.wait(self._patience)
         self._mesh.close()
         self.network.close()
         self._handover.close()
@@ -185,7 +186,7 @@ class Siblings:
             # lost on the way to another worker.
             return None
         self._ready.wait(_READY)
-        deadline = monotonic() + _PATIENCE
+        deadline = monotonic() + self._patience
         while True:
             own = State(self._engine.clients_count, self._engine.is_refusing)
             links = self._mesh.links
@@ -242,14 +243,22 @@ class Siblings:
         """A sibling has said something."""
         about, data = split_parts(payload)
         if descriptor is not None:
-            self._arrivals.take(Parcel(kind, about, data, descriptor))
-            link.send(Kind.TAKEN, join_parts({"number": about["number"]}, b""))
+            self._take(link, Parcel(kind, about, data, descriptor))
         elif kind is Kind.TAKEN:
             self._handover.confirmed(link.tag, int(about["number"]))
         elif kind is Kind.STATE:
             self._states[link.tag] = State(int(about["sessions"]), bool(about["is_leaving"]))
         else:
             self._enquiry.received(link, kind, about)
+
+    def _take(self, link: Link, parcel: Parcel) -> None:
+        try:
+            # Before anything else: one that is not confirmed is served by the sibling.
+            link.send(Kind.TAKEN, join_parts({"number": parcel.about["number"]}, b""))
+        except BaseException:
+            os.close(parcel.descriptor)
+            raise
+        self._arrivals.take(parcel)
 
     def broken(self, link: Link) -> None:
         """A link is over: what the sibling has not confirmed is served here."""

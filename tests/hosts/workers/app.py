@@ -11,7 +11,8 @@ from flask import Flask
 from flask_realtime import Realtime, Socket
 
 if os.environ.get("TEST_LOG"):
-    logging.basicConfig(level=os.environ["TEST_LOG"], format="%(process)d %(message)s")
+    form = "%(process)d %(message)s"
+    logging.basicConfig(level=os.environ["TEST_LOG"], format=form)
 
 app = Flask(__name__)
 io = Realtime(app, max_http_buffer_size=2_000_000)

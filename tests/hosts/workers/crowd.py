@@ -6,9 +6,11 @@ import json
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -35,7 +37,8 @@ class Fleet(ServerProcess):
         bind: str = "127.0.0.1:0",
     ) -> None:
         options = ["-k", kind, "-w", str(workers), "-b", bind, "--graceful-timeout", "10"]
-        command = python("-m", "gunicorn", *options, *gunicorn_flags(), *flags, app)
+        script = str(Path(sys.executable).with_name("gunicorn"))
+        command = python(script, *options, *gunicorn_flags(), *flags, app)
         super().__init__(
             command, ready=GUNICORN_READY, scheme=scheme, env={"TEST_LOG": "INFO", **(env or {})}
         )
