@@ -34,14 +34,18 @@ class Fleet(ServerProcess):
         app: str = APP,
         env: Mapping[str, str] | None = None,
         scheme: str = "http",
-        bind: str = "127.0.0.1:0",
+        port: int = 0,
     ) -> None:
-        options = ["-k", kind, "-w", str(workers), "-b", bind, "--graceful-timeout", "10"]
+        options = ["-k", kind, "-w", str(workers), "-b", f"127.0.0.1:{port}"]
+        options += ["--graceful-timeout", "10"]
         script = str(Path(sys.executable).with_name("gunicorn"))
         command = python(script, *options, *gunicorn_flags(), *flags, app)
+        # With --reuse-port the master has no socket, and says none.
+        ready = r"Listening at:.*\((\d+)\)" if port else GUNICORN_READY
         super().__init__(
-            command, ready=GUNICORN_READY, scheme=scheme, env={"TEST_LOG": "INFO", **(env or {})}
+            command, ready=ready, scheme=scheme, env={"TEST_LOG": "INFO", **(env or {})}
         )
+        self.port = port or self.port
 
     @property
     def pid(self) -> int:
