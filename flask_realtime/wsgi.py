@@ -11,7 +11,7 @@ from typing import Any
 from gevent import getcurrent
 from werkzeug.wrappers import Response
 
-from .adapters.cluster.sibling_bus import sibling_adapters
+from .adapters.cluster.sibling_adapter import SiblingAdapter
 from .client_files import ClientFiles
 from .functions import require_function
 from .hosts.gunicorn import WorkerWatch, find_worker
@@ -82,7 +82,8 @@ class Middleware:
             return
         self._siblings = Siblings.meet(worker, self.server, self)
         if self._siblings is not None and self.server.options.adapter is None:
-            self.server.use_adapters(sibling_adapters(self._siblings.network))
+            network = self._siblings.network
+            self.server.use_adapters(lambda namespace: SiblingAdapter(namespace, network))
             self.server.start()
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

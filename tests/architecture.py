@@ -51,6 +51,12 @@ ROOMS = {
     "adapters.redis": {"adapters.urls"},
     "engine.transports": {"engine.requests", "engine.engine", "engine.session"},
     "engine.requests": {"engine.engine"},
+    "hosts.workers.frames": IMPURE,
+    "hosts.workers.head": IMPURE,
+    "hosts.workers.placement": IMPURE,
+    "hosts.finder": {"hosts.workers"},
+    "hosts.gunicorn": {"hosts.workers"},
+    "hosts.embedded": {"hosts.workers"},
 }
 UNSAFE = {"cPickle", "dill", "marshal", "pickle", "shelve"}
 

@@ -288,6 +288,11 @@ class Namespace(EventEmitter, Broadcaster):
 
         return run
 
+    def give_up(self, pid: str) -> None:
+        """The client with this private id has come back to another server; may block."""
+        if self.recovery is not None:
+            self.recovery.take_over(pid, None)
+
     def admit(self, client: Client, auth: Any) -> None:
         """Ask the middlewares, then let the client in or refuse it; may block."""
         # Clients of the protocol before this one have no private id to come back with.

@@ -90,9 +90,13 @@ class FakeNamespace:
         #: What other servers have sent, and what this one answers; nothing by default.
         self.server_side: list[list[Any]] = []
         self.answer: Any = None
+        self.given_up: list[str] = []
 
     def next_ack_id(self) -> int:
         return next(self._ack_ids)
+
+    def give_up(self, pid: str) -> None:
+        self.given_up.append(pid)
 
     def on_server_side_emit(
         self, args: list[Any], answer: Callable[[Any], None] | None = None

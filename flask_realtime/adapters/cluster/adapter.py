@@ -42,7 +42,7 @@ from .bus import Bus, BusRecovery
 from .pending import BroadcastRequest, Gathering, Peers, RequestTable
 from .remote_acks import RemoteAcks
 
-__all__ = ["ClusterAdapter"]
+__all__ = ["ClusterAdapter", "is_kept"]
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class ClusterAdapter(Adapter):
         """Send a packet to every socket of the target, on all servers."""
         message = self.namespace.parser.encode(packet, target.flags.compress)
         if not target.flags.local:
-            if self._recovery is not None and _is_kept(packet, target):
+            if self._recovery is not None and is_kept(packet, target):
                 self._broadcast_kept(self._recovery, packet, target)
                 return
             self._bus.publish(Broadcast(packet, target))
@@ -288,7 +288,7 @@ class ClusterAdapter(Adapter):
             self.local.broadcast_with_ack(self._encodable(packet), target, acks)
             acks.start(_ACK_TIMEOUT if target.flags.timeout is None else target.flags.timeout)
             return
-        if self._recovery is None or not _is_kept(packet, target):
+        if self._recovery is None or not is_kept(packet, target):
             offset = None
         if not self.local.has_any(target):
             return
@@ -389,5 +389,6 @@ _ON_REQUEST: dict[type, Callable[[ClusterAdapter, Any, str], None]] = {
 }
 
 
-def _is_kept(packet: Packet, target: Target) -> bool:
+def is_kept(packet: Packet, target: Target) -> bool:
+    """Whether clients that come back get a packet which they have missed."""
     return packet.type is PacketType.EVENT and not target.flags.volatile

@@ -10,15 +10,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ...options import RecoveryOptions
-from ..base import LocalSockets
-from ..wire.host import decode_host, encode_host
+from ..wire.host import FindSession, HostMessage, SessionFound, decode_host, encode_host
 from ..wire.messages import Request, Response
-from ..wire.node import decode
-from .adapter import ClusterAdapter
-from .bus import BusRecovery, Receiver, deliver
+from .bus import BusRecovery, Receiver
 from .request_queue import RequestQueue
 
-__all__ = ["SiblingBus", "SiblingNetwork", "sibling_adapters"]
+__all__ = ["SiblingBus", "SiblingNetwork", "SiblingReceiver"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,21 +40,36 @@ class SiblingNetwork(Protocol):
         """Send a message to others; never blocks."""
 
 
-def sibling_adapters(network: SiblingNetwork) -> Callable[[LocalSockets], ClusterAdapter]:
-    """Return what makes the adapter of a namespace.
+class SiblingReceiver(Protocol):
+    """What else the adapter takes from the bus."""
 
-    Args:
-        network: Reaches the other workers.
-    """
-    return lambda namespace: ClusterAdapter(namespace, SiblingBus(network, namespace.name))
+    @property
+    def keeps_packets(self) -> bool:
+        """Whether broadcasts matter to sockets that are not here at the moment."""
+
+    def on_kept(self, request: Request, origin: str, number: int) -> None:
+        """Another worker has sent a broadcast that is kept; may block."""
+
+    def on_find_session(self, request: FindSession, origin: str) -> None:
+        """Another worker looks for a session; may block."""
+
+    def on_session_found(self, answer: SessionFound, origin: str) -> None:
+        """Another worker has looked for a session; never blocks."""
 
 
 class SiblingBus:
-    """See :class:`~flask_realtime.adapters.cluster.bus.Bus`."""
+    """See :class:`~flask_realtime.adapters.cluster.bus.Bus`.
 
-    def __init__(self, network: SiblingNetwork, namespace: str) -> None:
+    Args:
+        network: Reaches the other workers.
+        namespace: The name of the namespace.
+        adapter: Takes what belongs to recovery.
+    """
+
+    def __init__(self, network: SiblingNetwork, namespace: str, adapter: SiblingReceiver) -> None:
         self._network = network
         self._namespace = namespace
+        self._adapter = adapter
         self._receiver: Receiver | None = None
         self._queue = RequestQueue(self._on_malformed)
         self._malformed = 0
@@ -72,17 +84,25 @@ class SiblingBus:
         self._receiver = receiver
         self._network.listen(self._namespace, self._on_message)
 
-    def publish(self, request: Request) -> None:
+    def others(self) -> list[str]:
+        """Return the tags of the other workers that listen."""
+        return self._network.listeners(self._namespace)
+
+    def publish(self, request: Request | FindSession, number: int = 0) -> None:
         """Send a request to the other workers; nothing is encoded when there is none.
+
+        Args:
+            request: The request.
+            number: Of a broadcast that is kept.
 
         Raises:
             TypeError, ValueError: The request holds what cannot be carried.
         """
-        tags = self._network.listeners(self._namespace)
+        tags = self.others()
         if tags:
-            self._network.send(tags, self._namespace, encode_host(request))
+            self._network.send(tags, self._namespace, encode_host(request, number))
 
-    def respond(self, origin: str, response: Response) -> None:
+    def respond(self, origin: str, response: Response | SessionFound) -> None:
         """Send a response to the worker that has asked."""
         try:
             message = encode_host(response)
@@ -93,10 +113,10 @@ class SiblingBus:
 
     def server_count(self) -> int:
         """Return how many workers listen, this one included."""
-        return len(self._network.listeners(self._namespace)) + (self._receiver is not None)
+        return len(self.others()) + (self._receiver is not None)
 
     def recover(self, options: RecoveryOptions) -> BusRecovery | None:
-        """Return nothing: packets are not kept."""
+        """Return nothing: it is the adapter that keeps packets."""
         return None
 
     @property
@@ -120,25 +140,29 @@ class SiblingBus:
             return
         try:
             arrived = decode_host(message)
-            # What waits here may put a socket into the room.
-            if arrived.room and self._queue.is_empty and not receiver.has_room(arrived.room):
+            if not self._concerns(arrived, receiver):
                 return
-            envelope = {
-                "uid": origin,
-                "nsp": self._namespace,
-                "type": arrived.kind,
-                "data": arrived.data(),
-            }
-            found = decode(envelope, self._namespace)
+            found = arrived.message(origin, self._namespace)
         except ValueError as error:
             self._on_malformed(error)
             return
-        if found is None:
-            return
-        if isinstance(found[1], Response):
-            deliver(receiver, *found)
-        else:
-            self._queue.put(deliver, receiver, *found, size=len(message))
+        if isinstance(found, Response):
+            receiver.on_response(found, origin)
+        elif isinstance(found, SessionFound):
+            self._adapter.on_session_found(found, origin)
+        elif isinstance(found, FindSession):
+            self._queue.put(self._adapter.on_find_session, found, origin, size=len(message))
+        elif found is not None and arrived.number:
+            call = self._adapter.on_kept
+            self._queue.put(call, found, origin, arrived.number, size=len(message))
+        elif found is not None:
+            self._queue.put(receiver.on_request, found, origin, size=len(message))
+
+    def _concerns(self, arrived: HostMessage, receiver: Receiver) -> bool:
+        if not arrived.room or (arrived.number and self._adapter.keeps_packets):
+            return True
+        # What waits here may put a socket into the room.
+        return not self._queue.is_empty or receiver.has_room(arrived.room)
 
     def _on_malformed(self, error: ValueError) -> None:
         self._malformed += 1

@@ -153,21 +153,30 @@ class _GunicornGrip(Grip):
 
 
 class _PywsgiGrip(Grip):
-    def __init__(self, handler: Any, start_response: Any) -> None:
-        self.socket = handler.socket
+    """A request of gevent's server; without its handler when a middleware stands in between."""
+
+    def __init__(
+        self, environ: dict[str, Any], start_response: Any, sock: Any, handler: Any
+    ) -> None:
+        self.socket = sock
+        self._environ = environ
         self._handler = handler
         self._start_response = start_response
 
     def head(self) -> bytes:
         handler = self._handler
+        if handler is None:
+            return _from_environ(self._environ)
         fields = list(handler.headers.items())
         return request_head(handler.command, handler.path, handler.request_version, fields)
 
     def take_rest(self) -> bytes:
+        holder: Any = self._handler or self._environ["wsgi.input"]
+        stream = holder.rfile
         timeout = self.socket.gettimeout()
         self.socket.settimeout(0)
         try:
-            rest: bytes = self._handler.rfile.peek()
+            rest: bytes = stream.peek()
         except (*_WOULD_BLOCK, OSError, ValueError):
             rest = b""
         finally:
@@ -178,13 +187,17 @@ class _PywsgiGrip(Grip):
         """It was only looked at."""
 
     def let_go(self) -> Iterable[bytes]:
-        handler = self._handler
         self._start_response("204 No Content", [])
-        # Nothing of the response is written, and nothing of the body is read to its end.
-        handler.headers_sent = True
-        handler.close_connection = True
-        if getattr(handler, "wsgi_input", None) is not None:
-            handler.wsgi_input.socket = handler.socket
+        handler = self._handler
+        body: Any = self._environ.get("wsgi.input")
+        if hasattr(body, "chunked_input"):
+            # As of a client that waits for 100: the rest of the body is not read.
+            body.socket = self.socket
+        if handler is not None:
+            # Nothing of the response is written. Otherwise its head goes into nothing, and the
+            # handler takes the client for one that has gone away.
+            handler.headers_sent = True
+            handler.close_connection = True
         return ()
 
 
@@ -215,11 +228,13 @@ def grip(environ: dict[str, Any], start_response: Any) -> Grip | None:
         start_response: The host's, or a middleware's.
     """
     websocket = environ.get("wsgi.websocket")
-    if websocket is not None:
-        return _PywsgiGrip(websocket.handler, start_response)
-    handler = environ.get(HANDLER_KEY) or getattr(start_response, "__self__", None)
+    handler: Any = getattr(websocket, "handler", None)
+    if handler is None:
+        handler = environ.get(HANDLER_KEY) or getattr(start_response, "__self__", None)
     if hasattr(handler, "rfile") and hasattr(handler, "close_connection"):
-        return _PywsgiGrip(handler, start_response)
+        return _PywsgiGrip(environ, start_response, handler.socket, handler)
+    if "gunicorn.sock" in environ:
+        return _PywsgiGrip(environ, start_response, environ["gunicorn.sock"], None)
     if not environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1"):
         return None
     if environ.get("gunicorn.socket") is None:

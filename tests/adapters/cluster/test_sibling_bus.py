@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flask_realtime.adapters.cluster.adapter import ClusterAdapter
-from flask_realtime.adapters.cluster.sibling_bus import SiblingBus, sibling_adapters
+from flask_realtime.adapters.cluster.sibling_adapter import SiblingAdapter
+from flask_realtime.adapters.cluster.sibling_bus import SiblingBus
 from flask_realtime.adapters.wire.messages import Broadcast, ServerAnswer
 from flask_realtime.hosts.workers.directory import Meeting
 from flask_realtime.hosts.workers.network import Network
@@ -42,11 +42,15 @@ class FakeNetwork:
         self.sent.append((tags, namespace, message))
 
 
+def bus_on(network: FakeNetwork) -> SiblingBus:
+    return SiblingBus(network, "/", SiblingAdapter(FakeNamespace(), network))
+
+
 class TestSiblingBus(BusContract):
     @pytest.fixture
     def make_cluster(self, tmp_path: Path) -> Iterator[MakeCluster]:
         networks: list[Network] = []
-        adapters: list[ClusterAdapter] = []
+        adapters: list[SiblingAdapter] = []
 
         def make(count: int, timeout: float = 5) -> list[FakeNamespace]:
             namespaces = []
@@ -55,7 +59,7 @@ class TestSiblingBus(BusContract):
                 network.start()
                 networks.append(network)
                 namespace = FakeNamespace()
-                adapter = ClusterAdapter(namespace, SiblingBus(network, "/"), timeout)
+                adapter = SiblingAdapter(namespace, network, timeout)
                 namespace.adapter = adapter
                 adapter.start()
                 adapters.append(adapter)
@@ -72,7 +76,7 @@ class TestSiblingBus(BusContract):
 
 def test_without_another_worker_nothing_is_encoded() -> None:
     network = FakeNetwork()
-    bus = SiblingBus(network, "/")
+    bus = bus_on(network)
     bus.publish(Broadcast(event("hello", object()), EVERYONE))
     assert network.sent == []
 
@@ -80,11 +84,11 @@ def test_without_another_worker_nothing_is_encoded() -> None:
 def test_a_message_for_one_room_is_decoded_where_there_are_members_only() -> None:
     sender, receiver = FakeNetwork("other"), FakeNetwork()
     namespace = FakeNamespace()
-    namespace.adapter = adapter = sibling_adapters(receiver)(namespace)
+    namespace.adapter = adapter = SiblingAdapter(namespace, receiver)
     adapter.start()
     socket = namespace.connect("a", "red")
-    SiblingBus(sender, "/").publish(Broadcast(event("hello"), to("blue")))
-    SiblingBus(sender, "/").publish(Broadcast(event("hello"), to("red")))
+    bus_on(sender).publish(Broadcast(event("hello"), to("blue")))
+    bus_on(sender).publish(Broadcast(event("hello"), to("red")))
     for _, _, message in sender.sent:
         assert receiver.listener is not None
         # The body of the first one is broken: nothing looks at it.
@@ -96,9 +100,9 @@ def test_a_message_for_one_room_is_decoded_where_there_are_members_only() -> Non
 
 def test_what_cannot_be_read_is_counted() -> None:
     network = FakeNetwork()
-    adapter = sibling_adapters(network)(FakeNamespace())
+    adapter = SiblingAdapter(FakeNamespace(), network)
     adapter.start()
-    for message in (b"", b"\x03\x00", bytes(9), b"\x03\0\0\0\0\0\2\0\0{}"):
+    for message in (b"", b"\x03\x00", bytes(17), b"\x03" + bytes(13) + b"\2\0\0{}"):
         assert network.listener is not None
         network.listener("other", message)
     assert adapter.stats() == {"malformed": 4}
@@ -107,11 +111,11 @@ def test_what_cannot_be_read_is_counted() -> None:
 
 def test_an_answer_that_cannot_be_carried_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     network = FakeNetwork("other")
-    SiblingBus(network, "/").respond("other", ServerAnswer("1", object()))
+    bus_on(network).respond("other", ServerAnswer("1", object()))
     assert network.sent == []
     assert "cannot be sent" in caplog.text
 
 
 def test_a_worker_that_does_not_listen_does_not_count_itself() -> None:
-    bus = SiblingBus(FakeNetwork("other"), "/")
+    bus = bus_on(FakeNetwork("other"))
     assert bus.server_count() == 1

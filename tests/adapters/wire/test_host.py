@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_realtime.adapters.base import Target
-from flask_realtime.adapters.wire.host import decode_host, encode_host
+from flask_realtime.adapters.memory_log import SavedSession
+from flask_realtime.adapters.wire.host import (
+    FindSession,
+    FoundSession,
+    SessionFound,
+    decode_host,
+    encode_host,
+)
 from flask_realtime.adapters.wire.messages import Broadcast, ServerSideEmit
+from flask_realtime.codec.message import Message
 from flask_realtime.codec.socket_packet import Packet, PacketType
 
 VALUES = st.recursive(
@@ -44,10 +52,41 @@ def test_the_room_is_in_front_when_there_is_one_and_no_answer_is_due(
     assert decode_host(message).room == room
 
 
+@pytest.mark.parametrize("offset", [None, "abc.1"])
+def test_a_session_is_asked_for(offset: str | None) -> None:
+    question = FindSession("pid", offset, "1")
+    assert decode_host(encode_host(question)).message("me", "/") == question
+
+
+def test_a_session_moves_with_what_its_client_has_missed() -> None:
+    session = SavedSession("pid", "sid", frozenset({"a", "b"}), {"n": [1, b"x"]}, "")
+    missed = [Message(b'2["a"]'), Message(b"5", [b"x", b"y"], False), Message(None, [b"z"])]
+    answer = SessionFound("1", FoundSession(session, missed, {"tag1": 7}))
+    arrived = decode_host(encode_host(answer)).message("me", "/")
+    assert isinstance(arrived, SessionFound)
+    found = arrived.found
+    assert found is not None
+    assert (found.session, found.seen) == (session, {"tag1": 7})
+    forms = [(message.text, [*message.attachments], message.compress) for message in found.missed]
+    assert forms == [(b'2["a"]', [], True), (b"5", [b"x", b"y"], False), (None, [b"z"], True)]
+
+
+def test_a_session_that_is_not_there_is_an_answer_as_well() -> None:
+    answer = SessionFound("1", None)
+    assert decode_host(encode_host(answer)).message("me", "/") == answer
+
+
+def test_a_broadcast_that_is_kept_has_a_number() -> None:
+    packet = Packet(PacketType.EVENT, "/", ["hello"])
+    broadcast = Broadcast(packet, Target())
+    arrived = decode_host(encode_host(broadcast, 2**40))
+    assert (arrived.number, arrived.message("me", "/")) == (2**40, broadcast)
+
+
 @given(st.binary(max_size=60))
 def test_anything_else_is_a_value_error_at_the_most(data: bytes) -> None:
     try:
-        decode_host(data).data()
+        decode_host(data).message("me", "/")
     except ValueError:
         pass
 

@@ -25,9 +25,7 @@ function makeClient(number) {
   client.on("connect", () => {
     seen.connects += 1;
     client.life += 1;
-    client.recovered_ = client.recovered;
   });
-  client.io.on("open", () => {});
   client.on("connect_error", (error) => {
     seen.errors.push(`${error.message} ${error.description?.status ?? error.description ?? ""}`);
   });
@@ -81,7 +79,16 @@ const commands = {
   },
   emit: (number, ...args) => clients[number].emit(...args) && true,
   call: (number, ...args) => clients[number].timeout(8000).emitWithAck(...args),
-  cut: () => clients.forEach((client) => client.io.engine.close()) ?? true,
+  cut() {
+    for (const client of clients) {
+      client.lifeBefore = client.life;
+      client.io.engine.close();
+    }
+  },
+  async back() {
+    await until(() => clients.every((client) => client.connected && client.life > client.lifeBefore));
+    return true;
+  },
   leave: (number) => clients[number].disconnect() && true,
   async answers(more) {
     const goal = seen.answers + more;
@@ -102,7 +109,7 @@ createInterface({ input: process.stdin })
   .on("line", async (line) => {
     const [name, ...args] = JSON.parse(line);
     try {
-      console.log(`answer ${JSON.stringify(await commands[name](...args))}`);
+      console.log(`answer ${JSON.stringify((await commands[name](...args)) ?? null)}`);
     } catch (error) {
       console.log(`answer ${JSON.stringify({ failed: String(error) })}`);
     }

@@ -170,9 +170,9 @@ def test_a_request_of_pywsgi_goes_with_its_rest() -> None:
     handler = Handler(sock)
     handler.read_request(handler.read_requestline())
     body: Any = io.BytesIO()
-    handler.wsgi_input = pywsgi.Input(body, 4)
+    environ = {"wsgi.input": pywsgi.Input(body, 4)}
     answered: list[Any] = []
-    held = grip({}, SimpleNamespace(__self__=handler))
+    held = grip(environ, SimpleNamespace(__self__=handler))
     assert held is not None
     held._start_response = lambda *args: answered.append(args)  # type: ignore[attr-defined]
     _, content, again = read(held.head() + held.take_rest() + b"dy")
