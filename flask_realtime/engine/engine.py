@@ -140,7 +140,7 @@ class Engine(EventEmitter):
 
     @property
     def clients_count(self) -> int:
-        """How many sessions are open."""
+        """How many sessions are open in this process; ``docs/workers.md`` has the sum."""
         return len(self._sessions)
 
     @property
@@ -155,7 +155,8 @@ class Engine(EventEmitter):
         ``messages_out``, ``bytes_in``, ``bytes_out`` (frames and bodies, without HTTP
         headers); ``outbox_bytes``, what waits for slow clients now; ``hub_lag``, by how many
         seconds the last timer was late; ``handler_errors``; and with a cluster the counters of
-        its adapter, each beginning with ``adapter_``.
+        its adapter, each beginning with ``adapter_``. Workers of one host have more, beginning
+        with ``siblings``.
         """
         return collect(self._sessions.values(), self.traffic, self._scheduler.lag, self._sources)
 

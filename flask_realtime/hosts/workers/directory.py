@@ -97,7 +97,7 @@ class Meeting:
             OSError: There is none, because its name is too long for instance.
         """
         sock = _Socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # It is renamed when it accepts: nobody finds it before.
+        # It is renamed when it accepts, and cannot be found before.
         early = self._folder / f".{tag}.{os.getpid()}"
         try:
             with contextlib.suppress(FileNotFoundError):

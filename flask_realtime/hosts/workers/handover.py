@@ -36,7 +36,7 @@ class Parcel(NamedTuple):
     kind: Kind
     about: dict[str, Any]
     data: bytes
-    #: Belongs to whoever has the parcel.
+    #: Who has the parcel closes it.
     descriptor: int
 
 
@@ -168,7 +168,7 @@ class Handover:
         """What a sibling has not confirmed is this worker's again."""
         waiting = self._unconfirmed.pop(link.tag, {})
         parcels = list(waiting.values())
-        # Whoever is sending on this link at the moment sees that its parcel is gone.
+        # A sender that is at work on this link sees that its parcel is gone.
         waiting.clear()
         for parcel in parcels:
             self._returned(parcel)

@@ -32,7 +32,7 @@ _AGAIN = (0.02, 0.2, 1.0)
 #: Links that have not said their name yet.
 _MAX_STRANGERS = 256
 _READ = 1
-#: What a tag may be; clients say others.
+#: What a tag may be; clients send others as well.
 _NAME = re.compile(r"[\w-]{1,16}", re.ASCII)
 
 

@@ -54,6 +54,6 @@ class Pump:
         self.drain()
 
     def abandon(self) -> None:
-        """Nobody takes the other end: the connection stays as it is."""
+        """The other end is not needed: the connection stays as it is."""
         self._inner.close()
         self.outer.close()
