@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
+import resource
 import signal
 import socket
 import time
@@ -13,8 +15,10 @@ from typing import Any
 
 import pytest
 import requests
+import websocket
 
 from tests.hosts.workers.crowd import STEP, Crowd, Fleet, crowd, fleet
+from tests.interop.wire import hang_up
 from tests.processes import eventually, free_port
 
 
@@ -284,3 +288,96 @@ def test_nothing_is_left_open(pair: Fleet) -> None:
     for _ in range(3):
         use()
     eventually(lambda: open_files() <= before + 3, within=10.0)
+
+
+def test_a_worker_without_free_descriptors_takes_no_connection_for_another() -> None:
+    # gevent prints each accept() that fails: the end is not looked at.
+    with Fleet(workers=2) as server:
+        server.wait_until_complete(2)
+        sids = [open_session(server) for _ in range(10)]
+        owners = {sid: pid_of(server, sid) for sid in sids}
+        victim = owners[sids[0]]
+        _, hard = limits = resource.prlimit(victim, resource.RLIMIT_NOFILE)
+        in_use = max(int(name) for name in os.listdir(f"/proc/{victim}/fd")) + 1
+        resource.prlimit(victim, resource.RLIMIT_NOFILE, (in_use, hard))
+        try:
+            for sid in sids * 3:
+                try:
+                    answer = requests.post(poll_url(server, sid), data="4hi", timeout=3)
+                except requests.RequestException:
+                    continue  # in the queue of a worker that can accept nothing
+                assert answer.status_code in (200, 400, 503)
+                # A session of the other worker is never answered by this one.
+                assert answer.status_code != 400 or owners[sid] == victim
+        finally:
+            resource.prlimit(victim, resource.RLIMIT_NOFILE, limits)
+        time.sleep(1.5)
+
+        def works() -> bool:
+            sid = open_session(server)
+            return all(
+                requests.post(poll_url(server, sid), data="4hi", timeout=10).text == "ok"
+                for _ in range(6)
+            )
+
+        eventually(works, within=STEP)
+
+
+class Pool:
+    """Kept connections, each of which may be at any worker by now."""
+
+    def __init__(self, server: Fleet, count: int) -> None:
+        self.server = server
+        self.sessions = [requests.Session() for _ in range(count)]
+        self.random = random.Random(7)
+
+    def pick(self) -> requests.Session:
+        return self.random.choice(self.sessions)
+
+
+def test_requests_of_a_session_over_any_connection_lose_and_reorder_nothing(
+    pair: Fleet,
+) -> None:
+    pool = Pool(pair, 8)
+    sids = [open_session(pair, pool.pick()) for _ in range(6)]
+    heard: dict[str, list[int]] = {sid: [] for sid in sids}
+    said = dict.fromkeys(sids, 0)
+    for sid in sids:
+        assert pool.pick().post(poll_url(pair, sid), data="40", timeout=10).text == "ok"
+
+    def listen(sid: str) -> None:
+        text = pool.pick().get(poll_url(pair, sid), timeout=10).text
+        heard[sid] += [int(n) for n in re.findall(r"43\d+\[\[(\d+)\]\]", text)]
+
+    for _ in range(300):
+        sid = pool.random.choice(sids)
+        if pool.random.random() < 0.6 or len(heard[sid]) == said[sid]:
+            number = said[sid]
+            packet = f'42{number}["echo",{number}]'
+            assert pool.pick().post(poll_url(pair, sid), data=packet, timeout=10).text == "ok"
+            said[sid] += 1
+        else:
+            listen(sid)
+    for sid in sids:
+        while len(heard[sid]) < said[sid]:
+            listen(sid)
+        assert heard[sid] == list(range(said[sid]))
+    for http in pool.sessions:
+        http.close()
+
+
+def test_a_session_is_upgraded_by_its_worker_from_any_connection(pair: Fleet) -> None:
+    for _ in range(12):
+        sid = open_session(pair)
+        assert requests.post(poll_url(pair, sid), data="40", timeout=10).text == "ok"
+        url = f"{pair.ws_url}/socket.io/?EIO=4&transport=websocket&sid={sid}"
+        client = websocket.create_connection(url, timeout=10)
+        client.send("2probe")
+        assert client.recv() == "3probe"
+        client.send("5")
+        client.send('421["echo",1]')
+        received: str | bytes = ""
+        while "431" not in str(received):
+            received = client.recv()
+        assert received == "431[[1]]"
+        hang_up(client)
