@@ -6,18 +6,19 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
 from werkzeug.wrappers import Response
 
-from .adapters.cluster.sibling_adapter import SiblingAdapter
 from .client_files import ClientFiles
 from .functions import require_function
 from .hosts.gunicorn import WorkerWatch, find_worker
 from .hosts.workers.beginning import call_in_worker
-from .hosts.workers.siblings import Siblings
 from .server.server import BaseServer
+
+if TYPE_CHECKING:
+    from .hosts.workers.siblings import Siblings
 
 __all__ = ["Middleware"]
 
@@ -80,10 +81,16 @@ class Middleware:
     def _join_siblings(self, worker: Any) -> None:
         if self.server.options.workers == "alone":
             return
+        # Here: other hosts need nothing of it, and not every system has it.
+        from .adapters.cluster.sibling_adapter import SiblingAdapter
+        from .hosts.workers.siblings import Siblings
+
         self._siblings = Siblings.meet(worker, self.server, self)
         if self._siblings is not None and self.server.options.adapter is None:
             network = self._siblings.network
             self.server.use_adapters(lambda namespace: SiblingAdapter(namespace, network))
+            # Other threads may emit from now on, and messages of other workers arrive.
+            self.server.hub.bind()
             self.server.start()
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -166,6 +166,7 @@ class Handover:
 
     def broken(self, link: Link) -> None:
         """What a sibling has not confirmed is this worker's again."""
+        self._told.discard(link.tag)
         waiting = self._unconfirmed.pop(link.tag, {})
         parcels = list(waiting.values())
         # A sender that is at work on this link sees that its parcel is gone.

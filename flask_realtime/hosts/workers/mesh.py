@@ -40,7 +40,7 @@ class MeshOwner(Protocol):
     """Who is told of siblings."""
 
     def joined(self, tag: str, link: Link) -> None:
-        """A sibling can be sent to."""
+        """A sibling can be sent to, and knows nothing yet; perhaps not for the first time."""
 
     def received(self, link: Link, kind: Kind, payload: bytes, descriptor: int | None) -> None:
         """A frame has arrived, and its descriptor belongs to the owner now."""
@@ -202,8 +202,13 @@ class Mesh:
         elif self._understands(hello := Hello.decode(payload)):
             link.tag = hello.tag
             link.send(Kind.HELLO, self._hello)
-            # One that came later, or that this worker has lost, is sent to as well.
-            self._dial(hello.tag)
+            # One that came later, or that this worker has lost, is sent to as well; one that
+            # has lost this worker in between has to be told everything again.
+            known = self.links.get(hello.tag)
+            if known is None:
+                self._dial(hello.tag)
+            else:
+                self._owner.joined(hello.tag, known)
         else:
             link.close()
 

@@ -78,6 +78,8 @@ class Siblings:
         self._handover = Handover(self._mesh, self._arrivals.take)
         self._enquiry = Enquiry(self._mesh, lambda sid: sid in self._engine.clients)
         self._states: dict[str, State] = {}
+        #: Those that the log has named.
+        self._present: set[str] = set()
         self._told = State(-1)
         self._wake = Event()
         self._ready = Event()
@@ -178,17 +180,16 @@ class Siblings:
         self, environ: dict[str, Any], start_response: Any, hops: int
     ) -> Iterable[bytes] | None:
         self._wake.set()
-        leaving = self._engine.is_refusing
         if environ.get("REQUEST_METHOD") != "GET" or hops >= _MAX_HOPS:
             return None
-        if (hops and not leaving) or environ.get("wsgi.websocket") is not None:
+        if (hops and not self._state().is_leaving) or environ.get("wsgi.websocket") is not None:
             # The host has answered 101: what middlewares have put into the environ would be
             # lost on the way to another worker.
             return None
         self._ready.wait(_READY)
         deadline = monotonic() + self._patience
         while True:
-            own = State(self._engine.clients_count, self._engine.is_refusing)
+            own = self._state()
             links = self._mesh.links
             others = {tag: state for tag, state in self._states.items() if tag in links}
             tag = lightest(own, others)
@@ -235,8 +236,10 @@ class Siblings:
 
     def joined(self, tag: str, link: Link) -> None:
         """A sibling can be sent to."""
-        logger.info("+ worker %s joined", tag)
         self._states.setdefault(tag, State(0))
+        if tag not in self._present:
+            self._present.add(tag)
+            logger.info("+ worker %s joined", tag)
         link.send(Kind.STATE, join_parts(self._state()._asdict(), b""))
 
     def received(self, link: Link, kind: Kind, payload: bytes, descriptor: int | None) -> None:
@@ -262,17 +265,20 @@ class Siblings:
 
     def broken(self, link: Link) -> None:
         """A link is over: what the sibling has not confirmed is served here."""
-        logger.info("- worker %s left", link.tag)
         self._handover.broken(link)
 
     def left(self, tag: str) -> None:
         """A sibling is gone."""
         self._states.pop(tag, None)
+        if tag in self._present:
+            self._present.discard(tag)
+            logger.info("- worker %s left", tag)
 
     # From time to time
 
     def _state(self) -> State:
-        return State(self._engine.clients_count, self._engine.is_refusing)
+        leaving = self._engine.is_refusing or not self._worker.alive
+        return State(self._engine.clients_count, leaving)
 
     def _look_after(self) -> None:
         looked = monotonic()

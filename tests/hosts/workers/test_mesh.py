@@ -25,7 +25,8 @@ class Worker:
         self.mesh = Mesh(Meeting(folder, "key"), tag, self)
 
     def joined(self, tag: str, link: Link) -> None:
-        self.happened.append(f"+{tag}")
+        if self.happened[-1:] != [f"+{tag}"]:  # it may be told again
+            self.happened.append(f"+{tag}")
 
     def received(self, link: Link, kind: Kind, payload: bytes, descriptor: int | None) -> None:
         self.heard.append((link.tag, payload))
@@ -142,3 +143,22 @@ def _has_ended(sock: socket.socket) -> bool:
         return False
     except ConnectionResetError:
         return True
+
+
+def test_one_that_was_lost_for_a_while_is_told_everything_again(
+    workers: list[Worker], tmp_path: Path
+) -> None:
+    for worker in workers[:2]:
+        worker.mesh.start()
+    wait_until(lambda: complete(workers[:2]))
+    settle()
+    workers[1].happened.clear()
+    # Its name is cleaned away, so that it cannot be dialled again when its link breaks.
+    (tmp_path / "key.tag1").unlink()
+    workers[0].mesh.links["tag1"].close()
+    wait_until(lambda: "-tag1" in workers[0].happened)
+    workers[1].mesh.look_after()
+    workers[0].mesh.look_after()
+    wait_until(lambda: complete(workers[:2]))
+    # What it says reaches the other once more, though its own link had never been lost.
+    wait_until(lambda: "+tag0" in workers[1].happened)

@@ -8,15 +8,21 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
 
+from flask_realtime import Server
+from flask_realtime.hosts.workers.siblings import Siblings
+from tests.fakes import wait_until
 from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER, Certificate
 from tests.hosts.workers.crowd import STEP, Crowd, Fleet, crowd, fleet
 from tests.processes import Process, eventually, free_port
+from tests.redis_server import RedisServer
 
 KINDS = ["gevent", "gevent_pywsgi", GEVENT_WEBSOCKET_WORKER]
 
@@ -232,3 +238,81 @@ def test_a_worker_that_is_stopped_for_a_while_is_found_again() -> None:
         time.sleep(0.5)
         os.kill(victim, signal.SIGCONT)
         talk(server)
+
+
+def test_with_redis_the_workers_hand_over_and_redis_carries_what_they_say() -> None:
+    with RedisServer() as redis:
+        env = {"TEST_OPTIONS": json.dumps({"adapter": redis.url})}
+        with fleet(env=env) as server, crowd(server.url, 24) as clients:
+            clients.ask("chatter")
+            clients.ask("answers", 100)
+            clients.ask("emit", 0, "say", None, "hello")
+            eventually(lambda: _heard(clients, 1), within=STEP)
+            clients.ask("stop")
+            assert clients.assert_nothing_went_wrong()["reasons"] == {}
+            found = server.all_stats().values()
+            assert sum(stats["siblings_handed_over"] for stats in found) > 0
+            assert sum(stats["adapter_received"] for stats in found) > 0
+
+
+class FakeWorker:
+    """As much of a gunicorn worker as its siblings look at."""
+
+    server_class = None
+    worker_connections = 10
+    alive = True
+
+    def __init__(self, folder: Path, listener: socket.socket, **settings: Any) -> None:
+        self.sockets = [listener]
+        self.cfg = SimpleNamespace(
+            workers=2, worker_tmp_dir=str(folder), graceful_timeout=1, reuse_port=False
+        )
+        vars(self.cfg).update(settings)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+def request(sid: str | None, **more: Any) -> dict[str, Any]:
+    query = "EIO=4&transport=polling" + ("" if sid is None else f"&sid={sid}")
+    return {"REQUEST_METHOD": "GET", "QUERY_STRING": query, "PATH_INFO": "/socket.io/", **more}
+
+
+def test_a_request_whose_connection_cannot_move_is_answered_here_with_one_line_in_the_log(
+    tmp_path: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = [
+        Siblings.meet(FakeWorker(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)
+    ]
+    one, two = [found for found in made if found is not None]
+    wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
+    for _ in range(3):
+        environ = request("x" * 16 + two.tag, SERVER_PROTOCOL="HTTP/2")
+        assert one.route(environ, lambda *_: None) is None
+    assert caplog.text.count("HTTP/2 does not give its connection") == 1
+    # What is here, and what belongs to no worker, is served here.
+    assert one.route(request("x" * 16 + one.tag), lambda *_: None) is None
+    assert one.route(request("x" * 16 + "gone"), lambda *_: None) is None
+    assert one.route(request(None), lambda *_: None) is None
+    one.close()
+    two.close()
+
+
+@pytest.mark.parametrize("settings", [{"workers": 1}, {"protocol": "uwsgi"}])
+def test_there_are_workers_without_siblings(
+    tmp_path: Path, listener: socket.socket, settings: dict[str, Any]
+) -> None:
+    worker = FakeWorker(tmp_path, listener, **settings)
+    assert Siblings.meet(worker, Server(), lambda *_: []) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_cannot_be_found_goes_on_alone(
+    tmp_path: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = FakeWorker(tmp_path / "gone", listener)
+    assert Siblings.meet(worker, Server(), lambda *_: []) is None
+    assert caplog.text.count("do not share sessions") == 1
