@@ -1,7 +1,7 @@
 """The workers of one host, as the middleware sees them: is this request served here?
 
-Word of the design: a request that reached the wrong worker moves with its connection to the
-worker that owns the session, and so do new sessions that another worker has more room for.
+A request that reached the wrong worker moves with its connection to the worker that has the
+session, and a new session to one that has more room for it.
 """
 
 from __future__ import annotations
@@ -84,12 +84,8 @@ class Siblings:
         self._wake = Event()
         self._ready = Event()
         self._told_protocol = False
-        ids = TaggedIds(self.tag)
         #: Whether the owner of a session can be read in its id.
         self._are_ids_tagged = self._engine.generate_id is random_id
-        if self._are_ids_tagged:
-            self._engine.generate_id = ids
-        self._engine.add_stats(self.stats)
 
     @classmethod
     def meet(
@@ -118,8 +114,15 @@ class Siblings:
         Raises:
             OSError: There is no place to meet.
         """
-        self._mesh.start()
-        self.network.start()
+        try:
+            self._mesh.start()
+            self.network.start()
+        except OSError:
+            self._part()
+            raise
+        if self._are_ids_tagged:
+            self._engine.generate_id = TaggedIds(self.tag)
+        self._engine.add_stats(self.stats)
         atexit.register(self.close)
         gevent.spawn(self._begin)
         gevent.spawn(self._look_after)
@@ -136,6 +139,9 @@ class Siblings:
             return
         self._mesh.refuse()
         self._arrivals.wait(self._patience)
+        self._part()
+
+    def _part(self) -> None:
         self._mesh.close()
         self.network.close()
         self._handover.close()

@@ -313,6 +313,11 @@ def test_there_are_workers_without_siblings(
 def test_a_worker_that_cannot_be_found_goes_on_alone(
     tmp_path: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    worker = FakeWorker(tmp_path / "gone", listener)
-    assert Siblings.meet(worker, Server(), lambda *_: []) is None
-    assert caplog.text.count("do not share sessions") == 1
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    for folder in (tmp_path / "gone", long):
+        server = Server()
+        worker = FakeWorker(folder, listener)
+        assert Siblings.meet(worker, server, lambda *_: []) is None
+        assert "siblings" not in server.engine.stats()
+    assert caplog.text.count("do not share sessions") == 2
