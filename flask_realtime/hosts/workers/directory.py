@@ -143,6 +143,19 @@ class Meeting:
         sock.close()
         return None
 
+    def clean(self) -> None:
+        """Remove what is left of workers of any key that were killed."""
+        for path in self._folder.glob("[!.]*"):
+            with _Socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+                sock.setblocking(False)
+                try:
+                    sock.connect(str(path))
+                except ConnectionRefusedError:
+                    # It listened before it had this name: its process is gone.
+                    path.unlink(missing_ok=True)
+                except OSError:
+                    continue
+
     def forget(self, tag: str) -> None:
         """Remove what is left of a worker."""
         with contextlib.suppress(OSError):

@@ -90,6 +90,14 @@ def test_a_worker_that_is_gone_is_forgotten_when_it_is_dialled(tmp_path: Path) -
     assert meeting.connect("aaaa") is None
 
 
+def test_what_killed_workers_have_left_is_removed_whatever_their_key(tmp_path: Path) -> None:
+    one, other = Meeting(tmp_path, "key"), Meeting(tmp_path, "other")
+    other.listen("aaaa").close()
+    with other.listen("bbbb"), one.listen("cccc"):
+        one.clean()
+        assert (other.tags(), one.tags()) == (["bbbb"], ["cccc"])
+
+
 def test_a_folder_that_vanished_has_no_workers(tmp_path: Path) -> None:
     meeting = Meeting(tmp_path / "gone", "key")
     assert meeting.tags() == []
