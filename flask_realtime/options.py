@@ -220,6 +220,9 @@ class Options:
     connection_state_recovery: bool | Mapping[str, Any] | None = None
     #: ``fn(environ)`` makes session ids; 20 random characters by default.
     generate_id: Callable[[Mapping[str, Any]], str] | None = None
+    #: ``"together"`` lets the workers of one gunicorn be one server, ``"alone"`` does not. See
+    #: ``docs/workers.md``.
+    workers: str = "together"
 
     @property
     def recovery(self) -> RecoveryOptions | None:
@@ -301,6 +304,8 @@ class Options:
         for name in ("allow_request", "generate_id"):
             if getattr(self, name) is not None:
                 require_function(getattr(self, name), name)
+        if self.workers not in ("together", "alone"):
+            raise ValueError(f'workers is "together" or "alone", not {self.workers!r}')
         if not isinstance(self.initial_packet, (str, bytes, type(None))):
             raise TypeError("initial_packet must be text or bytes")
         RecoveryOptions.build(self.connection_state_recovery)

@@ -103,6 +103,8 @@ class Server(BaseServer):
             ``max_log_bytes`` (67108864 bytes).
         ``generate_id=None``
             ``fn(environ)`` makes session ids; ``None`` is 20 random characters.
+        ``workers="together"``
+            Whether the workers of one gunicorn are one server; ``"alone"`` keeps them apart.
 
         Args:
             scheduler: Runs the deadlines; tests bring their own clock.

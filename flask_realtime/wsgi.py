@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wrappers import Response
 
@@ -15,7 +15,11 @@ from .engine.requests.request import REQUEST_KEY, Request
 from .functions import require_function
 from .hosts.gevent_check import REMEDY, is_on_hub, refuse_eventlet
 from .hosts.gunicorn import WorkerWatch, find_worker
+from .hosts.workers.beginning import call_in_worker
 from .server.server import BaseServer
+
+if TYPE_CHECKING:
+    from .hosts.workers.siblings import Siblings
 
 __all__ = ["Middleware"]
 
@@ -54,6 +58,8 @@ class Middleware:
         self._told = False
         self._is_watched = False
         self._watch: WorkerWatch | None = None
+        self._siblings: Siblings | None = None
+        call_in_worker(self._join_siblings)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request.
@@ -87,8 +93,23 @@ class Middleware:
         self._is_watched = True
         worker = find_worker()
         if worker is not None:
-            self._watch = WorkerWatch(worker, self.server)
+            self._watch = WorkerWatch(worker, self.server, self._siblings is not None)
             self._watch.start()
+
+    def _join_siblings(self, worker: Any) -> None:
+        if self.server.options.workers == "alone":
+            return
+        # Here: other hosts need nothing of it, and not every system has it.
+        from .adapters.cluster.sibling_adapter import SiblingAdapter
+        from .hosts.workers.siblings import Siblings
+
+        self._siblings = Siblings.meet(worker, self.server, self)
+        if self._siblings is not None and self.server.options.adapter is None:
+            network = self._siblings.network
+            self.server.use_adapters(lambda namespace: SiblingAdapter(namespace, network))
+            # Other threads may emit from now on, and messages of other workers arrive.
+            self.server.hub.bind()
+            self.server.start()
 
     def _answer(
         self, environ: dict[str, Any], start_response: Any, request: Request | None = None
@@ -108,6 +129,11 @@ class Middleware:
         if request is not None:
             # The engine takes it from there.
             environ[REQUEST_KEY] = request
+        if self._siblings is not None:
+            request = request or self.server.engine.request(environ, start_response)
+            elsewhere = self._siblings.route(request)
+            if elsewhere is not None:
+                return elsewhere
         answer: Iterable[bytes] = self.server.handle(environ, start_response)
         return answer
 

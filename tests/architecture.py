@@ -69,6 +69,12 @@ ROOMS = {
     "adapters.redis.client": {*ADAPTERS, *IMPURE},  # emitters use it
     "engine.transports": {"engine.requests", "engine.engine", "engine.session"},
     "engine.requests": {"engine.engine"},
+    "hosts.workers.frames": IMPURE,
+    "hosts.workers.head": IMPURE,
+    "hosts.workers.placement": IMPURE,
+    "hosts.finder": {"hosts.workers"},
+    "hosts.gunicorn": {"hosts.workers"},
+    "hosts.embedded": {"hosts.workers"},
 }
 SUITES = ("testing", "pytest")
 UNSAFE = {"cPickle", "dill", "marshal", "pickle", "shelve"}

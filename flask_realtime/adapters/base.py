@@ -120,6 +120,12 @@ class LocalSockets(Protocol):
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
 
+    def give_up(self, pid: str) -> None:
+        """The client with this private id has come back to another server; may block.
+
+        Its connection here ends, if it is still open.
+        """
+
     def on_server_side_emit(
         self, args: list[Any], answer: Callable[[Any], None] | None = None
     ) -> None:

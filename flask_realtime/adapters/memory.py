@@ -90,8 +90,12 @@ class MemoryAdapter(Adapter):
         if self._memory is None or target.flags.volatile or packet.type is not PacketType.EVENT:
             message = self.namespace.message_of(packet, target.flags.compress)
         else:
-            message = self._memory.encode(self.namespace, packet, target)
+            message = self.keep(packet, target)
         self.deliver(packet, message, target)
+
+    def keep(self, packet: Packet, target: Target) -> Message:
+        """Encode a packet with its offset, for :meth:`deliver`, and keep it for recovery."""
+        return self._remembered.encode(self.namespace, packet, target)
 
     def has_any(self, target: Target) -> bool:
         """Return whether the target may have sockets here; cheap, and not exact."""

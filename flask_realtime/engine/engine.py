@@ -144,7 +144,7 @@ class Engine(EventEmitter):
 
     @property
     def clients_count(self) -> int:
-        """How many sessions are open."""
+        """How many sessions are open in this process; ``docs/workers.md`` has the sum."""
         return len(self._by_id)
 
     @property
@@ -171,7 +171,7 @@ class Engine(EventEmitter):
         headers); ``outbox_bytes``, what waits for slow clients now; ``hub_lag``, for how many
         seconds something kept the hub from its work, at most, in the last 10 to 20 s;
         ``handler_errors``; and with a cluster the counters of its adapter, each beginning with
-        ``adapter_``.
+        ``adapter_``. Workers of one host have more, beginning with ``siblings``.
         """
         return collect(self._by_id.values(), self._traffic, self._hub.lag, self._sources)
 

@@ -3,8 +3,8 @@
 - gevent's ``pywsgi`` with any handler, ours or the stock one: ``pywsgi.py``;
 - gunicorn's gevent worker: ``gunicorn_socket.py``;
 - gevent-websocket, its handler and its gunicorn worker: ``gevent_websocket.py``;
-- a caller that knows this package, such as its test client, gives ``fn(start_response)`` in
-  the environ, which returns a ``HostSocket``.
+- a caller that knows this package, its test client or a worker that another one hands a
+  connection to, gives ``fn(start_response)`` in the environ, which returns a ``HostSocket``.
 
 A WebSocket begins with a ``write`` of the host (PEP 3333). A middleware that wraps
 ``start_response`` hands it on, or wraps it, or keeps what is written in a list until the

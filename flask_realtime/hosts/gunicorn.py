@@ -70,9 +70,11 @@ class WorkerWatch:
     Args:
         worker: A gunicorn worker.
         server: The server.
+        joined: Whether the workers of this host are one server.
     """
 
-    def __init__(self, worker: Any, server: BaseServer) -> None:
+    def __init__(self, worker: Any, server: BaseServer, joined: bool = False) -> None:
+        self._joined = joined
         self._worker = worker
         self._server = server
         self._connections = Connections()
@@ -113,8 +115,8 @@ class WorkerWatch:
         workers = self._worker.cfg.workers
         alone = isinstance(self._server.sockets.adapter, MemoryAdapter)
         polling = "polling" in self._server.options.transports
-        if workers > 1 and (alone or polling):
-            # Each worker logs it once, with its first request: they do not know of each other.
+        if workers > 1 and not self._joined and (alone or polling):
+            # Each worker logs it once, with its first request: they are not joined.
             logger.warning("%s", shown(_of_several(workers, alone, polling), 1_000))
         limit = self._worker.cfg.max_requests
         # The workers that bring a server of their own do not count its requests.

@@ -16,7 +16,7 @@ from ..engine.requests.host import StartResponse
 from ..errors import WriteKept
 from .owners import owner_of
 
-__all__ = ["HANDLER_KEY", "WOULD_BLOCK", "PywsgiSocket", "pywsgi_socket"]
+__all__ = ["HANDLER_KEY", "WOULD_BLOCK", "PywsgiSocket", "handler_of", "pywsgi_socket"]
 
 #: Where the embedded server's handler puts itself.
 HANDLER_KEY = "flask_realtime.handler"
@@ -85,9 +85,15 @@ class PywsgiSocket:
             body.content_length = 0
 
 
-def pywsgi_socket(start_response: StartResponse) -> PywsgiSocket | None:
-    """Return the socket of the handler behind ``start_response``; ``None`` without one."""
+def handler_of(start_response: StartResponse) -> Any:
+    """Return the handler behind ``start_response``; ``None`` without one."""
     handler = getattr(start_response, "__self__", None)
     if not isinstance(handler, WSGIHandler):
         handler = owner_of(start_response, "start_response", _is_handler)
+    return handler
+
+
+def pywsgi_socket(start_response: StartResponse) -> PywsgiSocket | None:
+    """Return the socket of the handler behind ``start_response``; ``None`` without one."""
+    handler = handler_of(start_response)
     return None if handler is None else PywsgiSocket(handler, start_response)

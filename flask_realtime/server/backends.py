@@ -39,6 +39,10 @@ class Backends:
         before, self._make_adapter = self._make_adapter, adapter_factory(options.adapter)
         return before is not self._make_adapter
 
+    def use_adapters(self, make_adapter: Callable[[LocalSockets], Adapter]) -> None:
+        """Make other adapters from now on than those of the options."""
+        self._make_adapter = make_adapter
+
     def adapter_of(self, namespace: LocalSockets) -> Adapter:
         """Return a new adapter for a namespace."""
         return self._make_adapter(namespace)

@@ -259,6 +259,11 @@ class NamespaceCore:
             handlers = self.registrations.listeners.take(event)
             call_listeners(self.runner, event, handlers, rest, answer)
 
+    def give_up(self, pid: str) -> None:
+        """End the connection of a client that has come back to another server; may block."""
+        if self.recovery is not None:
+            self.recovery.take_over(pid, None)
+
     def forget(self, core: SocketCore) -> None:
         """Remove a socket that has left; its last handlers may not have run yet."""
         self.sockets.pop(core.id, None)

@@ -74,6 +74,17 @@ class Namespaces:
         if not self._by_name:
             self._make("/")
 
+    def renew_adapters(self) -> None:
+        """Give every namespace a new adapter that has the listeners of the one before."""
+        for namespace in self._by_name.values():
+            before = namespace.adapter
+            before.close()
+            namespace.adapter = self._server.backends.adapter_of(namespace)
+            for event in before.event_names():
+                for listener in before.listeners(event):
+                    namespace.adapter.on(event, listener)
+            namespace.recovery = self._server.backends.recovery_of(namespace.adapter)
+
     @property
     def main(self) -> NamespaceCore:
         """The main namespace, ``/``."""

@@ -113,3 +113,4 @@ class ServerOptions(TypedDict, total=False):
     json: JSONModule | None
     connection_state_recovery: bool | RecoverySettings | None
     generate_id: Callable[[Environ], str] | None
+    workers: Literal["together", "alone"]

@@ -132,7 +132,7 @@ class Recovery:
         pid, offset = auth.get("pid"), auth.get("offset")
         if not isinstance(pid, str) or not isinstance(offset, (str, type(None))):
             return None
-        self._take_over(pid, conn)
+        self.take_over(pid, conn)
         try:
             return self._adapter.restore_session(pid, offset)
         except OSError as error:
@@ -142,7 +142,13 @@ class Recovery:
             logger.exception("! a state could not be restored")
         return None
 
-    def _take_over(self, pid: str, conn: Session) -> None:
+    def take_over(self, pid: str, conn: Session | None) -> None:
+        """End the connection that a client has left for ``conn``; may block.
+
+        Args:
+            pid: The private id of the client.
+            conn: Its new connection; ``None`` when that is another server's.
+        """
         # On the same session the client has left the namespace by itself, and `disconnecting`
         # handlers are at work: they are not waited for.
         present = self._present.get(pid)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import gevent
 
-from ..adapters.base import Adapter
+from ..adapters.base import Adapter, LocalSockets
 from ..codec.parser import Parser
 from ..engine.engine import Engine
 from ..engine.requests.host import Environ, Host, NoHost, StartResponse
@@ -192,6 +192,14 @@ class BaseServer(NamespaceMethods):
             ValueError: There is a namespace of that name, or a parent with that matcher.
         """
         return self._namespaces.register(namespace)
+
+    def use_adapters(self, make_adapter: Callable[[LocalSockets], Adapter]) -> None:
+        """Give every namespace another adapter; before the first session only.
+
+        Listeners that applications have on the present ones are kept.
+        """
+        self.backends.use_adapters(make_adapter)
+        self._namespaces.renew_adapters()
 
     def start_adapter(self, adapter: Adapter) -> None:
         """Start a new adapter if this server has started."""

@@ -100,6 +100,8 @@ class FakeNamespace:
         #: What other servers have sent, and what this one answers; nothing by default.
         self.server_side: list[list[Any]] = []
         self.answer: Any = None
+        #: The private ids of clients that have come back to another server.
+        self.given_up: list[str] = []
 
     def message_of(self, packet: Packet, compress: bool = True) -> Message:
         """Return the packet as a message to clients."""
@@ -110,6 +112,10 @@ class FakeNamespace:
     def next_ack_id(self) -> int:
         """Return a new acknowledgement id."""
         return next(self._ack_ids)
+
+    def give_up(self, pid: str) -> None:
+        """Note a client that has come back to another server."""
+        self.given_up.append(pid)
 
     def on_server_side_emit(
         self, args: list[Any], answer: Callable[[Any], None] | None = None

@@ -48,6 +48,17 @@ def test_emitting_is_compared_with_nodes_and_with_a_server_alone(tmp_path: Path)
     assert printed.count("\n| emit, one at a time, sharded |") == 2
 
 
+def test_workers_of_one_host_are_compared(tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    command = python(str(BENCHMARKS / "workers.py"), "--quick", "--json", str(file))
+    with Process(command) as run:
+        assert run.wait(within=120) == 0, run.report()
+    rows = json.loads(file.read_text())["rows"]
+    ours = [[load, workers] for load, name, workers, _ in rows if name == "ours"]
+    assert ours == [["echo", 1], ["echo", 2], ["poll", 1], ["poll", 2]]
+    assert all(rate > 0 for *_, rates in rows for rate in rates)
+
+
 def test_a_comparison_that_cannot_be_made_says_so() -> None:
     with Process(python(str(BENCHMARKS / "cluster.py"), "--loads", "unheard-of")) as run:
         assert run.wait() == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime import MemoryAdapter, Namespace
+from flask_realtime import MemoryAdapter, Namespace, Server
 from flask_realtime.adapters.values import SavedSocket
 from flask_realtime.loop.scheduler import Scheduler
 from flask_realtime.options import Options
@@ -52,6 +52,26 @@ def test_namespaces_need_new_adapters_when_the_option_has_changed() -> None:
     assert world.configure(adapter=Forgetful)
     assert not world.configure(adapter=Forgetful)
     assert world.configure()
+
+
+def test_a_host_may_bring_other_adapters_and_the_listeners_of_those_before_go_on() -> None:
+    server = Server(connection_state_recovery=True)
+    chat, made = server.of("/chat"), list[str]()
+    joined: list[tuple[str, str]] = []
+    chat.adapter.on("join-room", lambda *args: joined.append(args))
+
+    def make(namespace: Any) -> MemoryAdapter:
+        made.append(namespace.name)
+        return MemoryAdapter(namespace)
+
+    before = chat.adapter
+    server.use_adapters(make)
+    assert server.of("/later").adapter is not before
+    assert made == ["/", "/chat", "/later"]
+    assert chat.adapter is not before
+    chat.adapter.add_all("sid", ["red"])
+    assert joined == [("red", "sid")]
+    assert chat.adapter.current_offset()
 
 
 def test_recovery_is_off_unless_the_option_and_the_adapter_have_it(

@@ -460,3 +460,14 @@ def test_a_state_that_is_kept_once_more_is_forgotten_in_time(make_server: MakeSe
     assert adapter.count == 1
     world.time.advance(60)
     assert adapter.count == 2
+
+
+def test_a_client_that_has_come_back_to_another_server_has_left_this_one(world: World) -> None:
+    visitor = world.visitor()
+    core = world.io.sockets.adapter.namespace
+    core.give_up("another")
+    assert world.reasons == []
+    core.give_up(visitor.pid)
+    settle()
+    assert world.reasons == ["transport close"]
+    assert world.io.sockets.adapter.restore_session(visitor.pid, None) is not None

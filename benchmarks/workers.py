@@ -1,0 +1,177 @@
+"""Measure what more workers on one host bring: throughput of one, two and more, beside Node's.
+
+    python benchmarks/workers.py --help
+
+Prints a Markdown table. README.md beside this file describes the method.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from processes import (
+    HERE,
+    BenchmarkError,
+    Server,
+    alone,
+    build_load_generator,
+    free_port,
+    run_load,
+)
+
+LOADS = {
+    "echo": ("echo", "--conns", "100", "--size", "64"),
+    "poll": ("poll", "--conns", "100", "--size", "64"),
+}
+NODE_PACKAGES = ("@socket.io/sticky", "@socket.io/cluster-adapter")
+START_SECONDS = 30.0
+#: Time for all workers to have found each other.
+SETTLE_SECONDS = 2.0
+Command = Callable[[int, int], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A server; ``command(port, workers)`` starts it."""
+
+    name: str
+    command: Command
+
+
+def ours(port: int, workers: int) -> list[str]:
+    """gunicorn with its own gevent worker."""
+    options = ["-k", "gevent", "-w", str(workers), "-b", f"127.0.0.1:{port}"]
+    return [sys.executable, "-m", "gunicorn", *options, "--no-control-socket", "gunicorn_app:app"]
+
+
+def node(port: int, workers: int) -> list[str]:
+    """Node's cluster module with the packages for sticky sessions."""
+    script = str(HERE / "servers" / "node_workers.js")
+    return ["node", script, "--port", str(port), "--workers", str(workers)]
+
+
+def has_node_packages(env: Mapping[str, str]) -> bool:
+    """Whether the packages are there that Node needs for this."""
+    if shutil.which("node") is None:
+        return False
+    script = "".join(f"require({name!r});" for name in ("socket.io", *NODE_PACKAGES))
+    command = ["node", "-e", script]
+    done = subprocess.run(command, env=env, cwd=HERE, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def measure(
+    contestant: Contestant, workers: int, load: tuple[str, ...], seconds: float, binary: Path
+) -> dict[str, Any]:
+    """Start a server, load it, and return the load generator's answer."""
+    port = free_port()
+    command = contestant.command(port, workers)
+    env = environment()
+    servers = HERE / "servers"
+    with subprocess.Popen(
+        command, cwd=servers, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as master:
+        try:
+            pids = wait_for_workers(master, workers)
+            time.sleep(SETTLE_SECONDS)
+            server = Server(master.pid, port)
+            # The CPU time of all of them; a second --pid replaces the first.
+            load = (*load, "--pid", ",".join(map(str, [master.pid, *pids])))
+            run_load(binary, load, server, 1.0, None)
+            return run_load(binary, load, server, seconds, None)
+        except BenchmarkError as error:
+            what = f"{contestant.name} with {workers} workers, {load[0]}"
+            raise BenchmarkError(f"{what}: {error}") from None
+        finally:
+            master.terminate()
+            try:
+                master.wait(10)
+            except subprocess.TimeoutExpired:
+                master.kill()
+
+
+def environment() -> dict[str, str]:
+    """Let the servers find this checkout."""
+    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def wait_for_workers(master: subprocess.Popen[bytes], workers: int) -> list[int]:
+    """Return the processes of the workers when all are there."""
+    children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and master.poll() is None:
+        pids = [int(pid) for pid in children.read_text().split()]
+        if len(pids) >= workers:
+            return pids
+        time.sleep(0.05)
+    raise BenchmarkError("the workers did not start")
+
+
+def table(found: Mapping[tuple[str, str, int], list[float]]) -> str:
+    """Return the medians of the throughput, and what each number of workers brings."""
+    lines = ["| load | server | workers | operations/s | to one worker |", "|---|---|---|---|---|"]
+    for (load, name, workers), rates in found.items():
+        rate = statistics.median(rates)
+        one = statistics.median(found[load, name, 1])
+        lines.append(f"| {load} | {name} | {workers} | {rate:,.0f} | {rate / one:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Take the measurements in turns and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--workers", default="1,2", help="how many, beginning with 1")
+    parser.add_argument("--quick", action="store_true", help="one round of one second")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    rounds, seconds = (1, 1.0) if options.quick else (options.rounds, options.seconds)
+    if importlib.util.find_spec("gunicorn") is None:
+        raise BenchmarkError("gunicorn is missing: run `pip install -e '.[gunicorn,speed]'`")
+    contestants = [Contestant("ours", ours)]
+    if has_node_packages(environment()):
+        contestants.append(Contestant("Node", node))
+    else:
+        print(f"Node is left out: `npm install {' '.join(NODE_PACKAGES)}`", file=sys.stderr)
+    binary = build_load_generator()
+    counts = [int(count) for count in options.workers.split(",")]
+    found: dict[tuple[str, str, int], list[float]] = {}
+    for _ in range(rounds):
+        for load, arguments in LOADS.items():
+            for contestant in contestants:
+                if (contestant.name, load) == ("Node", "poll"):
+                    # @socket.io/sticky ends each connection; the load generator keeps them.
+                    continue
+                take = partial(measure, contestant, load=arguments, seconds=seconds, binary=binary)
+                for count in counts:
+                    rate = float(take(workers=count)["per_s"])
+                    found.setdefault((load, contestant.name, count), []).append(rate)
+    print(table(found))
+    if options.json:
+        rows = [[*key, rates] for key, rates in found.items()]
+        options.json.write_text(json.dumps({"rows": rows}))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        with alone():
+            sys.exit(main())
+    except BenchmarkError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

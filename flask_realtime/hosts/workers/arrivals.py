@@ -1,0 +1,195 @@
+"""Connections that siblings hand over: what this worker does with them.
+
+They are in no pool of the host, which counts them neither against its limit nor when it waits
+for the end of its requests: both are done here.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import gevent
+from gevent.pool import Pool
+
+from ..finder import HOST_SOCKET_KEY
+from ..owners import owner_of
+from .frames import Kind
+from .handover import Parcel
+from .replay import Address, ReplaySocket
+
+__all__ = ["Arrivals"]
+
+logger = logging.getLogger(__name__)
+
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n"
+    b"Connection: close\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+class Arrivals:
+    """Serves parcels as if this worker had accepted their connections.
+
+    Args:
+        worker: The gunicorn worker.
+        application: What answers WebSockets that come without the host.
+    """
+
+    def __init__(self, worker: Any, application: Callable[..., Iterable[bytes]]) -> None:
+        self._worker = worker
+        self._application = application
+        # They are closed while the worker stops.
+        self._addresses = [sock.getsockname() for sock in worker.sockets]
+        self._pool = Pool(worker.worker_connections)
+        self._server: Any = None
+        #: How many there were.
+        self.taken = 0
+
+    def take(self, parcel: Parcel) -> None:
+        """Serve a parcel; never blocks."""
+        self.taken += 1
+        about = parcel.about
+        sock = ReplaySocket(parcel.descriptor, parcel.data, int(about["hops"]))
+        if self._pool.free_count() == 0:
+            gevent.spawn(_refuse, sock)
+        elif parcel.kind is Kind.UPGRADE:
+            self._pool.spawn(self._serve_upgrade, sock, about, parcel.data)
+        else:
+            self._pool.spawn(self._serve, sock, _address(about["local"]), _address(about["peer"]))
+
+    def wait(self, timeout: float) -> None:
+        """Block until all are over; stop the others."""
+        self._pool.join(timeout)
+        self._pool.kill(timeout=1.0)
+
+    def _serve(self, sock: ReplaySocket, local: Any, peer: Any) -> None:
+        try:
+            if self._worker.server_class is None:
+                self._worker.handle(Address(self._listener_of(local)), sock, peer)
+            else:
+                self._host_server().handle(sock, peer)
+        finally:
+            sock.close()
+
+    def _listener_of(self, local: Any) -> Any:
+        if isinstance(local, tuple):
+            for address in self._addresses:
+                # A listener of all addresses has another name than its connections.
+                if isinstance(address, tuple) and address[1] == local[1]:
+                    return address
+        return local
+
+    def _host_server(self) -> Any:
+        """Return a server like the one of the worker, which it keeps to itself."""
+        if self._server is None:
+            worker = self._worker
+            from gunicorn.http.wsgi import base_environ
+            from gunicorn.workers.ggevent import VERSION
+
+            environ = base_environ(worker.cfg)
+            environ.update({"wsgi.multithread": True, "SERVER_SOFTWARE": VERSION})
+            if worker.cfg.is_ssl:
+                environ["wsgi.url_scheme"] = "https"
+            server = worker.server_class(
+                self._addresses[0],
+                application=worker.wsgi,
+                log=worker.log,
+                handler_class=worker.wsgi_handler,
+                environ=environ,
+            )
+            server.update_environ()
+            self._server = server
+        return self._server
+
+    def _serve_upgrade(self, sock: ReplaySocket, about: dict[str, Any], leftover: bytes) -> None:
+        moved = _MovedSocket(sock, leftover, bool(about["upgraded"]))
+        environ: dict[str, Any] = {
+            **about["environ"],
+            "wsgi.version": (1, 0),
+            "wsgi.input": io.BytesIO(),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+            "gunicorn.socket": sock,
+            HOST_SOCKET_KEY: lambda start_response: moved,
+        }
+        answer = _Answer(sock)
+        try:
+            for data in self._application(environ, answer.start):
+                answer.write(data)
+            answer.write(b"")
+        except OSError as error:
+            logger.debug("the peer is gone: %s", error)
+        finally:
+            sock.close()
+
+
+class _MovedSocket:
+    """See :class:`~flask_realtime.engine.requests.host.HostSocket`."""
+
+    can_peek = True
+
+    def __init__(self, sock: Any, leftover: bytes, is_upgraded: bool) -> None:
+        self.socket = sock
+        self.is_upgraded = is_upgraded
+        self._leftover = leftover
+
+    def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:
+        """Answer 101, unless another worker has."""
+        if not self.is_upgraded:
+            first = _head("101 Switching Protocols", headers) + first
+        if first:
+            self.socket.sendall(first)
+        self.socket.settimeout(0)
+        return self._leftover
+
+    def writer_of(self, write: Any) -> Any:
+        """Return the answer that a ``write`` belongs to."""
+        return owner_of(write, "write", lambda owner: isinstance(owner, _Answer))
+
+    def give_back(self) -> None:
+        """No host waits for it."""
+
+
+class _Answer:
+    """Writes the answer to an upgrade that is refused."""
+
+    def __init__(self, sock: Any) -> None:
+        self._socket = sock
+        self._head = b""
+
+    def start(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        """Take the head of the answer."""
+        kept = [pair for pair in headers if pair[0].lower() != "connection"]
+        self._head = _head(status, [*kept, ("Connection", "close")])
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body, after the head."""
+        head, self._head = self._head, b""
+        if head or data:
+            self._socket.sendall(head + data)
+
+
+def _head(status: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    lines = [f"HTTP/1.1 {status}\r\n", *(f"{name}: {value}\r\n" for name, value in headers)]
+    return ("".join(lines) + "\r\n").encode("latin-1")
+
+
+def _address(found: Any) -> Any:
+    return tuple(found) if isinstance(found, list) else found
+
+
+def _refuse(sock: Any) -> None:
+    try:
+        sock.settimeout(1.0)
+        sock.sendall(_BUSY)
+    except OSError as error:
+        logger.debug("the peer is gone: %s", error)
+    finally:
+        sock.close()

@@ -1,0 +1,151 @@
+"""What workers say to each other, as bytes: a length, a kind, a payload.
+
+Pure: no socket and no gevent. What a sibling sends is bounded before it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+__all__ = [
+    "MAX_FRAME",
+    "TAKES_DESCRIPTOR",
+    "VERSION",
+    "Frame",
+    "FrameDecoder",
+    "Hello",
+    "Kind",
+    "encode_frame",
+    "join_parts",
+    "split_parts",
+]
+
+#: Workers of another version are not talked to: an old master's, during an update.
+VERSION = 1
+#: Bytes of a payload.
+MAX_FRAME = 64 * 1024 * 1024
+
+_HEAD = struct.Struct("!IB")
+_LENGTH = struct.Struct("!I")
+
+
+class Kind(IntEnum):
+    """The kinds of frames."""
+
+    HELLO = 1
+    #: How many sessions a worker has, and whether it takes more.
+    STATE = 2
+    #: A connection with a request whose head has been read.
+    CONNECTION = 3
+    #: A connection that is a WebSocket, or is about to become one.
+    UPGRADE = 4
+    #: A connection has arrived.
+    TAKEN = 5
+    ASK = 6
+    ANSWER = 7
+    #: A message between the adapters of a namespace, and who listens to those.
+    MESSAGE = 8
+    LISTENS = 9
+    LISTENS_NO_MORE = 10
+
+
+#: Each of these has a descriptor with its first byte.
+TAKES_DESCRIPTOR = frozenset({Kind.CONNECTION, Kind.UPGRADE})
+
+
+class Frame(NamedTuple):
+    """One frame."""
+
+    kind: Kind
+    payload: bytes
+
+
+def encode_frame(kind: Kind, payload: bytes) -> bytes:
+    """Return a frame as bytes.
+
+    Raises:
+        ValueError: The payload is too long.
+    """
+    if len(payload) > MAX_FRAME:
+        raise ValueError(f"a frame of {len(payload)} bytes is too long")
+    return _HEAD.pack(len(payload), kind) + payload
+
+
+class FrameDecoder:
+    """Finds the frames in what arrives, in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def receive(self, data: bytes) -> list[Frame]:
+        """Return the frames that are complete now.
+
+        Raises:
+            ValueError: A frame is too long, or of an unknown kind.
+        """
+        pending = self._pending
+        pending += data
+        found = []
+        start, size = 0, len(pending)
+        while size - start >= _HEAD.size:
+            length, kind = _HEAD.unpack_from(pending, start)
+            if length > MAX_FRAME:
+                raise ValueError(f"a frame of {length} bytes is too long")
+            end = start + _HEAD.size + length
+            if end > size:
+                break
+            payload = bytes(memoryview(pending)[start + _HEAD.size : end])
+            found.append(Frame(Kind(kind), payload))
+            start = end
+        del pending[:start]
+        return found
+
+
+class Hello(NamedTuple):
+    """What a worker says first."""
+
+    version: int
+    tag: str
+    pid: int
+
+    def encode(self) -> bytes:
+        """Return it as a payload."""
+        return json.dumps(self._asdict()).encode()
+
+    @classmethod
+    def decode(cls, payload: bytes) -> Hello:
+        """Return what a payload says.
+
+        Raises:
+            ValueError: It is none.
+        """
+        found = json.loads(payload)
+        match found:
+            case {"version": int(version), "tag": str(tag), "pid": int(pid)}:
+                return cls(version, tag, pid)
+        raise ValueError("no greeting")
+
+
+def join_parts(about: dict[str, Any], data: bytes) -> bytes:
+    """Return a payload of a few values and of bytes."""
+    text = json.dumps(about, separators=(",", ":")).encode()
+    return _LENGTH.pack(len(text)) + text + data
+
+
+def split_parts(payload: bytes) -> tuple[dict[str, Any], bytes]:
+    """Return what :func:`join_parts` has joined.
+
+    Raises:
+        ValueError: It has not.
+    """
+    if len(payload) < _LENGTH.size:
+        raise ValueError("a payload is cut off")
+    (length,) = _LENGTH.unpack_from(payload)
+    end = _LENGTH.size + length
+    about = json.loads(payload[_LENGTH.size : end])
+    if not isinstance(about, dict) or end > len(payload):
+        raise ValueError("a payload is malformed")
+    return about, payload[end:]

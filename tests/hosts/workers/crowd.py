@@ -1,0 +1,155 @@
+"""gunicorn with many workers, and a crowd of official clients that lives through what happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.hosts.conftest import GUNICORN_READY, gunicorn_flags
+from tests.processes import ROOT, Late, Process, ServerProcess, eventually, node, python
+
+APP = "tests.hosts.workers.app:app"
+#: Seconds for a step of a crowd, on a busy machine.
+STEP = 40.0
+
+
+class Fleet(ServerProcess):
+    """A gunicorn with its workers."""
+
+    def __init__(
+        self,
+        *flags: str,
+        workers: int = 4,
+        kind: str = "gevent",
+        app: str = APP,
+        env: Mapping[str, str] | None = None,
+        scheme: str = "http",
+        port: int = 0,
+    ) -> None:
+        options = ["-k", kind, "-w", str(workers), "-b", f"127.0.0.1:{port}"]
+        options += ["--graceful-timeout", "10"]
+        script = str(Path(sys.executable).with_name("gunicorn"))
+        command = python(script, *options, *gunicorn_flags(), *flags, app)
+        # With --reuse-port the master has no socket, and says none.
+        ready = r"Listening at:.*\((\d+)\)" if port else GUNICORN_READY
+        super().__init__(
+            command, ready=ready, scheme=scheme, env={"TEST_LOG": "INFO", **(env or {})}
+        )
+        self.port = port or self.port
+
+    @property
+    def pid(self) -> int:
+        """The master."""
+        return self._popen.pid
+
+    def workers(self) -> list[int]:
+        """The processes of its workers, those that run."""
+        found = []
+        for line in self.stderr.splitlines():
+            match = re.search(r"Booting worker with pid: (\d+)", line)
+            if match and _is_alive(int(match[1])):
+                found.append(int(match[1]))
+        return found
+
+    def stats(self) -> dict[str, Any]:
+        """Those of the worker that happens to answer."""
+        found: dict[str, Any] = requests.get(f"{self.url}/stats", timeout=10).json()
+        return found
+
+    def all_stats(self) -> dict[int, dict[str, Any]]:
+        """Those of all workers, by process."""
+        wanted = set(self.workers())
+        found: dict[int, dict[str, Any]] = {}
+
+        def ask() -> bool:
+            one = self.stats()
+            found[one["pid"]] = one
+            return wanted <= set(found)
+
+        eventually(ask, within=STEP, what="an answer of each worker")
+        return found
+
+    def is_complete(self, workers: int) -> bool:
+        """Whether so many workers run and each has been joined by all others."""
+        if len(self.workers()) != workers:
+            return False
+        joined = self.stderr
+        return all(
+            len(set(re.findall(rf"^{pid} \+ worker (\S+) joined", joined, re.M))) >= workers - 1
+            for pid in self.workers()
+        )
+
+    def wait_until_complete(self, workers: int = 4) -> None:
+        eventually(lambda: self.is_complete(workers), within=STEP, what="a complete mesh")
+
+    def tell_master(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Crowd(Process):
+    """Clients under Node; see ``crowd.mjs``."""
+
+    def __init__(
+        self,
+        url: str,
+        count: int,
+        transports: str = "polling,websocket",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        script = str(ROOT / "tests/hosts/workers/crowd.mjs")
+        super().__init__([node(), script, url, str(count), transports], env)
+        self._answers = 0
+
+    def ask(self, name: str, *args: Any, within: float = STEP) -> Any:
+        """Give a command and return the answer."""
+        self.tell(json.dumps([name, *args]))
+        self._answers += 1
+        deadline = time.monotonic() + within
+        while True:
+            answers = [line for line in self.lines() if line.startswith("answer ")]
+            if len(answers) >= self._answers:
+                return json.loads(answers[self._answers - 1].removeprefix("answer "))
+            if time.monotonic() > deadline:
+                raise Late(f"no answer to {name}\n{self.report()}")
+            time.sleep(0.005)
+
+    def assert_nothing_went_wrong(self) -> dict[str, Any]:
+        """No error at connecting, no wrong or missing answer; return what was seen."""
+        seen: dict[str, Any] = self.ask("seen")
+        assert (seen["errors"], seen["wrong"], seen["late"]) == ([], 0, 0), seen
+        return seen
+
+
+@contextmanager
+def fleet(*flags: str, **options: Any) -> Iterator[Fleet]:
+    """A gunicorn whose workers have found each other; it has to end clean."""
+    with Fleet(*flags, **options) as running:
+        running.wait_until_complete(options.get("workers", 4))
+        yield running
+        running.stop()
+
+
+@contextmanager
+def crowd(url: str, count: int, *args: Any, **options: Any) -> Iterator[Crowd]:
+    """Clients that are connected."""
+    with Crowd(url, count, *args, **options) as clients:
+        clients.ask("connected")
+        yield clients

@@ -1,0 +1,129 @@
+"""Connections that siblings hand over are served as if they had come here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from gevent import socket
+from gevent.event import Event
+
+from flask_realtime.hosts.finder import HOST_SOCKET_KEY
+from flask_realtime.hosts.workers.arrivals import Arrivals
+from flask_realtime.hosts.workers.frames import Kind
+from flask_realtime.hosts.workers.handover import Parcel
+from tests.fakes import deadline, wait_until
+
+
+class Worker:
+    """A gunicorn worker that answers each connection by what it was told."""
+
+    server_class = None
+    worker_connections = 2
+    cfg = SimpleNamespace(graceful_timeout=1)
+
+    def __init__(self) -> None:
+        self.sockets = [socket.socket()]
+        self.sockets[0].bind(("0.0.0.0", 0))
+        self.port: int = self.sockets[0].getsockname()[1]
+        self.served: list[tuple[Any, Any, bytes]] = []
+        self.gate = Event()
+        self.gate.set()
+
+    def handle(self, listener: Any, sock: Any, address: Any) -> None:
+        self.served.append((listener.getsockname(), address, sock.recv(8192)))
+        self.gate.wait()
+        sock.sendall(b"answer")
+
+
+class World:
+    def __init__(self, worker: Worker, application: Any) -> None:
+        self.worker = worker
+        self.arrivals = Arrivals(worker, application)
+        self.clients: list[Any] = []
+
+    def arrive(self, kind: Kind = Kind.CONNECTION, **about: Any) -> Any:
+        """A connection arrives; return the client's end."""
+        client, sock = socket.socketpair()
+        self.clients.append(client)
+        local = ["127.0.0.1", self.worker.port]
+        where = {"hops": 1, "peer": ["1.2.3.4", 5], "local": local, **about}
+        self.arrivals.take(Parcel(kind, where, b"GET", sock.detach()))
+        return client
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    environs: list[dict[str, Any]] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environs.append(environ)
+        if environ["PATH_INFO"] == "/refused":
+            start_response("400 Bad Request", [("Content-Length", "2")])
+            return [b"no"]
+        moved = environ[HOST_SOCKET_KEY](start_response)
+        assert moved.switch_protocols([("Upgrade", "websocket")], b"first") == b"GET"
+        moved.give_back()
+        return []
+
+    made = World(Worker(), application)
+    yield made
+    made.worker.gate.set()
+    made.arrivals.wait(1.0)
+    for client in made.clients:
+        client.close()
+    made.worker.sockets[0].close()
+
+
+def receive_all(client: Any) -> bytes:
+    data = b""
+    with deadline():
+        while piece := client.recv(8192):
+            data += piece
+    return data
+
+
+def test_the_worker_handles_it_under_the_name_of_its_listener(world: World) -> None:
+    assert receive_all(world.arrive()) == b"answer"
+    assert world.worker.served == [(("0.0.0.0", world.worker.port), ("1.2.3.4", 5), b"GET")]
+
+
+def test_connections_of_a_unix_socket_have_no_address(world: World) -> None:
+    assert receive_all(world.arrive(peer="", local="/run/app.sock")) == b"answer"
+    assert world.worker.served == [("/run/app.sock", "", b"GET")]
+
+
+def test_more_than_the_worker_takes_are_told_to_come_again(world: World) -> None:
+    world.worker.gate.clear()
+    served = [world.arrive() for _ in range(2)]
+    wait_until(lambda: len(world.worker.served) == 2)
+    answer = receive_all(world.arrive())
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 1\r\n" in answer
+    world.worker.gate.set()
+    assert [receive_all(client) for client in served] == [b"answer"] * 2
+
+
+def test_the_end_waits_for_requests_and_then_stops_them(world: World) -> None:
+    world.worker.gate.clear()
+    client = world.arrive()
+    wait_until(lambda: world.worker.served)
+    with deadline():
+        world.arrivals.wait(0.05)
+    assert client.recv(100) == b""
+
+
+@pytest.mark.parametrize("is_upgraded", [False, True])
+def test_an_upgrade_is_answered_without_the_host(world: World, is_upgraded: bool) -> None:
+    client = world.arrive(Kind.UPGRADE, environ={"PATH_INFO": "/"}, upgraded=is_upgraded)
+    answer = receive_all(client)
+    head = b"" if is_upgraded else b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
+    assert answer == head + b"first"
+
+
+def test_an_upgrade_that_is_refused_gets_its_answer_and_the_end(world: World) -> None:
+    client = world.arrive(Kind.UPGRADE, environ={"PATH_INFO": "/refused"}, upgraded=False)
+    expected = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+    assert receive_all(client) == expected

@@ -1,0 +1,326 @@
+"""gunicorn with many workers is one server: real processes, the official client."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from flask_realtime import Server
+from flask_realtime.engine.requests.host import NoHost
+from flask_realtime.engine.requests.request import Request
+from flask_realtime.hosts.workers.siblings import Siblings
+from tests.fakes import wait_until
+from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER, Certificate
+from tests.hosts.workers.crowd import STEP, Crowd, Fleet, crowd, fleet
+from tests.processes import Process, eventually, free_port
+from tests.redis_server import RedisServer
+
+KINDS = ["gevent", "gevent_pywsgi", GEVENT_WEBSOCKET_WORKER]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_clients_on_any_worker_are_clients_of_one_server(kind: str) -> None:
+    with fleet(kind=kind) as server, crowd(server.url, 24) as clients:
+        clients.ask("chatter")
+        clients.ask("answers", 200)
+        clients.ask("upgraded")
+        assert set(clients.ask("pids")) == set(server.workers())
+        assert clients.ask("call", 0, "count") == [4, 24]
+        clients.ask("emit", 0, "say", None, "hello", {"a": [1]})
+        assert sorted(clients.ask("call", 1, "ask")) == list(range(24))
+        clients.ask("stop")
+        assert clients.ask("heard") == [[["hello", {"a": [1]}]]] * 24
+        assert clients.assert_nothing_went_wrong()["reasons"] == {}
+        moved = sum(stats["siblings_handed_over"] for stats in server.all_stats().values())
+        assert moved > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("transports", ["polling", "websocket"])
+def test_each_transport_works_by_itself(kind: str, transports: str) -> None:
+    with fleet(kind=kind) as server, crowd(server.url, 12, transports) as clients:
+        clients.ask("chatter")
+        clients.ask("answers", 100)
+        clients.ask("stop")
+        assert clients.assert_nothing_went_wrong()["reasons"] == {}
+
+
+def test_an_application_that_is_loaded_before_the_fork_works_the_same() -> None:
+    with fleet("--preload") as server, crowd(server.url, 12) as clients:
+        clients.ask("chatter")
+        clients.ask("answers", 100)
+        assert clients.ask("call", 0, "count") == [4, 12]
+        clients.ask("stop")
+        assert clients.assert_nothing_went_wrong()["reasons"] == {}
+
+
+@pytest.mark.parametrize("kind", ["gevent", "gevent_pywsgi"])
+def test_connections_with_tls_are_passed_through(kind: str, certificate: Certificate) -> None:
+    pair = ["--certfile", str(certificate.certificate), "--keyfile", str(certificate.key)]
+    trust = {"NODE_EXTRA_CA_CERTS": str(certificate.certificate)}
+    with (
+        fleet(*pair, kind=kind, scheme="https") as server,
+        crowd(server.url, 12, env=trust) as clients,
+    ):
+        clients.ask("chatter")
+        clients.ask("answers", 100)
+        clients.ask("upgraded")
+        clients.ask("stop")
+        assert clients.assert_nothing_went_wrong()["reasons"] == {}
+
+
+def talk(server: Fleet, url: str | None = None, **options: Any) -> dict[str, Any]:
+    """A crowd chatters without an error; return what it has seen."""
+    with crowd(url or server.url, 12, **options) as clients:
+        clients.ask("chatter")
+        clients.ask("answers", 100)
+        clients.ask("stop")
+        seen = clients.assert_nothing_went_wrong()
+        assert seen["reasons"] == {}
+        return seen
+
+
+def recovering(seconds: float = 60) -> dict[str, str]:
+    options = {"connection_state_recovery": {"max_disconnection_duration": seconds}}
+    return {"TEST_OPTIONS": json.dumps(options)}
+
+
+@pytest.mark.parametrize("transports", ["polling", "websocket"])
+def test_clients_that_come_back_to_another_worker_are_recovered(transports: str) -> None:
+    with (
+        fleet(env=recovering()) as server,
+        crowd(server.url, 16, transports) as clients,
+        Crowd(server.url, 1) as speaker,
+    ):
+        speaker.ask("connected")
+        for number in range(16):
+            clients.ask("call", number, "join", "red")
+        for round_ in range(3):
+            speaker.ask("call", 0, "say", "red", f"present {round_}")
+            eventually(lambda: _heard(clients, 2 * round_ + 1), within=STEP)  # noqa: B023
+            clients.ask("cut")
+            speaker.ask("call", 0, "say", "red", f"away {round_}")
+            clients.ask("back")
+            assert clients.ask("recovered") == [True] * 16
+            eventually(lambda: _heard(clients, 2 * round_ + 2), within=STEP)  # noqa: B023
+        expected = [f"{what} {round_}" for round_ in range(3) for what in ("present", "away")]
+        for heard in clients.ask("heard"):
+            assert [values[0] for values in heard] == expected
+        assert clients.ask("seen")["errors"] == []
+
+
+def _heard(clients: Crowd, count: int) -> bool:
+    return all(len(heard) == count for heard in clients.ask("heard"))
+
+
+def test_an_application_may_make_its_own_ids() -> None:
+    with fleet(env={"TEST_OWN_IDS": "1"}) as server:
+        talk(server)
+
+
+@pytest.mark.parametrize("kind", ["gevent", "gevent_pywsgi"])
+def test_middlewares_may_wrap_the_application(kind: str) -> None:
+    with fleet(app="tests.hosts.workers.app:wrapped", kind=kind) as server:
+        talk(server)
+        assert "Traceback" not in server.stderr
+
+
+def test_workers_that_are_told_to_stay_alone_do_not_meet() -> None:
+    env = {"TEST_OPTIONS": json.dumps({"workers": "alone"})}
+    with Fleet(env=env, workers=2) as server:
+        eventually(lambda: len(server.workers()) == 2)
+        assert "siblings" not in server.stats()
+        server.stop()
+
+
+def test_a_proxy_may_say_who_the_client_is() -> None:
+    with fleet("--proxy-protocol", "auto") as server:
+        line = b"PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n"
+
+        def ask(method: str, path: str, body: bytes = b"") -> bytes:
+            with socket.create_connection(("127.0.0.1", server.port), 10) as sock:
+                head = f"{method} /socket.io/?EIO=4&transport=polling{path} HTTP/1.1\r\n"
+                head += f"Host: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+                sock.sendall(line + head.encode() + body)
+                answer = b""
+                while data := sock.recv(65_536):
+                    answer += data
+                return answer
+
+        for _ in range(4):
+            opened = ask("GET", "").partition(b"\r\n\r\n")[2]
+            sid = json.loads(opened[1:])["sid"]
+            for _ in range(6):
+                assert ask("POST", f"&sid={sid}", b"4hi").endswith(b"\r\n\r\nok")
+        eventually(lambda: server.stderr.count("from 1.2.3.4") == 4)
+
+
+NGINX = """
+daemon off; pid {folder}/nginx.pid; error_log stderr;
+events {{ worker_connections 512; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
+  uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
+  upstream app {{ server 127.0.0.1:{upstream}; keepalive 8; }}
+  map $http_upgrade $connection_header {{ default upgrade; "" "{idle}"; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://app; proxy_http_version {version};
+      proxy_set_header Host $http_host;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_header;
+    }}
+  }}
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "idle", "transports"),
+    [("1.1", "", "polling,websocket"), ("1.1", "", "polling"), ("1.0", "close", "polling")],
+)
+def test_clients_share_the_connections_of_a_proxy(
+    tmp_path: Path, version: str, idle: str, transports: str
+) -> None:
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    port = free_port()
+    with fleet() as server:
+        text = NGINX.format(
+            folder=tmp_path, upstream=server.port, port=port, version=version, idle=idle
+        )
+        config = tmp_path / "nginx.conf"
+        config.write_text(text)
+        with Process([nginx, "-p", str(tmp_path), "-c", str(config)]):
+            url = f"http://127.0.0.1:{port}"
+            eventually(lambda: _answers(url), within=STEP)
+            with crowd(url, 16, transports) as clients:
+                clients.ask("chatter")
+                clients.ask("answers", 200)
+                clients.ask("stop")
+                assert clients.assert_nothing_went_wrong()["reasons"] == {}
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_new_sessions_are_spread_evenly() -> None:
+    with fleet() as server, crowd(server.url, 60, "websocket") as clients:
+        pids = clients.ask("pids")
+        counts = [pids.count(pid) for pid in server.workers()]
+        assert max(counts) - min(counts) <= 8, counts
+
+
+def test_a_protocol_that_has_no_connections_to_give_is_named_in_the_log() -> None:
+    command = ["--protocol", "uwsgi"]
+    with Fleet(*command, workers=2) as server:
+        eventually(lambda: server.stderr.count("--protocol uwsgi") == 2, within=STEP)
+        server.stop()
+
+
+def test_a_worker_that_is_stopped_for_a_while_is_found_again() -> None:
+    with fleet(workers=2) as server:
+        victim = server.workers()[0]
+        os.kill(victim, signal.SIGSTOP)
+        time.sleep(0.5)
+        os.kill(victim, signal.SIGCONT)
+        talk(server)
+
+
+def test_with_redis_the_workers_hand_over_and_redis_carries_what_they_say() -> None:
+    with RedisServer() as redis:
+        env = {"TEST_OPTIONS": json.dumps({"adapter": redis.url})}
+        with fleet(env=env) as server, crowd(server.url, 24) as clients:
+            clients.ask("chatter")
+            clients.ask("answers", 100)
+            clients.ask("emit", 0, "say", None, "hello")
+            eventually(lambda: _heard(clients, 1), within=STEP)
+            clients.ask("stop")
+            assert clients.assert_nothing_went_wrong()["reasons"] == {}
+            found = server.all_stats().values()
+            assert sum(stats["siblings_handed_over"] for stats in found) > 0
+            assert sum(stats["adapter_received"] for stats in found) > 0
+
+
+class FakeWorker:
+    """As much of a gunicorn worker as its siblings look at."""
+
+    server_class = None
+    worker_connections = 10
+    alive = True
+
+    def __init__(self, folder: Path, listener: socket.socket, **settings: Any) -> None:
+        self.sockets = [listener]
+        self.cfg = SimpleNamespace(
+            workers=2, worker_tmp_dir=str(folder), graceful_timeout=1, reuse_port=False
+        )
+        vars(self.cfg).update(settings)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+def request(sid: str | None, **more: Any) -> Request:
+    query = "EIO=4&transport=polling" + ("" if sid is None else f"&sid={sid}")
+    environ = {"REQUEST_METHOD": "GET", "QUERY_STRING": query, "PATH_INFO": "/socket.io/", **more}
+    return Request(environ, lambda *_: print, NoHost())
+
+
+def test_a_request_whose_connection_cannot_move_is_answered_here_with_one_line_in_the_log(
+    tmp_path: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = [
+        Siblings.meet(FakeWorker(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)
+    ]
+    one, two = [found for found in made if found is not None]
+    wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
+    for _ in range(3):
+        moving = request("x" * 16 + two.tag, SERVER_PROTOCOL="HTTP/2")
+        assert one.route(moving) is None
+    assert caplog.text.count("HTTP/2 does not give its connection") == 1
+    # What is here, and what belongs to no worker, is served here.
+    assert one.route(request("x" * 16 + one.tag)) is None
+    assert one.route(request("x" * 16 + "gone")) is None
+    assert one.route(request(None)) is None
+    one.close()
+    two.close()
+
+
+@pytest.mark.parametrize("settings", [{"workers": 1}, {"protocol": "uwsgi"}])
+def test_there_are_workers_without_siblings(
+    tmp_path: Path, listener: socket.socket, settings: dict[str, Any]
+) -> None:
+    worker = FakeWorker(tmp_path, listener, **settings)
+    assert Siblings.meet(worker, Server(), lambda *_: []) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_cannot_be_found_goes_on_alone(
+    tmp_path: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    for folder in (tmp_path / "gone", long):
+        server = Server()
+        worker = FakeWorker(folder, listener)
+        assert Siblings.meet(worker, server, lambda *_: []) is None
+        assert "siblings" not in server.engine.stats()
+    assert caplog.text.count("do not share sessions") == 2
