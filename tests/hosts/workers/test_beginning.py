@@ -64,7 +64,11 @@ def test_an_application_that_was_loaded_before_begins_in_each_new_process(
     child = os.fork()
     if child == 0:
         found.append(Worker())
-        gevent.sleep(0.01)
+        # As gunicorn does in a new worker: the hub of the parent has been copied.
+        gevent.reinit()
+        with gevent.Timeout(10, False):
+            while not app.workers:
+                gevent.sleep(0.01)
         os._exit(0 if app.workers == found else 1)
     assert os.waitpid(child, 0)[1] == 0
     settle()
@@ -77,6 +81,7 @@ def test_a_process_that_a_worker_forks_is_no_worker(found: list[Worker]) -> None
     found.append(Worker())
     child = os.fork()
     if child == 0:
-        gevent.sleep(0.01)
+        gevent.reinit()
+        gevent.sleep(0.1)
         os._exit(1 if app.workers else 0)
     assert os.waitpid(child, 0)[1] == 0
