@@ -47,6 +47,10 @@ class Fleet(ServerProcess):
         )
         self.port = port or self.port
 
+    def terminate(self, within: float = 25.0) -> int:
+        """SIGTERM; workers that are in the middle of ending have the graceful timeout of 10 s."""
+        return super().terminate(within)
+
     @property
     def pid(self) -> int:
         """The master."""
