@@ -16,7 +16,7 @@ from gevent import get_hub
 from ..quoting import quoted
 from .deadlines import DelayQueue
 
-__all__ = ["Clock", "HubTimer", "ManualTimer", "Scheduler", "Timer"]
+__all__ = ["Clock", "HubTimer", "Scheduler", "Timer"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,16 +54,6 @@ class HubTimer:
     def forget(self) -> None:
         """Forget the last call: its hub has ended."""
         self._timer = None
-
-
-class ManualTimer:
-    """A timer for tests: it never fires; tests call :meth:`Scheduler.tick`."""
-
-    def start(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Do nothing."""
-
-    def forget(self) -> None:
-        """Do nothing."""
 
 
 class Scheduler:

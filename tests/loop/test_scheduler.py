@@ -10,7 +10,7 @@ import pytest
 from gevent.event import Event
 
 from flask_realtime.loop.deadlines import DelayQueue
-from flask_realtime.loop.scheduler import STALL, ManualTimer, Scheduler
+from flask_realtime.loop.scheduler import STALL, Scheduler
 from flask_realtime.testing import ManualTime, deadline
 
 
@@ -97,7 +97,7 @@ def test_one_deadline_that_fails_does_not_stop_the_others(
 
 def test_the_timer_may_be_a_little_late() -> None:
     now = ManualTime()
-    scheduler = Scheduler(now, ManualTimer())
+    scheduler = Scheduler(now, ManualTime())
     due: list[str] = []
     scheduler.start(scheduler.queue(1, due.append), "a")
     now.now += 1 + STALL
@@ -108,7 +108,7 @@ def test_the_timer_may_be_a_little_late() -> None:
 
 def test_a_hub_that_stood_still_postpones_every_deadline() -> None:
     now = ManualTime()
-    scheduler = Scheduler(now, ManualTimer())
+    scheduler = Scheduler(now, ManualTime())
     due: list[str] = []
     first, second = scheduler.queue(1, due.append), scheduler.queue(2, due.append)
     scheduler.start(first, "a")
