@@ -75,7 +75,7 @@ def running_chat() -> Iterator[str]:
             pytest.fail(f"the chat does not answer at {url}\n{server.report()}")
         yield url
         server.terminate()
-    assert "Traceback" not in server.stderr, server.report()
+    assert not server.has_traceback, server.report()
 
 
 def answers(url: str) -> bool:

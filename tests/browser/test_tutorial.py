@@ -65,4 +65,4 @@ def test_after_each_step_the_pages_show_what_is_promised(number: int, tmp_path: 
             visit.wait(90)
         server.terminate()
     assert visit.lines() == ["ok"], visit.report() + server.report()
-    assert "Traceback" not in server.stderr, server.report()
+    assert not server.has_traceback, server.report()

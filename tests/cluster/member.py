@@ -140,7 +140,7 @@ class Member(Obedient):
             self.terminate()
         finally:
             self.reap()
-        assert "Traceback" not in self.stderr, self.report()
+        assert not self.has_traceback, self.report()
 
     def __repr__(self) -> str:
         return f"<{self.kind}:{self.port}>"

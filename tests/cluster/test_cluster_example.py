@@ -39,7 +39,7 @@ def example() -> Iterator[Process]:
     with start() as process:
         yield process
         assert process.terminate(30) == 0, process.report()
-        assert "Traceback" not in process.stderr, process.report()
+        assert not process.has_traceback, process.report()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def emitter(case: tuple[Family, str], redis: RedisServer) -> Iterator[Obedient]:
     settings = {"adapter": family.adapter, "redis": redis.urls, "options": dict(family.options)}
     with Obedient(EMITTERS[kind](), settings) as running:
         yield running
-        assert "Traceback" not in running.stderr, running.stderr
+        assert not running.has_traceback, running.stderr
 
 
 @pytest.fixture

@@ -30,4 +30,4 @@ def tell(program: list[str], ready: str, mode: str, order: str) -> None:
         url = server.wait_for(ready).group(1)
         with Process([node(), str(CLIENT), mode, url, order]) as client:
             assert client.wait() == 0, client.report() + server.report()
-        assert "Traceback" not in server.stderr, server.report()
+        assert not server.has_traceback, server.report()

@@ -43,7 +43,7 @@ def test_a_413_arrives_at_a_client_that_sends_all_before_it_reads(
                     answer += data
                 assert answer.startswith(b"HTTP/1.1 413 ")
         server.stop()
-        assert "Traceback" not in server.stderr, server.report()
+        assert not server.has_traceback, server.report()
 
 
 OPEN = b"%s /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

@@ -155,7 +155,7 @@ def test_a_broken_chunk_gets_a_400_and_ends_connection_and_session(
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert answer.count(b"HTTP/1.1 ") == 1
     assert http.get(url, timeout=5).json() == {"code": 1, "message": "Session ID unknown"}
-    assert "Traceback" not in server.stderr, server.report()
+    assert not server.has_traceback, server.report()
 
 
 def test_it_ends_in_time_with_a_client_connected(

@@ -89,7 +89,7 @@ def test_clients_hear_of_the_end_and_the_process_ends_soon(host: str) -> None:
         assert server.wait(within=SOON) == 0
         for transport in ("polling", "websocket"):
             assert f"gone: server shutting down {transport}" in server.stdout
-        assert "Traceback" not in server.stderr, server.report()
+        assert not server.has_traceback, server.report()
 
 
 @pytest.mark.parametrize("host", [RUN, *WORKERS])

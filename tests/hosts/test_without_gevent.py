@@ -48,4 +48,4 @@ def test_each_request_is_answered_and_one_line_says_what_to_do(name: str) -> Non
         assert requests.get(server.url, timeout=5).text == "page"
         server.wait_for("start the application with io.run")
         assert server.stderr.count("gunicorn -k gevent") == 1, server.report()
-        assert "Traceback" not in server.stderr, server.report()
+        assert not server.has_traceback, server.report()

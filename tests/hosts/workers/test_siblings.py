@@ -133,7 +133,7 @@ def test_an_application_may_make_its_own_ids() -> None:
 def test_middlewares_may_wrap_the_application(kind: str) -> None:
     with fleet(app="tests.hosts.workers.app:wrapped", kind=kind) as server:
         talk(server)
-        assert "Traceback" not in server.stderr
+        assert not server.has_traceback
 
 
 def test_workers_that_are_told_to_stay_alone_do_not_meet() -> None:
