@@ -130,7 +130,11 @@ class EmitterOperator:
         return self._to(flags=self._target.flags._replace(volatile=True))
 
     def compress(self, compress: bool) -> EmitterOperator:
-        """Set whether the packet may be compressed."""
+        """Set whether the packet may be compressed.
+
+        Args:
+            compress: False sends it as it is.
+        """
         return self._to(flags=self._target.flags._replace(compress=bool(compress)))
 
     # Calls that publish
@@ -154,7 +158,7 @@ class EmitterOperator:
         self._publish(Broadcast(packet, self._target))
 
     def send(self, *args: Any, **wrong: NoReturn) -> None:
-        """Send a ``message`` event."""
+        """Send a ``message`` event with the arguments ``args``; see :meth:`emit`."""
         if wrong:
             refuse_keywords("send", wrong)
         self.emit("message", *args)
@@ -185,6 +189,10 @@ class EmitterOperator:
 
     def server_side_emit(self, event: str, *args: Any) -> None:
         """Send an event to the servers of the cluster; they cannot answer.
+
+        Args:
+            event: Its name.
+            args: What JSON can carry, and bytes.
 
         Raises:
             ValueError: The name belongs to the server, or a value is NaN or infinite.

@@ -57,6 +57,10 @@ class ConnectError(RealtimeError):
 class AckTimeout(RealtimeError, TimeoutError):
     """No acknowledgement, or not all of them, arrived in time.
 
+    Args:
+        message: What is said of it.
+        responses: See below.
+
     Attributes:
         responses: What did arrive before the timeout; empty for a single client.
     """
@@ -82,6 +86,9 @@ class SocketDisconnected(RealtimeError, ConnectionError):
 
 class ClusterTimeout(RealtimeError, TimeoutError):
     """Another server of the cluster did not answer in time.
+
+    Args:
+        message: What is said of it; the others are the attributes.
 
     Attributes:
         responses: The answers that did arrive.

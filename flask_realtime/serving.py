@@ -185,7 +185,16 @@ class Server(BaseServer):
         return TestClient(self, namespace, **options)
 
     def serve(self, application: Any, options: RunOptions) -> None:
-        """Serve an application that contains this server; what :meth:`run` does."""
+        """Serve an application that contains this server; what :meth:`run` does.
+
+        Args:
+            application: The WSGI application.
+            options: Where to listen, and how.
+
+        Raises:
+            RuntimeError: The server has been closed.
+            SystemExit: The port cannot be used; two lines on stderr say why.
+        """
         refuse_eventlet()
         if self.engine.is_closed:
             raise RuntimeError("this server has been closed: make a new one to serve again")

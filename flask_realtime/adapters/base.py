@@ -49,10 +49,18 @@ class AckCollector(Protocol):
         """Expect answers from ``count`` more clients."""
 
     def respond(self, *args: Any) -> None:
-        """Take the answer of a client: the arguments of its acknowledgement."""
+        """Take the answer of a client.
+
+        Args:
+            args: The arguments of its acknowledgement.
+        """
 
     def disconnected(self, reason: str) -> None:
-        """Expect no answer from a client that was asked and has disconnected."""
+        """Expect no answer from a client that was asked and has disconnected.
+
+        Args:
+            reason: Why it has; one of :class:`flask_realtime.Reason`.
+        """
 
 
 class LocalSocket(Protocol):
@@ -112,6 +120,10 @@ class LocalSockets(Protocol):
     def message_of(self, packet: Packet, compress: bool = True) -> Message:
         """Return a packet as a message to clients.
 
+        Args:
+            packet: What is sent.
+            compress: Whether a transport may compress it.
+
         Raises:
             MessageTooLarge: It is above ``max_buffered_bytes``.
             TypeError, ValueError: The data holds something that cannot be encoded.
@@ -121,9 +133,12 @@ class LocalSockets(Protocol):
         """Return a new acknowledgement id."""
 
     def give_up(self, pid: str) -> None:
-        """The client with this private id has come back to another server; may block.
+        """Give up a client that has come back to another server; may block.
 
         Its connection here ends, if it is still open.
+
+        Args:
+            pid: Its private id.
         """
 
     def on_server_side_emit(
@@ -183,23 +198,48 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def add_all(self, sid: str, rooms: Iterable[str]) -> None:
-        """Put a socket into rooms."""
+        """Put a socket into rooms.
+
+        Args:
+            sid: The id of the socket.
+            rooms: The rooms; those it is in already change nothing.
+        """
         raise NotImplementedError
 
     def remove(self, sid: str, room: str) -> None:
-        """Take a socket out of a room; no effect when it is not in it."""
+        """Take a socket out of a room; no effect when it is not in it.
+
+        Args:
+            sid: The id of the socket.
+            room: The room.
+        """
         raise NotImplementedError
 
     def remove_all(self, sid: str) -> None:
-        """Take a socket out of all its rooms."""
+        """Take a socket out of all its rooms.
+
+        Args:
+            sid: The id of the socket.
+        """
         raise NotImplementedError
 
     def broadcast(self, packet: Packet, target: Target) -> None:
-        """Send a packet to every socket of the target."""
+        """Send a packet to every socket of the target.
+
+        Args:
+            packet: What is sent, not encoded yet.
+            target: Rooms, exceptions and flags.
+        """
         raise NotImplementedError
 
     def broadcast_with_ack(self, packet: Packet, target: Target, collector: AckCollector) -> None:
-        """Send a packet to every socket of the target and collect their acknowledgements."""
+        """Send a packet to every socket of the target and collect their acknowledgements.
+
+        Args:
+            packet: What is sent, not encoded yet.
+            target: Rooms, exceptions and flags.
+            collector: Is told how many answers to expect, and gets them.
+        """
         raise NotImplementedError
 
     def sockets(self, rooms: Iterable[str] = ()) -> set[str]:
@@ -211,11 +251,18 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def socket_rooms(self, sid: str) -> set[str]:
-        """Return the rooms of a socket."""
+        """Return the rooms of a socket.
+
+        Args:
+            sid: The id of the socket.
+        """
         raise NotImplementedError
 
     def fetch_sockets(self, target: Target) -> list[Any]:
         """Return the sockets of the target, on all servers; may block.
+
+        Args:
+            target: Rooms, exceptions and flags.
 
         Returns:
             Sockets of this server, and a :class:`RemoteState` for each one elsewhere.
@@ -226,11 +273,21 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def add_sockets(self, target: Target, rooms: Iterable[str]) -> None:
-        """Make the sockets of the target join rooms."""
+        """Make the sockets of the target join rooms.
+
+        Args:
+            target: Which sockets.
+            rooms: The rooms that they join.
+        """
         raise NotImplementedError
 
     def del_sockets(self, target: Target, rooms: Iterable[str]) -> None:
-        """Make the sockets of the target leave rooms."""
+        """Make the sockets of the target leave rooms.
+
+        Args:
+            target: Which sockets.
+            rooms: The rooms that they leave.
+        """
         raise NotImplementedError
 
     def disconnect_sockets(self, target: Target, close: bool) -> None:
@@ -279,6 +336,9 @@ class Adapter(EventEmitter):
         """Keep the state of a socket whose client may come back.
 
         Called before the socket leaves its rooms, in the hub too; must not block.
+
+        Args:
+            saved: Its ids, rooms and data.
         """
         raise NotImplementedError
 
@@ -303,6 +363,9 @@ class Adapter(EventEmitter):
 
         Nothing is lost when :meth:`readmit` follows before another greenlet runs.
 
+        Args:
+            saved: What :meth:`restore_session` has returned.
+
         Returns:
             The messages in order; ``None`` when packets after the offset are lost.
 
@@ -312,7 +375,11 @@ class Adapter(EventEmitter):
         raise NotImplementedError
 
     def readmit(self, saved: SavedSocket) -> None:
-        """Put a socket back into its rooms."""
+        """Put a socket back into its rooms.
+
+        Args:
+            saved: What :meth:`restore_session` has returned.
+        """
         self.add_all(saved.sid, saved.rooms)
 
     def prune(self) -> bool:

@@ -94,7 +94,12 @@ class MemoryAdapter(Adapter):
         self.deliver(packet, message, target)
 
     def keep(self, packet: Packet, target: Target) -> Message:
-        """Encode a packet with its offset, for :meth:`deliver`, and keep it for recovery."""
+        """Encode a packet with its offset, for :meth:`deliver`, and keep it for recovery.
+
+        Args:
+            packet: What is sent.
+            target: Rooms, exceptions and flags.
+        """
         return self._remembered.encode(self.namespace, packet, target)
 
     def has_any(self, target: Target) -> bool:
@@ -104,7 +109,13 @@ class MemoryAdapter(Adapter):
         return not self.rooms.keys().isdisjoint(target.rooms)
 
     def deliver(self, packet: Packet, message: Message, target: Target) -> None:
-        """Send an encoded packet to every socket of the target."""
+        """Send an encoded packet to every socket of the target.
+
+        Args:
+            packet: What is sent.
+            message: The same, encoded.
+            target: Rooms, exceptions and flags.
+        """
         volatile = target.flags.volatile
         for socket in self._select(target):
             socket.deliver(packet, message, volatile)

@@ -37,6 +37,10 @@ class MsgpackParser:
     def encode(self, packet: Packet, compress: bool = True) -> Message:
         """Return the packet as a message.
 
+        Args:
+            packet: The packet.
+            compress: Whether a transport may compress the message.
+
         Raises:
             TypeError: The data holds something that cannot be carried.
             ValueError: It holds NaN, an infinity, an integer beyond 64 bits or a circle.
@@ -53,7 +57,11 @@ class MsgpackParser:
             raise unsendable(error, packet, MSGPACK) from None
 
     def decoder(self, max_size: int) -> MsgpackDecoder:
-        """Return the decoder of a new client; transports limit its messages."""
+        """Return the decoder of a new client.
+
+        Args:
+            max_size: Of no use here: a packet is one message, which transports limit.
+        """
         return MsgpackDecoder(self._packer)
 
 

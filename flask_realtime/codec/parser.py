@@ -53,6 +53,10 @@ class Parser(Protocol):
     def encode(self, packet: Packet, compress: bool = True) -> Message:
         """Return the packet as a message.
 
+        Args:
+            packet: The packet.
+            compress: Whether a transport may compress the message.
+
         Raises:
             TypeError, ValueError: The data holds something that cannot be encoded.
         """
@@ -97,6 +101,10 @@ class DefaultParser:
 
     def encode(self, packet: Packet, compress: bool = True) -> Message:
         """Return the packet as a message (Socket.IO protocol, "Packet encoding").
+
+        Args:
+            packet: The packet.
+            compress: Whether a transport may compress the message.
 
         Raises:
             TypeError: The data holds something that cannot be carried; bytes, unless the packet

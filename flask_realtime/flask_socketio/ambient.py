@@ -82,13 +82,25 @@ def call(event: str, data: Any = None, **keywords: Any) -> Any:
 
 
 def join_room(room: Any, sid: str | None = None, namespace: str | None = None) -> None:
-    """Put the client of the event, or another, into a room."""
+    """Put the client of the event, or another, into a room.
+
+    Args:
+        room: The room; text or a number.
+        sid: The id of another client.
+        namespace: Another namespace than that of the event.
+    """
     client, where = _here(sid, namespace)
     _socketio().outgoing.join(client, room, where)
 
 
 def leave_room(room: Any, sid: str | None = None, namespace: str | None = None) -> None:
-    """Take the client of the event, or another, out of a room."""
+    """Take the client of the event, or another, out of a room.
+
+    Args:
+        room: The room; text or a number.
+        sid: The id of another client.
+        namespace: Another namespace than that of the event.
+    """
     client, where = _here(sid, namespace)
     _socketio().outgoing.leave(client, room, where)
 
@@ -100,13 +112,24 @@ def close_room(room: Any, namespace: str | None = None) -> None:
 
 
 def rooms(sid: str | None = None, namespace: str | None = None) -> list[Any]:
-    """Return the rooms of the client of the event, or of another on this server."""
+    """Return the rooms of the client of the event, or of another on this server.
+
+    Args:
+        sid: The id of another client.
+        namespace: Another namespace than that of the event.
+    """
     client, where = _here(sid, namespace)
     return _socketio().outgoing.rooms(client, where)
 
 
 def disconnect(sid: str | None = None, namespace: str | None = None, silent: bool = False) -> None:
-    """Disconnect the client of the event, or another, from the namespace."""
+    """Disconnect the client of the event, or another, from the namespace.
+
+    Args:
+        sid: The id of another client.
+        namespace: Another namespace than that of the event.
+        silent: Accepted, and without a meaning.
+    """
     client, where = _here(sid, namespace)
     socketio = _socketio()
     socketio.outgoing.disconnect(client, where, socketio.dispatcher.leave)

@@ -152,7 +152,7 @@ class SocketIO:
         return decorate
 
     def on_event(self, message: str, handler: Handler, namespace: str | None = None) -> None:
-        """Register the handler of an event."""
+        """Register the handler of an event, without a decorator; see :meth:`on`."""
         self.on(message, namespace)(handler)
 
     @overload
@@ -162,13 +162,20 @@ class SocketIO:
     @overload
     def event(self, *, namespace: str | None = None) -> Callable[[F], F]: ...
     def event(self, *args: Any, **keywords: Any) -> Any:
-        """Register a function for the event of its name; a decorator, with or without brackets."""
+        """Register a function for the event of its name, with brackets or not; see :meth:`on`."""
         if len(args) == 1 and not keywords and callable(args[0]):
             return self.on(args[0].__name__)(args[0])
         return lambda handler: self.on(handler.__name__, *args, **keywords)(handler)
 
     def on_namespace(self, namespace_handler: Namespace) -> None:
-        """Register a class-based namespace."""
+        """Register a class-based namespace.
+
+        Args:
+            namespace_handler: An instance of a class of :class:`Namespace`.
+
+        Raises:
+            ValueError: It is something else.
+        """
         if not isinstance(namespace_handler, Namespace):
             raise ValueError(f"on_namespace() takes a Namespace, not {namespace_handler!r}")
         namespace_handler.socketio = self
@@ -189,13 +196,23 @@ class SocketIO:
         return decorate
 
     def on_error_default(self, exception_handler: F) -> F:
-        """Register what handles the exceptions of all other namespaces; a decorator."""
+        """Register what handles the exceptions of all other namespaces; a decorator.
+
+        Args:
+            exception_handler: ``fn(exception)``; what it returns answers the client.
+        """
         require_function(exception_handler, "an error handler")
         self.dispatcher.default_exception_handler = exception_handler
         return exception_handler
 
     def call_handler(self, entry: Entry, sid: str, args: tuple[Any, ...]) -> Any:
-        """Call a method of a class-based namespace for the event that is being handled."""
+        """Call a method of a class-based namespace for the event that is being handled.
+
+        Args:
+            entry: The method.
+            sid: The id of the client.
+            args: What the client has sent.
+        """
         request: Any = flask.request
         return self.dispatcher.call(entry, request.namespace, sid, args)
 
@@ -297,7 +314,12 @@ class SocketIO:
         return self.outgoing.call(event, data, _slash(namespace), target, timeout, ignore_queue)
 
     def close_room(self, room: Any, namespace: str | None = None) -> None:
-        """Take all clients out of a room."""
+        """Take all clients out of a room.
+
+        Args:
+            room: The room.
+            namespace: Its namespace, ``/`` by default.
+        """
         self.outgoing.close_room(room, _slash(namespace))
 
     # Running
@@ -326,6 +348,11 @@ class SocketIO:
     def start_background_task(self, target: Handler, *args: Any, **keywords: Any) -> Any:
         """Start a function beside the handlers.
 
+        Args:
+            target: The function.
+            args: Its arguments.
+            keywords: Its keywords.
+
         Returns:
             The task, which has ``join()``. One that is started in a handler keeps its
             ``request``, and can emit to its client.
@@ -339,7 +366,11 @@ class SocketIO:
         return gevent.spawn(target, *args, **keywords)
 
     def sleep(self, seconds: float = 0) -> None:
-        """Wait, and let others run."""
+        """Wait, and let others run.
+
+        Args:
+            seconds: For how long.
+        """
         gevent.sleep(seconds)
 
     def test_client(self, app: Flask, *args: Any, **keywords: Any) -> Any:

@@ -83,7 +83,7 @@ class Namespace:
         callback: Any = None,
         **keywords: Any,
     ) -> None:
-        """Send a ``message`` event to the clients of the namespace."""
+        """Send a ``message`` event to the clients of the namespace; see :meth:`emit`."""
         self.emit("message", data, room, include_self, namespace, callback, **keywords)
 
     def call(
@@ -99,23 +99,29 @@ class Namespace:
         return self.socketio.call(event, data, to=to, namespace=where, **more)
 
     def enter_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
-        """Put a client into a room."""
+        """Put a client into a room.
+
+        Args:
+            sid: The id of the client.
+            room: The room; text or a number.
+            namespace: Another namespace than this one.
+        """
         self.socketio.outgoing.join(sid, room, namespace or self.namespace)
 
     def leave_room(self, sid: str, room: Any, namespace: str | None = None) -> None:
-        """Take a client out of a room."""
+        """Take a client out of a room; see :meth:`enter_room`."""
         self.socketio.outgoing.leave(sid, room, namespace or self.namespace)
 
     def close_room(self, room: Any, namespace: str | None = None) -> None:
-        """Take all clients out of a room."""
+        """Take all clients out of a room; see :meth:`SocketIO.close_room`."""
         self.socketio.close_room(room, namespace or self.namespace)
 
     def rooms(self, sid: str, namespace: str | None = None) -> list[Any]:
-        """Return the rooms of a client of this server."""
+        """Return the rooms of a client of this server; see :meth:`enter_room`."""
         return self.socketio.outgoing.rooms(sid, namespace or self.namespace)
 
     def disconnect(self, sid: str, namespace: str | None = None) -> None:
-        """Disconnect a client from the namespace."""
+        """Disconnect a client from the namespace; see :meth:`enter_room`."""
         leave = self.socketio.dispatcher.leave
         self.socketio.outgoing.disconnect(sid, namespace or self.namespace, leave)
 

@@ -151,7 +151,7 @@ class SocketIOTestClient:
         callback: bool = False,
         namespace: str | None = None,
     ) -> Any:
-        """Send a ``message`` event, or a ``json`` one."""
+        """Send a ``message`` event, or a ``json`` one; see :meth:`emit`."""
         return self.emit(
             "json" if json else "message", data, callback=callback, namespace=namespace
         )

@@ -39,7 +39,12 @@ _new_packet = tuple.__new__
 
 
 class BroadcastOperator:
-    """An emit, or another action, for some sockets of a namespace."""
+    """An emit, or another action, for some sockets of a namespace.
+
+    Args:
+        namespace: The namespace.
+        target: Rooms, exceptions and flags.
+    """
 
     __slots__ = ("_namespace", "_target")
 
@@ -90,7 +95,11 @@ class BroadcastOperator:
         return self._flagged(volatile=True)
 
     def compress(self, compress: bool) -> BroadcastOperator:
-        """Set whether the packet may be compressed."""
+        """Set whether the packet may be compressed.
+
+        Args:
+            compress: False sends it as it is.
+        """
         return self._flagged(compress=bool(compress))
 
     def timeout(self, seconds: float) -> BroadcastOperator:
@@ -136,6 +145,10 @@ class BroadcastOperator:
     def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> list[Any]:
         """Send an event and block until all clients have answered.
 
+        Args:
+            event: Its name.
+            args: What JSON can carry, and bytes.
+
         Returns:
             The first argument of each answer.
 
@@ -172,7 +185,7 @@ class BroadcastOperator:
         collector.start()
 
     def send(self, *args: Any, **wrong: NoReturn) -> None:
-        """Send a ``message`` event."""
+        """Send a ``message`` event with the arguments ``args``; see :meth:`emit`."""
         if wrong:
             refuse_keywords("send", wrong)
         self.emit("message", *args)

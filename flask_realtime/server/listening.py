@@ -100,10 +100,13 @@ class Listening(ListenerMethods):
         return function
 
     def use(self, middleware: F) -> F:
-        """Add ``fn(event, args)``, called before the handlers of each received event.
+        """Call a function before the handlers of each received event; several are called in order.
 
         When it raises, the event is dropped, and ``error`` handlers of the socket get the
         exception.
+
+        Args:
+            middleware: ``fn(event, args)``.
 
         Raises:
             TypeError: It cannot be called.

@@ -47,9 +47,12 @@ class NamespaceMethods(ListenerMethods, Broadcaster):
         return function
 
     def use(self, middleware: M) -> M:
-        """Add ``fn(socket)``, called in order for each client that wants to connect.
+        """Call a function for each client that wants to connect; several are called in order.
 
         It refuses the client by raising :exc:`~flask_realtime.ConnectError`.
+
+        Args:
+            middleware: ``fn(socket)``; it may block.
 
         Raises:
             TypeError: It cannot be called.

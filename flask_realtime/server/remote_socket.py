@@ -57,6 +57,11 @@ class RemoteSocket:
 
     Its methods act on that server; its attributes are those of the moment it was fetched.
 
+    Args:
+        namespace: The namespace here.
+        state: What the other server has told of it.
+        flags: How it is emitted to.
+
     Attributes:
         id: The public id.
         handshake: What its client sent when it connected.
@@ -89,6 +94,10 @@ class RemoteSocket:
     def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> Any:
         """Send an event and block until the client has answered.
 
+        Args:
+            event: Its name.
+            args: What JSON can carry, and bytes.
+
         Returns:
             The answer; one value, a tuple of several, ``None`` for none. Servers of Node pass
             on the first value only.
@@ -110,7 +119,14 @@ class RemoteSocket:
         return answers[0]
 
     def join(self, rooms: str | Iterable[str]) -> None:
-        """Join a room or several; raises ``TypeError`` for what is not a string."""
+        """Join a room or several.
+
+        Args:
+            rooms: A room, or a list of them.
+
+        Raises:
+            TypeError: A room is not a string.
+        """
         self._operator.sockets_join(rooms_to_join(rooms))
 
     def leave(self, room: str) -> None:

@@ -54,7 +54,7 @@ class SocketMethods(RoomSelectors):
         raise NotImplementedError
 
     def send(self, *args: Any, **wrong: NoReturn) -> None:
-        """Send a ``message`` event."""
+        """Send a ``message`` event with the arguments ``args``; see :meth:`emit`."""
         if wrong:
             refuse_keywords("send", wrong)
         self.emit("message", *args)
@@ -99,7 +99,7 @@ class Broadcaster(RoomSelectors):
         return self._operator().emit_with_ack(event, *args)
 
     def send(self, *args: Any, **wrong: NoReturn) -> None:
-        """Send a ``message`` event to every client."""
+        """Send a ``message`` event with the arguments ``args`` to every client."""
         if wrong:
             refuse_keywords("send", wrong)
         self._operator().emit("message", *args)

@@ -197,6 +197,9 @@ class BaseServer(NamespaceMethods):
         """Give every namespace another adapter; before the first session only.
 
         Listeners that applications have on the present ones are kept.
+
+        Args:
+            make_adapter: ``fn(namespace)``, such as a class of adapters.
         """
         self.backends.use_adapters(make_adapter)
         self._namespaces.renew_adapters()
@@ -282,7 +285,12 @@ class BaseServer(NamespaceMethods):
                 namespace.adapter.start()
 
     def handle(self, environ: Environ, start_response: StartResponse) -> Any:
-        """Answer one request that belongs to the server; a WSGI application."""
+        """Answer one request that belongs to the server; a WSGI application (PEP 3333).
+
+        Args:
+            environ: The WSGI environ.
+            start_response: That of the host, or of a middleware.
+        """
         return self.engine.handle(environ, start_response)
 
     def _check_adapters(self) -> None:
@@ -359,7 +367,13 @@ class BaseServer(NamespaceMethods):
         return client
 
     def admit(self, client: Client, name: str, auth: Any) -> None:
-        """Let a client into a namespace or refuse it; may block."""
+        """Let a client into a namespace or refuse it; may block.
+
+        Args:
+            client: Its connection.
+            name: The name of the namespace.
+            auth: What it has sent to be let in.
+        """
         self._namespaces.admit(client, name, auth)
 
     def joined(self, client: Client) -> None:

@@ -38,6 +38,10 @@ class Socket(Listening, SocketMethods):
 
     An application may set attributes of its own: ``socket.user = …``.
 
+    Args:
+        core: What the server itself does with it.
+        auth: What the client has sent to be let in.
+
     Attributes:
         id: The public id, another one than the session's.
         nsp: The namespace.
@@ -123,6 +127,10 @@ class Socket(Listening, SocketMethods):
     def emit_with_ack(self, event: str, *args: Any, **wrong: NoReturn) -> Any:
         """Send an event and block until the client has answered.
 
+        Args:
+            event: Its name.
+            args: What JSON can carry, and bytes.
+
         Returns:
             The answer; one value, a tuple of several, ``None`` for none.
 
@@ -140,7 +148,11 @@ class Socket(Listening, SocketMethods):
         return SocketEmitter(self._core, _NO_FLAGS).volatile
 
     def compress(self, compress: bool) -> SocketEmitter:
-        """Emit with or without compression."""
+        """Emit with or without compression.
+
+        Args:
+            compress: Whether a transport may compress the packet.
+        """
         return SocketEmitter(self._core, _NO_FLAGS).compress(compress)
 
     def timeout(self, seconds: float) -> SocketEmitter:
@@ -154,6 +166,9 @@ class Socket(Listening, SocketMethods):
 
     def join(self, rooms: str | Iterable[str]) -> None:
         """Join a room or several; a socket that is disconnected joins none.
+
+        Args:
+            rooms: A room, or a list of them.
 
         Raises:
             TypeError: A room is not a string.

@@ -47,7 +47,11 @@ class ManualTime:
         return Scheduler(self, self)
 
     def advance(self, seconds: float) -> None:
-        """Go on, and do what falls due on the way, each at its time."""
+        """Go on, and do what falls due on the way, each at its time.
+
+        Args:
+            seconds: How far.
+        """
         end = self.now + seconds
         while self._due is not None and self._callback is not None and self._due <= end + 1e-9:
             self.now, callback = max(self.now, self._due), self._callback
@@ -58,7 +62,11 @@ class ManualTime:
         settle()
 
     def stall(self, seconds: float) -> None:
-        """Go on as if the hub had stood still meanwhile: what falls due is done once, late."""
+        """Go on as if the hub had stood still meanwhile: what falls due is done once, late.
+
+        Args:
+            seconds: For how long.
+        """
         self.now += seconds
         callback, self._due, self._callback = self._callback, None, None
         if callback is not None:

@@ -66,6 +66,9 @@ class BusRecovery(Protocol):
     def publish(self, request: Broadcast) -> str | None:
         """Publish a broadcast and return its offset; may block, for a bounded time.
 
+        Args:
+            request: The broadcast.
+
         Returns:
             ``None`` when the offset is not known in time; the broadcast is on its way then.
         """
@@ -74,21 +77,39 @@ class BusRecovery(Protocol):
         """Note that a broadcast is delivered now; return the sockets that it is still for.
 
         Sockets that were recovered beyond it have it already.
+
+        Args:
+            offset: Its position.
+            packet: What is sent.
+            target: The sockets that it was sent to.
         """
 
     def current_offset(self) -> str:
         """Return the offset of the newest packet."""
 
     def persist(self, saved: SavedSocket) -> None:
-        """Keep the state of a socket; never blocks."""
+        """Keep the state of a socket; never blocks.
+
+        Args:
+            saved: Its ids, rooms and data.
+        """
 
     def restore(self, pid: str, offset: str | None) -> SavedSocket | None:
-        """Return the state that was kept under ``pid`` and forget it; may block."""
+        """Return the state that was kept under ``pid`` and forget it; may block.
+
+        Args:
+            pid: The private id.
+            offset: The offset that the client says it has reached, if any.
+        """
 
     def missed(
         self, saved: SavedSocket, encode: Callable[[Packet], Message]
     ) -> list[Message] | None:
         """Return what was sent to a socket after its offset; may block.
+
+        Args:
+            saved: What :meth:`restore` has returned.
+            encode: Makes the message of a packet.
 
         Returns:
             The messages in order; ``None`` when some of them are lost.
@@ -111,7 +132,11 @@ class Bus(Protocol):
         """The id of this server on the bus."""
 
     def start(self, receiver: Receiver) -> None:
-        """Begin to listen and to be counted; called again in a process that was forked."""
+        """Begin to listen and to be counted; called again in a process that was forked.
+
+        Args:
+            receiver: Takes what other servers send.
+        """
 
     def publish(self, request: Request) -> None:
         """Send a request to every other server; never blocks.
@@ -138,7 +163,11 @@ class Bus(Protocol):
         """
 
     def recover(self, options: RecoveryOptions) -> BusRecovery | None:
-        """Keep packets from now on; return ``None`` when the bus cannot."""
+        """Keep packets from now on; return ``None`` when the bus cannot.
+
+        Args:
+            options: For how long, and how much.
+        """
 
     @property
     def room_watcher(self) -> RoomWatcher | None:

@@ -37,7 +37,12 @@ class LoopbackHub:
         return sum(bus.namespace == namespace for bus in self._listening)
 
     def join(self, bus: LoopbackBus, receiver: Receiver) -> None:
-        """Begin to pass messages to a server; called by its bus."""
+        """Begin to pass messages to a server; called by its bus.
+
+        Args:
+            bus: The bus.
+            receiver: Takes what the other servers send.
+        """
         self._listening[bus] = receiver
 
     def leave(self, bus: LoopbackBus) -> None:
@@ -58,6 +63,11 @@ class LoopbackHub:
 
     def respond(self, sender: LoopbackBus, origin: str, response: Response) -> None:
         """Pass a response to the server that has asked.
+
+        Args:
+            sender: The bus of the server that answers.
+            origin: The id of the server that has asked.
+            response: The answer.
 
         Raises:
             TypeError, ValueError: It holds what cannot be carried.
@@ -90,9 +100,13 @@ class LoopbackHub:
 class LoopbackBus:
     """The bus of one server of a :class:`LoopbackHub`; see :class:`Bus`.
 
+    Args:
+        hub: Joins the servers.
+        namespace: The name of the namespace.
+
     Attributes:
         uid: The id of the server.
-        namespace: The name of the namespace.
+        namespace: As given.
         malformed: How many messages could not be read.
     """
 
@@ -103,7 +117,7 @@ class LoopbackBus:
         self._hub = hub
 
     def start(self, receiver: Receiver) -> None:
-        """Begin to listen."""
+        """Begin to listen; see :meth:`Bus.start`."""
         self._hub.join(self, receiver)
 
     def publish(self, request: Request) -> None:
@@ -111,7 +125,7 @@ class LoopbackBus:
         self._hub.publish(self, request)
 
     def respond(self, origin: str, response: Response) -> None:
-        """Pass a response on, at once."""
+        """Pass a response on, at once; see :meth:`Bus.respond`."""
         try:
             self._hub.respond(self, origin, response)
         except (TypeError, ValueError) as error:
@@ -122,7 +136,7 @@ class LoopbackBus:
         return self._hub.count(self.namespace)
 
     def recover(self, options: RecoveryOptions) -> BusRecovery | None:
-        """Return ``None``: packets are not kept."""
+        """Return ``None``: packets are not kept; see :meth:`Bus.recover`."""
         return None
 
     @property

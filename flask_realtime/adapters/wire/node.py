@@ -83,6 +83,9 @@ _MAY_HOLD_BYTES = frozenset(
 def encode(message: Mapping[str, Any]) -> bytes:
     """Return an envelope as JSON, or as MessagePack when it holds bytes.
 
+    Args:
+        message: The envelope; its ``type`` is the number of a :class:`MessageType`.
+
     Raises:
         TypeError, ValueError: It holds something that cannot be carried.
     """

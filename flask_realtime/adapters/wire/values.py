@@ -175,6 +175,9 @@ def well_formed(text: str) -> str:
 def load(data: bytes) -> Any:
     """Return the value of a message: JSON when it begins with a brace, MessagePack otherwise.
 
+    Args:
+        data: The message.
+
     Raises:
         ValueError: It is malformed.
     """
