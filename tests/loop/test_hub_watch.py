@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import time
 import warnings
@@ -119,7 +120,7 @@ def test_what_blocks_the_hub_is_one_line_with_its_place(
     user.what = "the handler of 'slow'"
     gevent.spawn(how, 1.2).join()
     (line,) = watched(caplog)
-    assert line.startswith("! the hub was blocked for 1.")
+    assert re.match(r"! the hub was blocked for [1-9]\d*\.\d", line)
     assert f": the handler of 'slow', at {__file__}:" in line
     assert f" in {how.__name__}" in line
 

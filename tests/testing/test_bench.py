@@ -88,7 +88,7 @@ def test_handlers_that_hang_are_named(world: App, transport: str) -> None:
         gate.wait()
 
     gate = Event()
-    with TestClient(world.flask, transport=transport, timeout=0.05) as client:
+    with TestClient(world.flask, transport=transport, timeout=0.3) as client:
         with pytest.raises(Late, match=r"at test_bench\.py:\d+ in hang\(\); wait=False"):
             client.emit("hang")
         gate.set()
