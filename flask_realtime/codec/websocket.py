@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import FrameError
+from .masking import unmask
 
 __all__ = [
     "BINARY",
@@ -41,11 +42,6 @@ _MASKED = 0x80
 _CONTROL = 0x8
 # Close codes a peer may send (RFC 6455 §7.4): 1004 to 1006 and 1015 are reserved.
 _CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
-
-# Below this size one big integer unmasks faster than four strided translations (measured:
-# 0.4 µs against 1.1 µs for 64 bytes, 140 µs against 52 µs for 60 kB).
-_INTEGER_UNMASK_LIMIT = 512
-_XOR_TABLES = [bytes(value ^ key for value in range(256)) for key in range(256)]
 
 # Frame headers of short text frames, with the digit of an Engine.IO message after them.
 _MESSAGE_HEADERS = [bytes((_FIN | TEXT, size + 1)) + b"4" for size in range(125)]
@@ -93,20 +89,6 @@ def encode_close(code: int | None = None, reason: str = "") -> bytes:
     return encode_frame(CLOSE, code.to_bytes(2, "big") + text.encode())
 
 
-def unmask(payload: bytes, mask: bytes) -> bytes | bytearray:
-    """Return ``payload`` combined with the four bytes of ``mask`` (RFC 6455 §5.3)."""
-    size = len(payload)
-    if size < _INTEGER_UNMASK_LIMIT:
-        key = (mask * (size // 4 + 1))[:size]
-        return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(
-            size, "little"
-        )
-    output = bytearray(payload)
-    for index in range(4):
-        output[index::4] = payload[index::4].translate(_XOR_TABLES[mask[index]])
-    return output
-
-
 class FrameDecoder:
     """Turns what a client sends after the handshake into messages and control frames.
 
@@ -141,10 +123,8 @@ class FrameDecoder:
             # The common case, and the hot path: one short, whole, masked text frame.
             size = len(data) - 6
             if 0 <= size <= self._short and data[1] == _MASKED | size:
-                key = (data[2:6] * (size // 4 + 1))[:size]
-                plain = int.from_bytes(data[6:], "little") ^ int.from_bytes(key, "little")
                 try:
-                    return [plain.to_bytes(size, "little").decode()]
+                    return [unmask(data[6:], data[2:6]).decode()]
                 except UnicodeDecodeError:
                     return [self._fail(FrameError(1007, "invalid UTF-8"))]
         return self._receive_general(data)
@@ -152,14 +132,16 @@ class FrameDecoder:
     def _receive_general(self, data: bytes) -> list[Incoming]:
         if self._failed:
             return []
-        buffer = self._buffer
-        if buffer is None:
-            buffer = bytearray(data)
-        else:
+        # What is whole in what has just arrived is never copied as a whole.
+        buffer: bytes | bytearray = data
+        if self._buffer is not None:
+            buffer = self._buffer
             buffer += data
         messages: list[Incoming] = []
         position = 0
         try:
+            if self._fragments is None:
+                position = self._take_short_texts(buffer, messages)
             while True:
                 frame = self._parse_frame(buffer, position)
                 if frame is None:
@@ -171,13 +153,31 @@ class FrameDecoder:
         except FrameError as error:
             messages.append(self._fail(error))
             return messages
-        if position:
+        if isinstance(buffer, bytearray):
             del buffer[:position]
+        else:
+            buffer = bytearray(buffer[position:])
         self._buffer = buffer or None
         return messages
 
+    def _take_short_texts(self, buffer: bytes | bytearray, messages: list[Incoming]) -> int:
+        """Append the short, whole text frames that the buffer begins with; return their end."""
+        position, available = 0, len(buffer)
+        try:
+            while position + 6 <= available and buffer[position] == _FIN | TEXT:
+                size = buffer[position + 1] - _MASKED
+                body = position + 6
+                end = body + size
+                if not 0 <= size <= self._short or end > available:
+                    break
+                messages.append(unmask(buffer[body:end], buffer[position + 2 : body]).decode())
+                position = end
+        except UnicodeDecodeError:
+            raise FrameError(1007, "invalid UTF-8") from None
+        return position
+
     def _parse_frame(
-        self, buffer: bytearray, start: int
+        self, buffer: bytes | bytearray, start: int
     ) -> tuple[int, bytes | bytearray, int] | None:
         """Return (first byte, payload, end) of the frame at ``start`` once it is complete."""
         available = len(buffer) - start
@@ -202,7 +202,7 @@ class FrameDecoder:
         end = body + size
         if len(buffer) < end:
             return None
-        return first, unmask(bytes(buffer[body:end]), bytes(buffer[body - 4 : body])), end
+        return first, unmask(buffer[body:end], buffer[body - 4 : body]), end
 
     def _check_header(self, first: int, second: int) -> None:
         opcode = first & 0x0F

@@ -233,6 +233,23 @@ def test_frames_may_arrive_byte_by_byte() -> None:
     assert receive(*(wire[index : index + 1] for index in range(len(wire)))) == expected
 
 
+def test_short_texts_of_one_read_are_returned_up_to_the_first_that_is_no_utf8() -> None:
+    good, bad = client_frame(TEXT, b"good"), client_frame(TEXT, b"\xff")
+    assert receive(good + good + bad + good, good) == ["good", "good", (1007, "invalid UTF-8")]
+
+
+def test_short_texts_of_one_read_are_returned_up_to_the_first_over_the_limit() -> None:
+    wire = client_frame(TEXT, b"x" * 20) * 2 + client_frame(TEXT, b"x" * 21) + client_frame(TEXT)
+    *texts, error = receive(wire, limit=20)
+    assert texts == ["x" * 20] * 2
+    assert error[0] == 1009
+
+
+def test_a_frame_without_a_mask_behind_short_texts_is_refused() -> None:
+    wire = client_frame(TEXT, b"good") + client_header(TEXT, 4, masked=False) + b"plain"
+    assert receive(wire) == ["good", (1002, "a client frame must be masked")]
+
+
 # --- the limit ---------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 import pytest
 
 from flask_realtime.codec.message import Message
@@ -88,10 +89,22 @@ def test_what_the_kernel_takes_at_once_is_flushed_and_drained_at_once(
     engine.network.websocket()
     session, _ = engine.handler.last
     seen = note(session, "packetCreate", "flush", "drain")
-    session.send("a")
-    session.send(b"b")
+    for data in ("a", b"b"):
+        session.send(data)
+        gevent.sleep(0.001)  # a turn of its own
     assert [event for event, *_ in seen] == ["packetCreate", "flush", "drain"] * 2
     assert [args for event, *args in seen if event == "flush"] == [[[b"a"]], [[b"b"]]]
+
+
+def test_what_leaves_together_in_one_turn_is_flushed_together(engine: EngineWorld) -> None:
+    engine.network.websocket()
+    session, _ = engine.handler.last
+    settle()
+    seen = note(session, "flush", "drain")
+    for data in ("a", "b", "c"):
+        session.send(data)
+    settle()
+    assert seen == [("flush", [b"a"]), ("drain",), ("flush", [b"b", b"c"]), ("drain",)]
 
 
 def test_what_a_slow_client_takes_later_is_flushed_together(engine: EngineWorld) -> None:

@@ -1,8 +1,7 @@
 """The WebSocket transport: a persistent read watcher and direct, non-blocking sends.
 
 The read callback runs in the hub, decodes frames and hands packets to the owner there and
-then. ``send`` writes to the socket from whichever greenlet emits; what the kernel does not
-take waits in a bounded outbox that a write watcher drains. Nothing here ever blocks.
+then. How and when what is sent leaves is in ``writer.py``.
 """
 
 from __future__ import annotations
@@ -10,10 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import ssl
 import time
 from base64 import b64decode
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -33,29 +30,28 @@ from ...codec.websocket import (
     encode_close,
     encode_frame,
 )
-from ...errors import FrameError, SlowClient
+from ...errors import FrameError
 from ...loop.scheduler import Clock
 from ...reasons import Reason
 from ..traffic import Traffic
-from .backlog import Backlog
 from .transport import TransportOwner
+from .writer import WOULD_BLOCK, SocketWriter, refuse, stopped
 
 __all__ = ["WebSocketTransport"]
 
 logger = logging.getLogger(__name__)
 
-_READ, _WRITE = 1, 2
+_READ = 1
 #: Above that of the host's requests. libev serves what became ready together from the last to the
 #: first: a GET behind an upgrade packet, on another connection, would be handled before it.
 _PRIORITY = 1
 #: The first read of a callback; a message that fills it is followed by one large read.
 _SHORT_READ = 4096
 _LONG_READ = 262_144
-_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _CONTROL_FRAMES = {packet: text_packet(packet) for packet in ("1", "2", "3", "6")}
 
 
-class WebSocketTransport:
+class WebSocketTransport(SocketWriter):
     """Frames over a socket that the host has handed over.
 
     Args:
@@ -67,23 +63,7 @@ class WebSocketTransport:
         clock: Monotonic seconds.
     """
 
-    __slots__ = (
-        "_backlog",
-        "_clock",
-        "_closing",
-        "_decoder",
-        "_max_buffered",
-        "_outbox",
-        "_owner",
-        "_pending",
-        "_reader",
-        "_recv",
-        "_send",
-        "_size",
-        "_socket",
-        "_traffic",
-        "_writer",
-    )
+    __slots__ = ("_closing", "_decoder", "_owner", "_pending", "_reader", "_recv")
 
     name = "websocket"
 
@@ -97,39 +77,20 @@ class WebSocketTransport:
         *,
         clock: Clock = time.monotonic,
     ) -> None:
-        sock.settimeout(0)
-        self._socket = sock
+        super().__init__(sock, max_buffered, traffic, clock)
         self._recv: Callable[[int], bytes]
-        self._send: Callable[[bytes | memoryview], int]
         # A TLS socket's decrypted bytes, which no watcher sees.
         self._pending: Callable[[], int] | None = getattr(sock, "pending", None)
-        if self._pending is not None:
-            self._recv, self._send = sock.recv, sock.send
-        else:
-            # The descriptor itself: gevent's methods would only add a frame around each call.
-            self._recv = partial(os.read, sock.fileno())
-            self._send = partial(os.write, sock.fileno())
+        self._recv = partial(os.read, sock.fileno()) if self._pending is None else sock.recv
         self._decoder = FrameDecoder(max_size, inflate)
-        self._max_buffered = max_buffered
-        self._traffic = traffic
-        self._outbox: deque[bytes | memoryview] | None = None
-        self._size = 0
-        self._backlog: Backlog | None = None
-        self._clock = clock
         self._closing = False
         self._owner: TransportOwner | None = None
         self._reader: Any = None
-        self._writer: Any = None
 
     @property
     def writable(self) -> bool:
-        """Whether a packet would leave at once."""
-        return not self._outbox and not self._closing and self._send is not _refuse
-
-    @property
-    def buffered_bytes(self) -> int:
-        """How many bytes the kernel has not taken yet."""
-        return self._size
+        """Whether a packet would leave at once, or with those of the same turn."""
+        return self._writer is None and not self._closing and self._send is not refuse
 
     @property
     def is_open(self) -> bool:
@@ -162,7 +123,7 @@ class WebSocketTransport:
             data = self._recv(_SHORT_READ)
             if len(data) == _SHORT_READ:
                 data = self._read_more(data)
-        except _WOULD_BLOCK:
+        except WOULD_BLOCK:
             return
         except OSError as error:
             self._lost(Reason.TRANSPORT_ERROR, error)
@@ -193,6 +154,8 @@ class WebSocketTransport:
                     owner.receive(message)
             else:
                 self._take_other(message)  # type: ignore[arg-type]
+        if self._outbox is not None:
+            self._flush()
 
     def _take_other(self, message: Control | FrameError) -> None:
         if isinstance(message, FrameError):
@@ -226,16 +189,19 @@ class WebSocketTransport:
         if frames is None:
             frames = message.frames()
         # As in `_write`: each delivery of a broadcast comes this way.
-        self._traffic.bytes_out += len(frames)
-        if self._outbox is not None:
-            self._queue(frames)
+        size = len(frames)
+        self._traffic.bytes_out += size
+        turn = self._loop.now()
+        if self._outbox is not None or turn == self._turn:
+            self._write_later(frames)
             return
+        self._turn = turn
         try:
             sent = self._send(frames)
         except OSError as error:
             self._not_sent(frames, error)
         else:
-            if sent < len(frames):
+            if sent < size:
                 self._queue(memoryview(frames)[sent:])
 
     def send_control(self, packet: str) -> None:
@@ -249,92 +215,9 @@ class WebSocketTransport:
         else:
             self._write(encode_frame(TEXT, packet))
 
-    def _write(self, frames: bytes) -> None:
-        self._traffic.bytes_out += len(frames)
-        if self._outbox is not None:
-            self._queue(frames)
-            return
-        try:
-            sent = self._send(frames)
-        except OSError as error:
-            self._not_sent(frames, error)
-        else:
-            if sent < len(frames):
-                self._queue(memoryview(frames)[sent:])
-
-    def _not_sent(self, frames: bytes, error: OSError) -> None:
-        if isinstance(error, _WOULD_BLOCK):
-            self._queue(frames)
-        else:
-            self._broken(error)
-
-    def _queue(self, data: bytes | memoryview) -> None:
-        if self._socket is None:
-            return
-        if self._size + len(data) > self._max_buffered and not self._may_wait(len(data)):
-            return
-        if self._outbox is None:
-            self._outbox = deque()
-        self._outbox.append(data)
-        self._size += len(data)
-        if self._writer is None:
-            self._writer = get_hub().loop.io(self._socket.fileno(), _WRITE)
-            self._writer.start(self._on_writable)
-
-    def _may_wait(self, more: int) -> bool:
-        # What the kernel takes now, the client has made room for: also in the middle of a burst.
-        try:
-            self._drain()
-        except _WOULD_BLOCK:
-            pass
-        except OSError as error:
-            self._broken(error)
-            return False
-        now = self._clock()
-        if self._backlog is None:
-            self._backlog = Backlog(self._max_buffered, self._size, now)
-        problem = self._backlog.problem(self._size, more, now)
-        if problem is not None:
-            self._broken(SlowClient(problem))
-        return problem is None
-
-    def _drain(self) -> None:
-        outbox = self._outbox
-        try:
-            while outbox:
-                data = outbox[0]
-                sent = self._send(data)
-                self._size -= sent
-                if sent < len(data):
-                    outbox[0] = memoryview(data)[sent:]
-                    break
-                outbox.popleft()
-        finally:
-            if self._size <= self._max_buffered:
-                self._backlog = None
-
-    def _on_writable(self) -> None:
-        try:
-            self._drain()
-        except _WOULD_BLOCK:
-            return
-        except OSError as error:
-            self._lost(Reason.TRANSPORT_ERROR, error)
-            return
-        if self._outbox:
-            return
-        self._outbox = None
-        self._writer = _stop(self._writer)
+    def _drained(self) -> None:
         if self._owner is not None:
             self._owner.drained()
-
-    def _broken(self, error: Exception) -> None:
-        # The emitter goes on: what follows from the loss happens in the hub, not on its stack.
-        # Nothing may follow what was cut off.
-        self._send = _refuse
-        self._outbox = None
-        self._size = 0
-        get_hub().loop.run_callback(self._lost, Reason.TRANSPORT_ERROR, error)
 
     # The end
 
@@ -342,17 +225,23 @@ class WebSocketTransport:
         """Send what waits and a close frame; the owner's ``lost`` follows the client's answer."""
         if not self._closing and self._socket is not None:
             self._write(encode_close(code))
+            self._flush()
             self._closing = True
             self.resume()
 
     def abort(self) -> None:
-        """Stop both watchers and shut the socket down; the host's greenlet closes it."""
-        self._reader = _stop(self._reader)
-        self._writer = _stop(self._writer)
-        self._owner = self._outbox = None
+        """Stop both watchers and shut the socket down; the host's greenlet closes it.
+
+        What was joined in this turn is written before: it would have left without that.
+        """
+        self._owner = None
+        self._flush()
+        self._reader = stopped(self._reader)
+        self._writer = stopped(self._writer)
+        self._outbox = None
         sock, self._socket = self._socket, None
         if sock is not None:
-            self._recv = self._send = _refuse
+            self._recv = self._send = refuse
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -363,14 +252,3 @@ class WebSocketTransport:
         self.abort()
         if owner is not None:
             owner.lost(reason, description)
-
-
-def _stop(watcher: Any) -> Any:
-    if watcher is not None:
-        watcher.stop()
-        watcher.close()
-    return None
-
-
-def _refuse(_: object) -> Any:
-    raise ConnectionResetError("the connection is closed")
