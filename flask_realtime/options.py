@@ -220,6 +220,9 @@ class Options:
     connection_state_recovery: bool | Mapping[str, Any] | None = None
     #: ``fn(environ)`` makes session ids; 20 random characters by default.
     generate_id: Callable[[Mapping[str, Any]], str] | None = None
+    #: Seconds over which the clients are closed, one after the other, when the process is told to
+    #: stop; 0 closes all at once. See ``docs/deployment.md``.
+    drain_seconds: float = 0
     #: ``"together"`` lets the workers of one gunicorn be one server, ``"alone"`` does not. See
     #: ``docs/workers.md``.
     workers: str = "together"
@@ -279,6 +282,7 @@ class Options:
     def _check_numbers(self) -> None:
         for name in _POSITIVE:
             _check_positive(name, getattr(self, name))
+        _check_not_negative("drain_seconds", self.drain_seconds)
         for name in _WHOLE[:2]:
             if not isinstance(getattr(self, name), int):
                 raise ValueError(f"{name} must be a whole number of bytes")
@@ -345,11 +349,21 @@ def _check_cookie(option: Any) -> None:
         raise ValueError(f'cookie: samesite is "Strict", "Lax" or "None", not {same_site!r}')
 
 
-def _check_positive(name: str, value: Any) -> None:
+def _check_number(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{name} must be a number, not {value!r}")
+
+
+def _check_positive(name: str, value: Any) -> None:
+    _check_number(name, value)
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{name} must be above 0 and finite, not {value!r}")
+
+
+def _check_not_negative(name: str, value: Any) -> None:
+    _check_number(name, value)
+    if not (value >= 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be 0 or more, and finite, not {value!r}")
 
 
 def _check_keys(option: str, value: Any, known: frozenset[str]) -> None:

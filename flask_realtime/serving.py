@@ -20,6 +20,7 @@ from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
 from .hosts.stop_signals import StopSignals
 from .loop.patching import warn_if_unpatched
 from .loop.scheduler import Scheduler
+from .server.health import Health, health_of
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
 
@@ -103,6 +104,9 @@ class Server(BaseServer):
             ``max_log_bytes`` (67108864 bytes).
         ``generate_id=None``
             ``fn(environ)`` makes session ids; ``None`` is 20 random characters.
+        ``drain_seconds=0``
+            Seconds over which the clients are closed, one after the other, when the process is
+            told to stop; 0 closes all at once.
         ``workers="together"``
             Whether the workers of one gunicorn are one server; ``"alone"`` keeps them apart.
 
@@ -164,10 +168,24 @@ class Server(BaseServer):
         """End :meth:`run`, which closes the server gracefully and returns.
 
         It may be called from any greenlet and any thread, and returns at once. Calling it
-        again, or when nothing runs, is harmless.
+        again, or when nothing runs, is harmless; a second call ends the wait of
+        ``drain_seconds``.
         """
         for stop in list(self._stops):
             stop()
+
+    def health(self) -> Health:
+        """Return whether clients should come here, for the probes of a load balancer.
+
+        It asks no other server and never blocks: a view may return it, with the status 503
+        unless it is ``ready``.
+
+        Returns:
+            A dictionary: ``accepting``, whether handshakes are accepted, which ends with the
+            signal to stop; ``connected``, whether the adapter reaches the other servers as far
+            as it knows; ``ready``, both of them; ``clients``, the open sessions.
+        """
+        return health_of(self)
 
     def application(self) -> WSGIApp:
         """Return a WSGI application that contains this server."""
@@ -203,11 +221,12 @@ class Server(BaseServer):
         in_children(http_server.forget)
         in_children(self.engine.forget_clients)
         self.start()
-        asked, loop = Event(), get_hub().loop
-        signals = StopSignals(asked.set)
+        asked, hurry, loop = Event(), Event(), get_hub().loop
+        signals = StopSignals(asked.set, hurry.set)
 
         def stop() -> None:
-            loop.run_callback_threadsafe(asked.set)
+            again = asked.is_set()
+            loop.run_callback_threadsafe(hurry.set if again else asked.set)
 
         self._stops.append(stop)
         signals.install()
@@ -215,19 +234,20 @@ class Server(BaseServer):
         try:
             asked.wait()
         except KeyboardInterrupt:
-            pass
+            hurry.set()
         finally:
-            self._stops.remove(stop)
             try:
-                self._shut_down(http_server)
+                self._shut_down(http_server, hurry)
             finally:
+                self._stops.remove(stop)
                 signals.restore()
                 self.hub.release()
         if signals.raised is not None:
             raise signals.raised
 
-    def _shut_down(self, http_server: EmbeddedServer) -> None:
+    def _shut_down(self, http_server: EmbeddedServer, hurry: Event) -> None:
         logger.info("= shutting down")
+        self.spread(self.options.drain_seconds, hurry)
         deadline = monotonic() + GRACE
         # It goes on accepting meanwhile: a client that polls may need a new connection for
         # what is left to it, and a handshake gets an answer.

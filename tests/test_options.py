@@ -110,6 +110,17 @@ def test_a_time_that_never_ends_cannot_be_announced(name: str) -> None:
         Options.build({name: math.inf})
 
 
+def test_the_time_of_a_drain_may_be_none() -> None:
+    assert Options.build({}).drain_seconds == 0
+    assert Options.build({"drain_seconds": 0.5}).drain_seconds == 0.5
+
+
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf, "25", None, True], ids=repr)
+def test_the_time_of_a_drain_is_a_number(value: object) -> None:
+    with pytest.raises(ValueError, match="drain_seconds"):
+        Options.build({"drain_seconds": value})
+
+
 def test_attachments_may_be_forbidden() -> None:
     assert Options.build({"max_attachments": 0}).max_attachments == 0
 

@@ -31,8 +31,8 @@ NAMESPACE = OPERATOR | LISTENING | CLUSTER | {
     "adapter", "event", "name", "server", "sockets", "use",
 }  # fmt: skip
 SERVER = OPERATOR | LISTENING | CLUSTER | {
-    "bind", "close", "engine", "event", "namespaces", "of", "on_error", "onconnection", "options",
-    "register", "run", "sockets", "start", "stop", "test_client", "use",
+    "bind", "close", "engine", "event", "health", "namespaces", "of", "on_error", "onconnection",
+    "options", "register", "run", "sockets", "start", "stop", "test_client", "use",
 }  # fmt: skip
 
 #: For the server's own parts: what engine, hosts, clients and namespaces call, and the objects
@@ -42,7 +42,7 @@ SEAMS = {
     "Server": {
         "admit", "application", "backends", "close_adapters", "configure", "drain", "end",
         "handle", "hub", "joined", "left", "max_message_size", "now", "on_open", "parser",
-        "refuse", "runner", "serve", "start_adapter", "use_adapters",
+        "refuse", "runner", "serve", "spread", "start_adapter", "use_adapters",
     },
 }  # fmt: skip
 SEAMS["ParentNamespace"] = SEAMS["Namespace"]

@@ -193,6 +193,11 @@ class Adapter(EventEmitter):
         """Return counters of the traffic with other servers."""
         return {}
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it reaches the other servers, as far as it knows; it asks none of them."""
+        return True
+
     def server_count(self) -> int:
         """Return how many servers form the cluster, this one included."""
         raise NotImplementedError

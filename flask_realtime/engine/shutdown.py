@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent.event import Event
 from gevent.pool import Group
 
 from ..loop.scheduler import Clock
 from ..reasons import Reason
+from .state import SessionState
 
 if TYPE_CHECKING:
     from .session import Session
 
-__all__ = ["GRACE", "MOMENT", "drain", "patience", "wait_for_handlers"]
+__all__ = ["GRACE", "MOMENT", "drain", "due", "patience", "spread", "wait_for_handlers"]
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +27,36 @@ GRACE = 5.0
 #: Seconds that a closed session has for its next poll, or to answer the close frame.
 MOMENT = 1.0
 _STEP = 0.02
+
+
+def due(count: int, seconds: float, elapsed: float) -> int:
+    """Return how many of ``count`` sessions are closed ``elapsed`` seconds after the beginning.
+
+    The first is closed at once, the others follow at equal distances; all are closed within
+    ``seconds``.
+    """
+    if elapsed >= seconds:
+        return count
+    return min(int(count * max(elapsed, 0.0) / seconds) + 1, count)
+
+
+def spread(sessions: Iterable[Session], seconds: float, hurry: Event, clock: Clock) -> None:
+    """Close sessions one after the other, evenly over a time; block until the last is closed.
+
+    Args:
+        sessions: The first is closed first. Those that end by themselves are not waited for.
+        seconds: The time.
+        hurry: Set to return early; the sessions that are left stay open.
+        clock: Monotonic seconds.
+    """
+    waiting, began = deque(sessions), clock()
+    count = len(waiting)
+    while any(session.state is SessionState.OPEN for session in waiting):
+        left = count - due(count, seconds, clock() - began)
+        while len(waiting) > left:
+            waiting.popleft().close(Reason.SERVER_SHUTTING_DOWN, code=1001)
+        if hurry.wait(_STEP):
+            return
 
 
 def patience(session: Session, grace: float) -> float:

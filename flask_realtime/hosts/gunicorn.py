@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import signal
 import sys
@@ -31,7 +32,7 @@ from ..server.server import BaseServer
 from .connections import Connections
 from .forked import in_children
 
-__all__ = ["WorkerWatch", "find_worker"]
+__all__ = ["WorkerWatch", "find_worker", "time_to_spread"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,9 @@ def _signals(*names: str) -> tuple[signal.Signals, ...]:
 
 _QUICK = _signals("SIGQUIT", "SIGINT")
 _ENDS = (signal.SIGTERM, *_QUICK)
+#: Seconds of the graceful timeout that are not spent on closing clients one by one: listeners
+#: close, and the last client and its handlers get their time.
+_RESERVE = _ACCEPTING + GRACE + MOMENT
 #: Signals for which a worker has handlers; an application may have replaced some of them.
 _OF_WORKERS = (*_ENDS, *_signals("SIGABRT", "SIGUSR1", "SIGWINCH"))
 
@@ -62,6 +66,16 @@ def find_worker() -> Any | None:
         if isinstance(owner, module.GeventWorker):
             return owner
     return None
+
+
+def time_to_spread(wanted: float, graceful_timeout: float) -> float:
+    """Return over how many seconds a worker closes its clients.
+
+    Args:
+        wanted: The option ``drain_seconds``.
+        graceful_timeout: Seconds after which gunicorn kills the worker.
+    """
+    return min(wanted, max(graceful_timeout - _RESERVE, 0.0))
 
 
 class WorkerWatch:
@@ -79,8 +93,12 @@ class WorkerWatch:
         self._server = server
         self._connections = Connections()
         self._asked = Event()
+        self._hurry = Event()
+        self._is_spread = Event()
         self._pid = os.getpid()
         self._deadline = 0.0
+        wanted = server.options.drain_seconds
+        self._spread_over = time_to_spread(wanted, float(worker.cfg.graceful_timeout))
 
     def start(self) -> None:
         """Begin to watch; in a greenlet of the worker's main thread."""
@@ -118,6 +136,15 @@ class WorkerWatch:
         if workers > 1 and not self._joined and (alone or polling):
             # Each worker logs it once, with its first request: they are not joined.
             logger.warning("%s", shown(_of_several(workers, alone, polling), 1_000))
+        wanted = self._server.options.drain_seconds
+        if self._spread_over < wanted:
+            logger.warning(
+                "! drain_seconds = %g does not fit into gunicorn's graceful_timeout: clients are "
+                "closed over %g s; start gunicorn with --graceful-timeout %d",
+                wanted,
+                self._spread_over,
+                math.ceil(wanted + _RESERVE),
+            )
         limit = self._worker.cfg.max_requests
         # The workers that bring a server of their own do not count its requests.
         if limit > 0 and self._worker.server_class is None:
@@ -142,6 +169,8 @@ class WorkerWatch:
                 self._server.refuse()
                 if number in _QUICK:
                     self._deadline = monotonic() + MOMENT
+                    loop.run_callback_threadsafe(self._hurry.set)
+                # Another SIGTERM says nothing: the master repeats it to workers it replaces.
                 loop.run_callback_threadsafe(self._asked.set)
             before(number, frame)
 
@@ -157,10 +186,13 @@ class WorkerWatch:
         grace = min(GRACE, float(self._worker.cfg.graceful_timeout))
         self._server.refuse()
         self._wait_for_listeners()
+        # The worker waits for its requests, but not for clients between two polls, nor for the
+        # handlers of polling sessions.
+        atexit.register(self._end)
+        self._server.spread(self._spread_over, self._hurry)
         if not self._deadline:
             self._deadline = monotonic() + grace
-        # The worker waits for its requests, but not for the handlers of polling sessions.
-        atexit.register(self._end)
+        self._is_spread.set()
         self._server.drain(grace)
         self._connections.close_idle()
 
@@ -173,6 +205,7 @@ class WorkerWatch:
             gevent.sleep(0.05)
 
     def _end(self) -> None:
+        self._is_spread.wait(self._spread_over)
         self._server.end(self._deadline - monotonic())
 
 

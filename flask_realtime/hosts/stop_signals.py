@@ -3,6 +3,8 @@
 The application's own handlers are called as well and are back when ``run()`` returns. All of it
 is the business of one process: a forked child has the handlers that were there before, so that
 it can be terminated.
+
+SIGTERM may leave the clients some time (``drain_seconds``); SIGINT, or another SIGTERM, does not.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from gevent import get_hub
@@ -20,19 +23,26 @@ from .forked import in_children
 
 __all__ = ["StopSignals"]
 
+#: Seconds within which several SIGTERM are one: process managers send it to a group and to each
+#: member.
+ONE_SIGNAL = 1.0
+
 
 class StopSignals:
     """Turns SIGTERM and SIGINT into a call.
 
     Args:
         stop: Called in the hub of the thread that has made this.
+        hurry: Called there as well when there is no time: for SIGINT, and for a second SIGTERM.
 
     Attributes:
         raised: What a handler of the application has raised, ``SystemExit`` for instance.
     """
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(self, stop: Callable[[], None], hurry: Callable[[], None] | None = None) -> None:
         self._stop = stop
+        self._hurry = hurry or _nothing
+        self._first: float | None = None  # the time of the first signal
         self._loop = get_hub().loop
         self._pid = os.getpid()
         self._before: dict[signal.Signals, Any] = {}
@@ -65,9 +75,12 @@ class StopSignals:
             self.restore()
             os.kill(os.getpid(), number)
             return
-        # The next SIGINT ends the process at once, also while a handler blocks the hub. One
-        # more SIGTERM changes nothing: process managers send it to a group and to each member.
+        # The next SIGINT ends the process at once, also while a handler blocks the hub.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        now = monotonic()
+        self._first = now if self._first is None else self._first
+        if number == signal.SIGINT or now - self._first > ONE_SIGNAL:
+            self._loop.run_callback_threadsafe(self._hurry)
         self._loop.run_callback_threadsafe(self._stop)
         if callable(before) and before is not signal.default_int_handler:
             try:

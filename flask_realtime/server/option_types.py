@@ -113,4 +113,5 @@ class ServerOptions(TypedDict, total=False):
     json: JSONModule | None
     connection_state_recovery: bool | RecoverySettings | None
     generate_id: Callable[[Environ], str] | None
+    drain_seconds: float
     workers: Literal["together", "alone"]

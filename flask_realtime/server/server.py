@@ -12,13 +12,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import gevent
+from gevent.event import Event
 
 from ..adapters.base import Adapter, LocalSockets
 from ..codec.parser import Parser
 from ..engine.engine import Engine
 from ..engine.requests.host import Environ, Host, NoHost, StartResponse
 from ..engine.session import Receiver, Session
-from ..engine.shutdown import GRACE
+from ..engine.shutdown import GRACE, spread
 from ..engine.state import Life
 from ..functions import require_function
 from ..loop.hub import HubThread
@@ -330,6 +331,20 @@ class BaseServer(NamespaceMethods):
     def refuse(self) -> None:
         """Answer new handshakes with 503; present clients stay. Hosts call this and the next."""
         self.engine.enter(Life.DRAINING)
+
+    def spread(self, seconds: float, hurry: Event) -> None:
+        """Refuse handshakes and close the clients evenly over a time; block until then.
+
+        Args:
+            seconds: The time; 0 closes none, which :meth:`drain` does.
+            hurry: Set to return early: the other clients are left to :meth:`drain`.
+        """
+        self.refuse()
+        if seconds > 0:
+            self._inherit_hub()
+            sessions = [*self.engine.clients.values(), *self._adopted]
+            logger.info("= %d clients are closed over %g s", len(sessions), seconds)
+            self.hub.ask(spread, sessions, seconds, hurry, self._clock)
 
     def drain(self, grace: float) -> None:
         """Close, and block until clients have what was sent to them, at most ``grace`` seconds."""

@@ -171,6 +171,11 @@ class FakeBus:
         """Keep a response."""
         self.responses.append((origin, response))
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether :attr:`count` is a number."""
+        return self.count is not None
+
     def server_count(self) -> int:
         """Return :attr:`count`; OSError when that is ``None``."""
         if self.count is None:

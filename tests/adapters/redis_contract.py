@@ -152,8 +152,10 @@ class RedisContract(RedisVariant):
                 return sum("out of reach:" in item.getMessage() for item in caplog.records)
 
             wait_for(lambda: complaints() == 2)
+            assert not one.adapter.is_connected
             redis.start()
             cluster.wait_complete()
+            wait_for(lambda: one.adapter.is_connected)
             there = two.connect("b")
             one.emit("n", 2)
             wait_for(lambda: 2 in numbers(there))
@@ -183,9 +185,11 @@ class RedisContract(RedisVariant):
             one.adapter.fetch_sockets(EVERYONE)
         assert caught.value.responses == [here]
         assert time.monotonic() - began < 2
+        assert not one.adapter.is_connected
         redis_server.start()
         wait_for(lambda: self.answers(one, 2) and self.answers(two, 2))
         wait_for(lambda: self.reaches(one, there, "late"))
+        wait_for(lambda: one.adapter.is_connected)
         if self.keeps:
             assert numbers(there) == list(range(100))
         stats = one.adapter.stats()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 from typing import Any
 
 import gevent
@@ -10,7 +11,8 @@ import pytest
 from gevent.event import Event
 
 from flask_realtime.codec.message import Message
-from flask_realtime.engine.shutdown import MOMENT
+from flask_realtime.engine.shutdown import MOMENT, due, spread
+from flask_realtime.engine.state import SessionState
 from flask_realtime.reasons import Reason
 from tests.fakes import deadline, settle, wait_until
 from tests.worlds import EngineWorld
@@ -160,3 +162,71 @@ def test_handlers_that_do_not_return_are_stopped(
         assert stopped.wait(1)
     assert "1 handlers did not return in time" in caplog.text
     caplog.clear()
+
+
+# --- clients that are closed one after the other
+
+
+def test_one_is_closed_at_once_and_all_within_the_time() -> None:
+    assert [due(4, 2.0, elapsed) for elapsed in (0.0, 0.4, 0.5, 1.0, 1.4, 1.5, 1.9, 2.0, 9.0)] == [
+        *(1, 1, 2, 3, 3, 4, 4, 4, 4)
+    ]
+    assert due(0, 2.0, 1.0) == 0
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1, 0.5), (7, 3.0), (1000, 30.0), (30_000, 1.0)])
+def test_no_slice_of_the_time_has_more_than_its_part(count: int, seconds: float) -> None:
+    slices = 10
+    done_by = [due(count, seconds, seconds * number / slices) for number in range(slices + 1)]
+    parts = [later - earlier for earlier, later in pairwise(done_by)]
+    assert sum(parts) + done_by[0] == count
+    assert max(parts) <= count / slices + 1
+
+
+class Spreading:
+    """Sessions that are being closed over ten seconds of a clock that the test moves."""
+
+    def __init__(self, engine: EngineWorld, count: int) -> None:
+        self.clients = [engine.network.websocket() for _ in range(count)]
+        self.sessions = list(engine.engine.clients.values())
+        self.hurry, self.time = Event(), engine.time
+        arguments = (self.sessions, 10.0, self.hurry, engine.time)
+        self.greenlet = gevent.spawn(spread, *arguments)
+
+    @property
+    def closed(self) -> list[bool]:
+        return [session.state is not SessionState.OPEN for session in self.sessions]
+
+    def reaches(self, *closed: bool) -> None:
+        wait_until(lambda: self.closed == [*closed])
+
+
+def test_clients_are_closed_in_the_order_in_which_they_came(engine: EngineWorld) -> None:
+    spreading = Spreading(engine, 4)
+    spreading.reaches(True, False, False, False)
+    spreading.time.advance(2.5)
+    spreading.reaches(True, True, False, False)
+    assert [client.wait_closed() for client in spreading.clients[:2]] == [1001, 1001]
+    spreading.time.advance(2.5)
+    spreading.reaches(True, True, True, False)
+    assert not spreading.greenlet.ready()
+    spreading.time.advance(2.5)
+    done(spreading.greenlet)
+    assert spreading.closed == [True] * 4
+
+
+def test_clients_that_leave_by_themselves_are_not_waited_for(engine: EngineWorld) -> None:
+    spreading = Spreading(engine, 3)
+    spreading.reaches(True, False, False)
+    for client in spreading.clients:
+        client.leave()
+    done(spreading.greenlet)
+    assert spreading.time.now == 1_000
+
+
+def test_in_a_hurry_the_others_stay_open(engine: EngineWorld) -> None:
+    spreading = Spreading(engine, 3)
+    spreading.reaches(True, False, False)
+    spreading.hurry.set()
+    done(spreading.greenlet)
+    assert spreading.closed == [True, False, False]

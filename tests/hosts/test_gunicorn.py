@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from flask_realtime.adapters.base import Adapter
 from flask_realtime.adapters.cluster.adapter import ClusterAdapter
 from flask_realtime.adapters.cluster.loopback import LoopbackHub
 from flask_realtime.hosts.finder import SocketFinder
-from flask_realtime.hosts.gunicorn import WorkerWatch, find_worker
+from flask_realtime.hosts.gunicorn import WorkerWatch, find_worker, time_to_spread
 from tests.fakes import request, settle, value_of, wait_until
 
 
@@ -145,6 +146,44 @@ def test_a_worker_that_does_not_count_requests_is_not_warned_of(
     worker.server_class = object  # type: ignore[assignment]
     WorkerWatch(worker, Server()).start()
     assert caplog.records == []
+
+
+def test_clients_are_closed_within_the_graceful_timeout() -> None:
+    assert time_to_spread(0, 30) == 0
+    assert time_to_spread(10, 30) == 10
+    assert 15 < time_to_spread(30, 30) < 25
+    assert time_to_spread(30, 2) == 0
+
+
+def test_a_graceful_timeout_that_is_too_short_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    WorkerWatch(FakeWorker(), Server(drain_seconds=10)).start()
+    (record,) = caplog.records
+    assert "drain_seconds = 10" in record.getMessage()
+    (seconds,) = re.findall(r"--graceful-timeout (\d+)", record.getMessage())
+    caplog.clear()
+    worker = FakeWorker()
+    worker.cfg.graceful_timeout = int(seconds)
+    WorkerWatch(worker, Server(drain_seconds=10)).start()
+    assert caplog.records == []
+
+
+def test_sigquit_ends_the_time_of_the_clients_and_another_sigterm_does_not() -> None:
+    worker, server = FakeWorker(), Server(drain_seconds=500)
+    worker.cfg.graceful_timeout = 1000
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, worker.handle)
+    WorkerWatch(worker, server).start()
+    with server.test_client(), server.test_client() as second:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+            wait_until(lambda: server.engine.clients_count == 1)
+            gevent.sleep(0.05)
+        assert second.connected
+        assert not server.engine.is_closed
+        os.kill(os.getpid(), signal.SIGQUIT)
+        wait_until(lambda: server.engine.is_closed)
 
 
 def cluster(namespace: Any) -> Adapter:

@@ -49,6 +49,39 @@ def test_a_signal_stops_and_is_passed_on(own: Listener) -> None:
     assert signals.raised is None
 
 
+def received(signals: StopSignals, *numbers: signal.Signals) -> None:
+    signals.install()
+    for number in numbers:
+        # As the kernel would: the test must not be ended by a second SIGINT.
+        handler = signal.getsignal(number)
+        assert callable(handler)
+        handler(number, None)
+    signals.restore()
+
+
+def test_one_sigterm_leaves_time_and_so_do_several_at_once(own: Listener) -> None:
+    stop, hurry = Listener(), Listener()
+    received(StopSignals(stop, hurry), signal.SIGTERM, signal.SIGTERM)
+    wait_until(lambda: stop.calls == 2)
+    assert hurry.calls == 0
+
+
+def test_a_sigterm_that_follows_later_leaves_none(
+    own: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_realtime.hosts.stop_signals.ONE_SIGNAL", 0.0)
+    stop, hurry = Listener(), Listener()
+    received(StopSignals(stop, hurry), signal.SIGTERM, signal.SIGTERM)
+    wait_until(lambda: hurry.calls == 1)
+
+
+def test_sigint_leaves_no_time(own: Listener) -> None:
+    stop, hurry = Listener(), Listener()
+    received(StopSignals(stop, hurry), signal.SIGINT)
+    wait_until(lambda: stop.calls == 1)
+    assert hurry.calls == 1
+
+
 def test_a_handler_that_raises_does_not_keep_it_from_stopping(own: Listener) -> None:
     def leave(*args: object) -> None:
         raise SystemExit(3)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gevent
 import pytest
 from flask import Flask
+from gevent.event import Event
 
 from flask_realtime import MemoryAdapter, Realtime
 from flask_realtime.engine.requests.polls import PollRequests
 from flask_realtime.engine.state import Life
-from tests.fakes import deadline, settle
+from tests.fakes import deadline, settle, wait_until
 from tests.worlds import MakeServer
 
 POLLING = "EIO=4&transport=polling"
@@ -49,6 +50,35 @@ def test_a_server_without_clients_ends_at_once(make_server: MakeServer) -> None:
         server.io.drain(5.0)
         server.io.end(5.0)
     assert server.network.request("GET", POLLING).status == 503
+
+
+def test_clients_are_closed_one_after_the_other_before_the_server_drains(
+    make_server: MakeServer,
+) -> None:
+    server = make_server(drain_seconds=8)
+    clients = [server.network.joined() for _ in range(4)]
+    reasons: list[str] = []
+    server.io.event("disconnect")(lambda socket, reason: reasons.append(reason))
+    server.io.event("sum")(lambda socket, a, b: a + b)
+    spreading = gevent.spawn(server.io.spread, server.io.options.drain_seconds, Event())
+    for count in range(1, 4):
+        wait_until(lambda: len(reasons) == count)  # noqa: B023
+        assert server.network.request("GET", POLLING).status == 503
+        assert clients[-1].call("sum", 1, 2) == [3]
+        server.time.advance(2.0)
+    with deadline("the last client"):
+        spreading.get()
+    assert reasons == ["server shutting down"] * 4
+    assert server.io.engine.life is Life.DRAINING
+
+
+def test_without_a_time_no_client_is_closed_before_the_server_drains(
+    make_server: MakeServer,
+) -> None:
+    server = make_server()
+    server.network.joined()
+    server.io.spread(server.io.options.drain_seconds, Event())
+    assert (server.io.engine.clients_count, server.io.engine.life) == (1, Life.DRAINING)
 
 
 @pytest.mark.parametrize("is_late", [False, True])

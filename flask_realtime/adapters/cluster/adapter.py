@@ -125,6 +125,11 @@ class ClusterAdapter(Adapter):
         """Return the counters of the bus."""
         return self._bus.stats()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it listens, and the bus reaches the other servers as far as it knows."""
+        return self._life is _Life.LISTENING and self._bus.is_connected
+
     def server_count(self) -> int:
         """Return how many servers form the cluster, this one included; may block.
 

@@ -155,6 +155,10 @@ class Bus(Protocol):
             response: The response.
         """
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it reaches the other servers, as far as it knows without asking them."""
+
     def server_count(self) -> int:
         """Return how many servers listen, this one included if it does; may block.
 

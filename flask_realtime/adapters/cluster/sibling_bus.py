@@ -112,6 +112,11 @@ class SiblingBus:
             return
         self._network.send([origin], self._namespace, message)
 
+    @property
+    def is_connected(self) -> bool:
+        """Always: workers that cannot be reached are not there."""
+        return True
+
     def server_count(self) -> int:
         """Return how many workers listen, this one included."""
         return len(self.others()) + (self._receiver is not None)

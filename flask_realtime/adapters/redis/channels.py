@@ -109,6 +109,12 @@ class RedisChannels:
         except redis_errors() as error:
             raise OSError(str(error)) from error
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether Redis takes messages and all awaited channels are listened to; never asks it."""
+        subscribers = self._subscribers.values()
+        return self._publisher.is_up and all(item.ready.is_set() for item in subscribers)
+
     def stats(self) -> dict[str, int]:
         """Return counters of both directions."""
         subscribers = self._subscribers.values()

@@ -121,6 +121,11 @@ class ClassicBus:
             channel = self._participant.channel_of(origin)
         self._participant.respond(channel, response)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connections to Redis work, as far as is known."""
+        return self._channels.is_connected
+
     def server_count(self) -> int:
         """Return how many servers listen, this one included."""
         return self._participant.server_count()

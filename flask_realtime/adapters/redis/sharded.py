@@ -141,6 +141,11 @@ class ShardedBus:
         """Send a response to the server that has asked."""
         self._participant.respond(self._participant.channel_of(origin), response)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connections to Redis work, as far as is known."""
+        return self._channels.is_connected
+
     def server_count(self) -> int:
         """Return how many servers listen, this one included."""
         return self._participant.server_count()

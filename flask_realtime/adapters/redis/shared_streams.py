@@ -60,6 +60,14 @@ class SharedStreams:
             self._publishers[stream] = found
         return found
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the streams are read, and take entries, as far as is known."""
+        readers = self._readers.values()
+        return all(item.ready.is_set() for item in readers) and all(
+            item.is_up for item in self._publishers.values()
+        )
+
     def stats(self) -> dict[str, int]:
         """Return counters, by the names that :meth:`RedisChannels.stats` has, and ``gaps``."""
         publishers, readers = self._publishers.values(), self._readers.values()

@@ -305,6 +305,7 @@ class BusContract(BusQuestions):
     def test_every_server_is_counted(self, make_cluster: MakeCluster, count: int) -> None:
         servers = make_cluster(count)
         assert [server.adapter.server_count() for server in servers] == [count] * count
+        assert all(server.adapter.is_connected for server in servers)
 
     def test_a_server_that_is_closed_is_neither_counted_nor_asked_nor_told(
         self, own_crowd: Crowd

@@ -26,7 +26,7 @@ from flask_realtime.codec.message import Message
 from flask_realtime.codec.socket_packet import Packet
 from flask_realtime.errors import ClusterTimeout, MessageTooLarge
 from flask_realtime.options import RecoveryOptions
-from flask_realtime.testing.fakes import FakeBus, FakeCollector
+from flask_realtime.testing.fakes import FakeBus, FakeCollector, FakeNamespace
 from flask_realtime.testing.pytest.adapter_contract import EVERYONE, AdapterContract, event, to
 from tests.adapters.cluster.one_server import Server
 from tests.clients import Later
@@ -86,6 +86,19 @@ def test_a_server_that_does_not_listen_counts_itself_though_the_bus_does_not() -
     server.adapter.start()
     server.bus.count = 3
     assert server.adapter.server_count() == 3
+
+
+def test_it_is_connected_while_it_listens_and_the_bus_is() -> None:
+    bus = FakeBus()
+    adapter = ClusterAdapter(FakeNamespace(), bus)
+    assert not adapter.is_connected
+    adapter.start()
+    assert adapter.is_connected
+    bus.count = None
+    assert not adapter.is_connected
+    bus.count = 1
+    adapter.close()
+    assert not adapter.is_connected
 
 
 def test_the_bus_is_started_again_in_a_fork_and_closed_once(server: Server) -> None:
