@@ -19,6 +19,10 @@ _FENCED = re.compile(r"^(?:```.*?^```$\n?)", re.MULTILINE | re.DOTALL)
 #: A text that may hold code with brackets, then a target.
 _LINK = re.compile(r"(!?)\[((?:`[^`]*`|[^][])+)\]\(([^()\s]+)\)")
 
+#: One for light and one for dark pages, which Markdown has no words for; on lines of its own.
+_PICTURE = re.compile(r"^<picture>\n.*?^</picture>\n+", re.MULTILINE | re.DOTALL)
+_SOURCE = re.compile(r'\b(src|srcset)="([^"]+)"')
+
 
 def address() -> str:
     """Where the repository is public; empty while it has no such place."""
@@ -50,6 +54,12 @@ def outward(text: str, repository: str, leads_out: Callable[[str], bool]) -> str
             return f"{mark}[{label}]({repository}/{place}/HEAD/{path})"
         return "" if mark else label
 
+    def placed(picture: re.Match[str]) -> str:
+        if not all(leads_out(target) for _, target in _SOURCE.findall(picture[0])):
+            return picture[0]
+        return _SOURCE.sub(rf'\1="{repository}/raw/HEAD/\2"', picture[0]) if repository else ""
+
+    text = _PICTURE.sub(placed, text)
     parts, end = [], 0
     for code in _FENCED.finditer(text):
         parts += [_LINK.sub(replaced, text[end : code.start()]), code[0]]

@@ -23,6 +23,7 @@ IMPORT = re.compile(r"^(?!from (__future__|gevent) )(import|from) ", re.MULTILIN
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
+PICTURE = re.compile(r'\b(?:src|srcset)="([^"]+)"')
 #: Pages that are read on their own, with all that they link to.
 LINKING = [*PAGES, *(ROOT / name for name in ("CHANGES.md", "CONTRIBUTING.md", "SECURITY.md"))]
 LINKING += [ROOT / "examples" / "README.md", ROOT / "benchmarks" / "README.md"]
@@ -100,7 +101,8 @@ def anchors(text: str) -> set[str]:
 
 def broken_links(page: Path) -> list[str]:
     found = []
-    for target in LINK.findall(prose(page)):
+    text = prose(page)
+    for target in LINK.findall(text) + PICTURE.findall(text):
         if re.match(r"[a-z]+:", target):
             continue  # another site
         path, _, anchor = target.partition("#")
@@ -122,13 +124,15 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
     page.write_text(
         "# The `client's` files, v2\n\n## Twice\n\n## Twice\n\n```\n# not a heading\n```\n"
         "[a](#the-clients-files-v2) [b](#twice-1) [c](page.md#twice) [d](https://example.com/x)\n"
-        "[e](#not-a-heading) [f](missing.md) [g](page.md#twice-2)\n",
+        "[e](#not-a-heading) [f](missing.md) [g](page.md#twice-2)\n"
+        '<img src="missing.png">\n',
         encoding="utf-8",
     )
     assert broken_links(page) == [
         "#not-a-heading: there is no such heading",
         "missing.md: there is no such file",
         "page.md#twice-2: there is no such heading",
+        "missing.png: there is no such file",
     ]
 
 

@@ -31,6 +31,15 @@ def test_a_link_is_absolute_or_plain_text(text: str, with_address: str, without:
     assert outward(text, "", everything) == without
 
 
+def test_a_picture_is_absolute_or_left_out() -> None:
+    picture = '<picture>\n  <source srcset="{0}b.png">\n  <img src="{0}a.png">\n</picture>\n'
+    text = f"above\n\n{picture}\nbelow\n"
+    found = outward(text.format(""), REPOSITORY, everything)
+    assert found == text.format(f"{REPOSITORY}/raw/HEAD/")
+    assert outward(text.format(""), "", everything) == "above\n\nbelow\n"
+    assert outward(text.format(""), "", lambda target: False) == text.format("")
+
+
 def test_only_links_that_lead_out_are_replaced() -> None:
     text = "[in](a.md) [out](../b.md)\n```\n[x](../c.md)\n```\n[out](../d.md)"
     replaced = outward(text, "", lambda target: target.startswith("../"))

@@ -14,12 +14,13 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
+import requests
 import socketio
 
 import flask_realtime
 from docs.links import address
 from tests.processes import ROOT, Process, eventually, free_port, node_package
-from tests.test_docs import LINK, blocks
+from tests.test_docs import LINK, PICTURE, blocks
 
 #: Percent of the public names with types that every checker reads alike.
 TYPE_COMPLETENESS = 95
@@ -84,7 +85,8 @@ def test_the_long_description_has_no_dead_links(built: Built) -> None:
     found = built.metadata()
     prose = re.sub(r"^```.*?^```$", "", str(found.get_payload()), flags=re.M | re.S)
     assert "# flask_realtime" in prose
-    assert [target for target in LINK.findall(prose) if not target.startswith("https://")] == []
+    targets = LINK.findall(prose) + PICTURE.findall(prose)
+    assert [target for target in targets if not target.startswith("https://")] == []
     assert bool(found.get_all("Project-URL")) is bool(address())
 
 
@@ -102,11 +104,14 @@ def test_the_first_program_of_the_readme_runs(
     outside = {"PYTHONPATH": ""}
     with Process([interpreter, "-W", "error", "-u", str(program)], outside) as app:
         eventually(lambda: "http://127.0.0.1" in app.report(), within=30, what="the banner")
+        page = requests.get(f"http://127.0.0.1:{port}/", timeout=15)
         client.connect(f"http://127.0.0.1:{port}")
         answer = client.call("chat message", "hello", timeout=15)
         client.disconnect()
         app.terminate()
     assert answer == "delivered", app.report()
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert '<script src="/socket.io/socket.io.js"></script>' in page.text
 
 
 def test_checkers_know_the_types_of_the_public_names(from_wheel: Path) -> None:
@@ -129,7 +134,10 @@ def test_checkers_know_the_types_of_the_public_names(from_wheel: Path) -> None:
 def test_the_tests_run_from_the_sdist(built: Built, tmp_path: Path) -> None:
     run("tar", "-xzf", built.sdist, cwd=tmp_path)
     [folder] = tmp_path.iterdir()
-    for name in ("CHANGES.md", "SECURITY.md", "dev", "package.json", "examples/chat/app.py"):
+    pictures = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/images/*.png")]
+    assert pictures
+    files = ("CHANGES.md", "SECURITY.md", "dev", "package.json", "examples/chat/app.py")
+    for name in (*files, *pictures):
         assert (folder / name).exists(), name
     pytest_here = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run(*pytest_here, "--collect-only", cwd=folder)

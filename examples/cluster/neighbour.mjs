@@ -26,9 +26,16 @@ for (const client of [publisher, subscriber]) {
 }
 await Promise.all([publisher.connect(), subscriber.connect()]);
 
-const page = await readFile(new URL("page.html", import.meta.url));
-const http = createServer((request, response) => {
-  response.setHeader("Content-Type", "text/html; charset=utf-8").end(page);
+// The page, and what makes it look like the chat's.
+const files = { "/": ["page.html", "text/html"] };
+files["/chat.css"] = ["../chat/static/chat.css", "text/css"];
+files["/elements.js"] = ["../chat/static/elements.js", "text/javascript"];
+files["/icon.svg"] = ["../chat/static/icon.svg", "image/svg+xml"];
+const http = createServer(async (request, response) => {
+  const [name, type] = files[request.url] ?? [];
+  if (!name) return response.writeHead(404).end();
+  response.setHeader("Content-Type", `${type}; charset=utf-8`);
+  response.end(await readFile(new URL(name, import.meta.url)));
 });
 const io = new Server(http, { adapter: createAdapter(publisher, subscriber) });
 

@@ -12,11 +12,12 @@ monkey.patch_all()  # blocking calls in handlers let other handlers run
 import argparse
 from pathlib import Path
 
-from flask import Flask, Response, send_file
+from flask import Flask, Response, send_file, send_from_directory
 
 from flask_realtime import Realtime, RedisAdapter, Socket
 
 PAGE = Path(__file__).with_name("page.html")
+LOOKS = PAGE.parent.parent / "chat" / "static"  # the same as the chat's
 ROOM = "everyone"
 
 app = Flask(__name__)
@@ -26,6 +27,11 @@ io = Realtime()
 @app.get("/")
 def index() -> Response:
     return send_file(PAGE)
+
+
+@app.get("/<path:name>")
+def looks(name: str) -> Response:
+    return send_from_directory(LOOKS, name)
 
 
 @io.on("connection")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,9 +58,9 @@ def storyteller() -> Process:
     script = [node(), str(HERE / "chat.mjs")]
     for package in ("playwright-core", "socket.io-client"):
         node_package(package)
-    settings = {"CHROMIUM": chromium()}
+    settings = {"CHROMIUM": chromium(), "PYTHON": sys.executable}
     with running_chat() as url, Process([*script, url], settings) as run:
-        run.wait(180)
+        run.wait(300)
     return run
 
 

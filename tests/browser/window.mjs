@@ -2,6 +2,7 @@
 // what went wrong behind it. Every wait is for something to be seen, with a deadline.
 
 import assert from "node:assert/strict";
+import { ChatServer } from "./server.mjs";
 
 const PATIENCE = 8_000;
 
@@ -21,8 +22,8 @@ export class Window {
     this.#watch(page);
   }
 
-  static async open(browser, url) {
-    const context = await browser.newContext();
+  static async open(browser, url, options = {}) {
+    const context = await browser.newContext(options);
     const window = new Window(await context.newPage(), url);
     await window.page.goto(url);
     return window;
@@ -66,9 +67,32 @@ export class Window {
     await this.message.press("Enter");
   }
 
+  // Says something that the others read.
+  async says(text, ...others) {
+    await this.say(text);
+    for (const other of others) await other.reads(text);
+  }
+
   async switchTo(room) {
     await this.page.locator(`#rooms button[value="${room}"]`).click();
     await this.isIn(room);
+  }
+
+  async reload() {
+    await this.page.reload();
+    await this.sees(this.page.getByRole("button", { name: "Send", disabled: false }));
+  }
+
+  // The client of a refused connection polls and closes at once. Where the close wins that
+  // race, the server no longer knows the session of the poll: 400, as with any server.
+  tolerateRefusal() {
+    this.tolerated.push(/^400: GET .*&transport=polling&.*&sid=/, /^console: .* status of 400 /);
+  }
+
+  // While the server is away, connections are refused, and what was under way fails.
+  tolerateRestart() {
+    this.tolerateRefusal();
+    this.tolerated.push(/^failed: .* net::ERR_/, /^console: .* net::ERR_/, /^503: /, / status of 503 /);
   }
 
   async openRoom(name) {
@@ -106,6 +130,59 @@ export class Window {
   seesDelivered(text) {
     const item = this.log.getByRole("listitem").filter({ hasText: text });
     return this.sees(item.getByText("Delivered"));
+  }
+
+  hasUnread(room, count) {
+    const button = this.page.locator(`#rooms button[value="${room}"]`);
+    return this.sees(button.getByText(`${count} unread`));
+  }
+
+  // What has the focus, as a screen reader names it, after checking that it is seen to have it.
+  async focused() {
+    const { name, outline } = await this.page.evaluate(() => {
+      const element = document.activeElement;
+      const label = element.labels?.[0]?.textContent ?? element.getAttribute("aria-label");
+      const { outlineStyle, outlineWidth } = getComputedStyle(element);
+      return {
+        name: element === document.body ? "" : (label ?? element.textContent).trim(),
+        outline: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2,
+      };
+    });
+    assert.ok(!name || outline, `${name} shows its focus`);
+    return name;
+  }
+
+  focuses(name) {
+    return this.until(
+      async () => (await this.focused()) === name,
+      async () => `the focus on ${name}, but on ${await this.focused()}`,
+    );
+  }
+
+  // The contrast of a text to what is behind it, as WCAG counts it.
+  contrast(selector) {
+    return this.page.locator(selector).first().evaluate((element) => {
+      const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+      const paint = (color) => {
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+      };
+      const luminance = () => {
+        const [red, green, blue] = [...canvas.getImageData(0, 0, 1, 1).data].map((byte) =>
+          byte <= 10 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4,
+        );
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+      };
+      const layers = [];
+      for (let node = element; node; node = node.parentElement) {
+        layers.unshift(getComputedStyle(node).backgroundColor);
+      }
+      layers.forEach(paint);
+      const behind = luminance();
+      paint(getComputedStyle(element).color);
+      const [darker, lighter] = [behind, luminance()].sort((one, other) => one - other);
+      return (lighter + 0.05) / (darker + 0.05);
+    });
   }
 
   isTyping(nickname) {
@@ -170,15 +247,22 @@ export class Stage {
     this.room = `#story-${this.number}`;
   }
 
-  async open(url = this.url) {
-    const window = await Window.open(this.browser, `${url}/?room=${this.room.slice(1)}`);
+  async open(url = this.url, options = {}) {
+    const window = await Window.open(this.browser, `${url}/?room=${this.room.slice(1)}`, options);
     this.windows.push(window);
     return window;
   }
 
+  // A server of this story alone.
+  async startServer() {
+    this.server = await ChatServer.start();
+    this.url = this.server.url;
+    return this.server;
+  }
+
   // Two windows, whose people have chosen their names and see each other.
   async openBoth({ through = this.url } = {}) {
-    const [ada, grace] = [await this.open(through), await this.open()];
+    const [ada, grace] = await Promise.all([this.open(through), this.open()]);
     await ada.enter(this.ada);
     await grace.enter(this.grace);
     await ada.listsAsOnline(this.ada, this.grace);
@@ -193,6 +277,7 @@ export class Stage {
   async abandon() {
     for (const window of this.windows) await window.close();
     for (const proxy of this.proxies) await proxy.close();
+    await this.server?.close();
   }
 
   async describe() {

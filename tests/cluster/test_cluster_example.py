@@ -9,9 +9,10 @@ import pytest
 import requests
 from redis import Redis
 
+from tests.browser.test_chat_page import chromium
 from tests.cluster.client import Client
 from tests.cluster.matrix import MEMBERS
-from tests.processes import ROOT, Process, eventually, python
+from tests.processes import ROOT, Process, eventually, node, node_package, python
 from tests.redis_server import RedisServer
 
 EXAMPLE = str(ROOT / "examples" / "cluster" / "run.py")
@@ -75,6 +76,15 @@ def test_each_server_delivers_the_page_and_the_client(example: Process) -> None:
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
         script = requests.get(f"http://127.0.0.1:{port}/socket.io/socket.io.js", timeout=5)
         assert script.status_code == 200
+
+
+def test_the_page_shows_what_is_written_on_all_servers(example: Process) -> None:
+    node_package("playwright-core")
+    urls = [f"http://127.0.0.1:{port}" for port in ports(example)]
+    script = str(ROOT / "tests" / "browser" / "cluster.mjs")
+    with Process([node(), script, *urls], {"CHROMIUM": chromium()}) as visit:
+        visit.wait(60)
+    assert visit.lines() == ["ok"], visit.report()
 
 
 def test_it_takes_a_redis_that_is_there(redis: RedisServer) -> None:

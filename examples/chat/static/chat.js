@@ -1,36 +1,57 @@
 // One connection to the server (app.py), one room at a time.
 // Text from other people is inserted through textContent only.
-"use strict";
+import { avatar, inItem, limit, make, randomKey } from "./elements.js";
+import { showTyping } from "./typing.js";
+import { showWire } from "./wire.js";
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
 const me = {
-  nickname: "",
+  nickname: sessionStorage.getItem("nickname") ?? "", // kept over a reload
   // Tells the server that a reconnection comes from this page and may take over its nickname.
-  key: Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36)).join(""),
-  room: new URLSearchParams(location.search).get("room") || document.body.dataset.firstRoom,
+  key: sessionStorage.getItem("key") ?? randomKey(),
+  room: "", // the room that is shown
+  wanted: roomOfAddress(), // the room to be in, as soon as there is a connection
+  run: "", // changes when the server is restarted
   joined: false,
+  lost: false, // whether the connection was lost since the room was last joined
   people: [],
 };
 
-const socket = io({ autoConnect: false, auth: (send) => send({ nickname: me.nickname, key: me.key }) });
+const unread = new Map(); // room -> messages in it since it was last shown
+const outbox = new Map(); // key -> own message that is not delivered yet
+
+const socket = io({
+  autoConnect: false,
+  reconnectionDelayMax: 3000,
+  auth: (send) => send({ nickname: me.nickname, key: me.key }),
+});
+
+const typing = showTyping(socket, page.text, page.typing);
+showWire(socket, page.wire);
 
 // --- Connection ------------------------------------------------------------------------------
 
 page.welcome.addEventListener("submit", (event) => {
   event.preventDefault();
   me.nickname = page.nickname.value;
+  enter();
+});
+
+function enter() {
   page.refusal.textContent = "";
   page.enter.disabled = true;
+  sessionStorage.setItem("key", me.key);
   showState("connecting", "Connecting…");
   socket.connect();
-});
+}
 
 socket.on("connect", () => {
   showState("connected", "Connected");
   showChat(true);
-  join(me.room);
+  if (socket.recovered && me.wanted === me.room) resume();
+  else join(me.wanted);
 });
 
 socket.on("connect_error", (error) => {
@@ -42,12 +63,21 @@ socket.on("connect_error", (error) => {
 });
 
 socket.on("disconnect", (reason) => {
+  me.lost = true;
   setJoined(false);
   if (socket.active) {
     showState("reconnecting", "Reconnecting…");
+  } else if (reason === "io server disconnect") {
+    leaveChat("You have joined in another window.");
   } else {
-    leaveChat(`The connection was closed (${reason}).`);
+    leaveChat("");
   }
+});
+
+page.leave.addEventListener("click", () => {
+  socket.disconnect();
+  outbox.clear();
+  me.room = "";
 });
 
 function showState(state, text) {
@@ -64,66 +94,136 @@ function showChat(visible) {
 }
 
 function leaveChat(message) {
-  showState("offline", "Not connected");
+  sessionStorage.removeItem("nickname");
+  showState("offline", "Join to connect");
   showChat(false);
   page.refusal.textContent = message;
+  page.nickname.value = me.nickname;
   page.nickname.select();
 }
 
 // --- Rooms -----------------------------------------------------------------------------------
 
-async function join(name) {
+async function join(name, remember = history.replaceState) {
+  me.wanted = name;
   const answer = await request("join", name);
-  if (answer.error) return addNotice(answer.error);
-  const undelivered = answer.room === me.room ? page.log.querySelectorAll(".failed") : [];
-  Object.assign(me, { nickname: answer.nickname, room: answer.room });
-  page["room-title"].textContent = answer.room;
-  document.title = `${answer.room} · Small Talk`;
-  history.replaceState(null, "", `?room=${encodeURIComponent(answer.room.slice(1))}`);
-  page.log.replaceChildren();
-  for (const message of answer.history) append(messageItem(message), true);
-  for (const item of undelivered) append(item, true);
+  if (answer.lost) return; // the next connection joins
+  if (answer.error) return refuseRoom(answer.error);
+  const again = answer.room === me.room;
+  Object.assign(me, { nickname: answer.nickname, room: answer.room, wanted: answer.room });
+  sessionStorage.setItem("nickname", me.nickname);
+  page["room-title"].textContent = me.room;
+  remember.call(history, null, "", `?room=${encodeURIComponent(me.room.slice(1))}`);
+  if (!again) page.log.replaceChildren();
+  for (const message of answer.history) {
+    if (!settle(message.key)) append(messageItem(message), true);
+  }
+  if (again && me.lost) addStateNotice(me.run === answer.run ? "You are back." : "The server has restarted. Nothing said here is lost.");
+  me.run = answer.run;
   showPeople(me.people); // again, now that the nickname is known
-  for (const nickname of typists.keys()) setTypist(nickname, false);
+  typing.keep([]);
+  resume(again);
+}
+
+/** Go on in the room that is shown: after joining it, or where a recovered connection left off. */
+function resume(again = true) {
+  if (again && socket.recovered && me.lost) addStateNotice("The connection was lost and is recovered. You have missed nothing.");
+  me.lost = false;
+  unread.delete(me.room);
   setJoined(true);
+  showTitle();
+  for (const message of outbox.values()) {
+    if (message.room !== me.room) continue;
+    append(message.item, true);
+    deliver(message);
+  }
+}
+
+async function refuseRoom(error) {
+  const first = document.body.dataset.firstRoom;
+  if (!me.room && me.wanted !== first) await join(first);
+  me.wanted = me.room || first;
+  addNotice(error);
+}
+
+/** Change to a room, unless there is no connection: the composer then stays with its room. */
+function go(name) {
+  if (me.joined && name !== me.room) join(name, history.pushState);
+}
+
+window.addEventListener("popstate", () => {
+  me.wanted = roomOfAddress();
+  if (me.joined && me.wanted !== me.room) join(me.wanted);
+});
+
+function roomOfAddress() {
+  const name = new URLSearchParams(location.search).get("room");
+  return name ? `#${name}` : document.body.dataset.firstRoom;
 }
 
 function setJoined(joined) {
   me.joined = joined;
-  page.send.disabled = !joined;
-  showTypists();
-  markRoom();
+  page.send.disabled = !me.room;
+  markRooms();
 }
 
-function markRoom() {
+function markRooms() {
   for (const button of page.rooms.querySelectorAll("button")) {
     const current = button.value === me.room;
+    const missed = unread.get(button.value) ?? 0;
+    const mark = button.querySelector(".unread");
     button.setAttribute("aria-current", String(current));
+    button.disabled = Boolean(me.room) && !me.joined && !current;
+    mark.hidden = !missed;
+    mark.firstChild.textContent = missed > 99 ? "99+" : missed;
     if (current) button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 }
 
+function showTitle() {
+  if (!me.room) return;
+  const missed = [...unread.values()].reduce((sum, count) => sum + count, 0);
+  document.title = `${missed ? `(${missed}) ` : ""}${me.room} · Small Talk`;
+}
+
+socket.on("unread", countUnread);
+
+function countUnread(room) {
+  unread.set(room, (unread.get(room) ?? 0) + 1);
+  markRooms();
+  showTitle();
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden || !unread.delete(me.room)) return;
+  markRooms();
+  showTitle();
+});
+
 socket.on("rooms", (rooms) => {
   const focused = page.rooms.querySelector(":focus")?.value;
   page.rooms.replaceChildren(...rooms.map(roomItem));
-  markRoom();
+  markRooms();
   if (focused) page.rooms.querySelector(`button[value="${CSS.escape(focused)}"]`)?.focus();
 });
 
 function roomItem({ name, online }) {
   const button = make("button", { value: name });
-  const count = make("span", { className: "count", textContent: online });
-  count.append(make("span", { className: "hidden", textContent: " online" }));
-  button.append(make("span", { className: "name", textContent: name }), count);
-  button.addEventListener("click", () => (name !== me.room || !me.joined) && join(name));
+  const mark = make("span", { className: "unread" });
+  mark.append("", make("span", { className: "hidden", textContent: " unread" }));
+  const count = make("span", { className: "count", textContent: online || "" });
+  if (online) count.append(make("span", { className: "hidden", textContent: " online" }));
+  button.append(make("bdi", { className: "name", textContent: name }), " ", mark, " ", count);
+  button.addEventListener("click", () => go(name));
   return inItem(button);
 }
 
 page["new-room"].addEventListener("click", () => page["room-dialog"].showModal());
 
 page["room-dialog"].addEventListener("close", () => {
-  if (page["room-dialog"].returnValue === "open") join(page["room-name"].value);
+  if (page["room-dialog"].returnValue === "open") go(page["room-name"].value);
   page["room-form"].reset();
+  page["room-hint"].textContent = "";
   page["room-dialog"].returnValue = "";
   page.text.focus();
 });
@@ -136,9 +236,7 @@ function showPeople(people) {
   me.people = people;
   page["people-title"].textContent = `Online · ${people.length}`;
   page.people.replaceChildren(...people.map(personItem));
-  for (const nickname of typists.keys()) {
-    if (!people.includes(nickname)) setTypist(nickname, false);
-  }
+  typing.keep(people);
 }
 
 function personItem(nickname) {
@@ -147,22 +245,14 @@ function personItem(nickname) {
   return item;
 }
 
-function avatar(nickname) {
-  const hue = [...nickname].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
-  const element = make("span", { className: "avatar", textContent: [...nickname][0].toUpperCase() });
-  element.style.setProperty("--hue", hue);
-  element.setAttribute("aria-hidden", "true");
-  return element;
-}
-
 // --- Messages --------------------------------------------------------------------------------
 
 page.composer.addEventListener("submit", (event) => {
   event.preventDefault();
   const text = page.text.value.trim();
-  if (!text || !me.joined) return;
+  if (!text || !me.room) return;
   page.text.value = "";
-  stopTyping();
+  typing.stop();
   page.text.focus();
   send(text);
 });
@@ -173,33 +263,57 @@ page.text.addEventListener("keydown", (event) => {
   page.composer.requestSubmit();
 });
 
-async function send(text) {
-  const item = messageItem({ nickname: me.nickname, text, at: Date.now() / 1000 });
-  item.append(deliveryNote("Sending…"));
-  append(item, true);
-  const { error } = await request("message", text);
-  item.classList.toggle("failed", Boolean(error));
-  item.lastChild.replaceWith(error ? retryNote(item, text, error) : deliveryNote("Delivered"));
+function send(text) {
+  const message = { key: randomKey(), room: me.room, nickname: me.nickname, text, at: Date.now() / 1000 };
+  message.item = messageItem(message);
+  message.item.append(deliveryNote("Waiting for the connection…"));
+  append(message.item, true);
+  outbox.set(message.key, message);
+  deliver(message);
+}
+
+/** Send an own message that is in the log; without a connection it waits until the room is joined again. */
+async function deliver(message) {
+  if (!me.joined) return;
+  note(message, deliveryNote("Sending…"));
+  const { error, lost } = await request("message", message.text, message.key);
+  if (lost) return note(message, deliveryNote("Waiting for the connection…"));
+  if (error) return note(message, retryNote(message, error), true);
+  settle(message.key);
+}
+
+/** Take note that a message is delivered; return whether it is in the log already. */
+function settle(key) {
+  const message = outbox.get(key);
+  if (message) note(message, deliveryNote("Delivered"));
+  outbox.delete(key);
+  return Boolean(page.log.querySelector(`[data-key="${CSS.escape(key)}"]`));
+}
+
+function note(message, text, failed = false) {
+  message.item.classList.toggle("failed", failed);
+  message.item.lastChild.replaceWith(text);
 }
 
 function deliveryNote(text) {
   return make("span", { className: "delivery", textContent: text });
 }
 
-function retryNote(item, text, error) {
+function retryNote(message, error) {
   const retry = make("button", { className: "quiet", textContent: "Try again" });
   retry.addEventListener("click", () => {
-    item.remove();
-    send(text);
+    append(message.item, true);
+    deliver(message);
   });
-  const note = deliveryNote(`${error} `);
-  note.append(retry);
-  return note;
+  const text = deliveryNote(`${error} `);
+  text.append(retry);
+  return text;
 }
 
 socket.on("message", (message) => {
-  setTypist(message.nickname, false);
+  typing.set(message.nickname, false);
   append(messageItem(message));
+  if (document.hidden) countUnread(me.room);
 });
 
 socket.on("notice", addNotice);
@@ -208,13 +322,18 @@ function addNotice(text) {
   append(make("li", { className: "notice", textContent: text, dir: "auto" }));
 }
 
-function messageItem({ nickname, text, at }) {
+/** A notice about the connection of this page. */
+function addStateNotice(text) {
+  append(make("li", { className: "notice own-state", textContent: text }));
+}
+
+function messageItem({ nickname, text, at, key }) {
   const head = make("p", { className: "head" });
   const time = make("time", { textContent: clock.format(at * 1000), dateTime: new Date(at * 1000).toISOString() });
   head.append(make("bdi", { className: "author", textContent: nickname }), " ", time);
   const item = inItem(avatar(nickname), head, make("p", { className: "text", textContent: text, dir: "auto" }));
   item.className = nickname === me.nickname ? "message own" : "message";
-  item.dataset.author = nickname;
+  Object.assign(item.dataset, { author: nickname, key });
   return item;
 }
 
@@ -241,59 +360,21 @@ page.log.addEventListener("scroll", () => {
 
 new ResizeObserver(() => following && scrollToEnd()).observe(page.log);
 
-// --- Typing ----------------------------------------------------------------------------------
-
-const typists = new Map(); // nickname -> timer that removes it if the end of typing is lost
-const typing = { timer: null, told: 0 };
-
-page.text.addEventListener("input", () => {
-  if (!page.text.value.trim()) return stopTyping();
-  if (Date.now() - typing.told > 4000) {
-    typing.told = Date.now();
-    socket.volatile.emit("typing", true);
-  }
-  clearTimeout(typing.timer);
-  typing.timer = setTimeout(stopTyping, 3000);
-});
-
-function stopTyping() {
-  clearTimeout(typing.timer);
-  if (typing.told) socket.volatile.emit("typing", false);
-  typing.told = 0;
-}
-
-socket.on("typing", setTypist);
-
-function setTypist(nickname, active) {
-  clearTimeout(typists.get(nickname));
-  typists.delete(nickname);
-  if (active) typists.set(nickname, setTimeout(() => setTypist(nickname, false), 6000));
-  showTypists();
-}
-
-function showTypists() {
-  const names = [...typists.keys()];
-  const who = names.length > 2 ? "Several people" : names.join(" and ");
-  page.typing.textContent = names.length ? `${who} ${names.length > 1 ? "are" : "is"} typing…` : "";
-}
-
 // --- Helpers ---------------------------------------------------------------------------------
 
-/** Emit an event and wait for its acknowledgement; a lost one becomes an answer with an error. */
+/** Emit an event and wait for its acknowledgement; without one, return an error, or that the connection is lost. */
 async function request(event, ...args) {
   try {
     return await socket.timeout(5000).emitWithAck(event, ...args);
   } catch {
-    return { error: "Not delivered." };
+    return socket.connected ? { error: "Not delivered." } : { lost: true };
   }
 }
 
-function make(tag, properties = {}) {
-  return Object.assign(document.createElement(tag), properties);
-}
 
-function inItem(...children) {
-  const item = make("li");
-  item.append(...children);
-  return item;
+limit(page.nickname, page.refusal);
+limit(page["room-name"], page["room-hint"]);
+if (me.nickname) {
+  page.welcome.hidden = true; // the page was loaded again
+  enter();
 }
