@@ -124,16 +124,16 @@ class Realtime(Server):
             SystemExit: As for :meth:`Server.run`.
         """
         application = app or self._app
-        if debug is None:
-            debug = application is not None and application.debug
-        keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
+        is_debug = debug if application is None or debug is not None else application.debug
+        keywords.update(debug=is_debug, use_reloader=use_reloader, extra_files=extra_files)
         keywords.update(reloader_options=reloader_options, log=log)
         options = RunOptions.build(host, port, keywords)
         if application is None:
             raise RuntimeError("run() needs a Flask application")
         if application.extensions.get("realtime") is not self:
             self.init_app(application)
-        application.debug = debug
+        if debug is not None:
+            application.debug = bool(debug)
         if self._front is not None:
             behind = self._front.wsgi_app
             self._front.wsgi_app = debugged(behind, options.development, options.host)

@@ -205,7 +205,7 @@ class Server(BaseServer):
         if development.files is not None and is_parent():
             # It raises: the children serve.
             _serve_in_children(options, development.files)
-        listener = inherited_listener(self.stop)
+        listener = inherited_listener(options.port, self.stop)
         http_server = _listening(application, options, listener)
         warn_if_unpatched()
         in_children(http_server.forget)

@@ -82,12 +82,13 @@ def listen(address: tuple[str, int], backlog: int) -> socket.socket:
     return listener
 
 
-def inherited_listener(stop: Callable[[], None]) -> gevent.socket.socket | None:
+def inherited_listener(port: int, stop: Callable[[], None]) -> gevent.socket.socket | None:
     """Return the listener of the parent, in a child of the reloader; once.
 
     Processes that the program starts do not inherit it.
 
     Args:
+        port: What the program asks for now; another one than before takes a new start.
         stop: Called when the parent is gone without having ended this child.
     """
     given = os.environ.pop(_LISTENER, None)
@@ -96,6 +97,9 @@ def inherited_listener(stop: Callable[[], None]) -> gevent.socket.socket | None:
     descriptor, _, parent = given.partition(" ")
     listener = gevent.socket.socket(fileno=int(descriptor))
     listener.set_inheritable(False)
+    present = listener.getsockname()[1]
+    if port not in (0, present):
+        logger.warning("! port %d goes on: start the program again for port %d", present, port)
     gevent.spawn(_follow, int(parent), stop)
     return listener
 

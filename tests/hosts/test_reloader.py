@@ -141,9 +141,10 @@ def test_clients_come_back_to_the_new_code_and_ctrl_c_ends_it(patch: str, tmp_pa
         # A mistake waits for its repair, and so do the clients.
         program.write(3, more="x = (")
         server.wait_for("Ended with status 1: starts again", within=30)
-        program.write(4)
+        program.write(4, port=5999)
         for client in clients:
             client.wait_for("^version 4$", within=30)
+        server.wait_for(rf"! port {server.port} goes on: start the program again for port 5999")
         assert "background False" not in server.stdout
         # Ctrl-C in a terminal is for both processes.
         os.killpg(int(server.wait_for(r"^group (\d+)")[1]), signal.SIGINT)
