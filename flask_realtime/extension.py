@@ -9,6 +9,7 @@ from flask import Flask
 
 from .context import APP_KEY, FlaskContext
 from .hints import unknown_option
+from .hosts.development import debugged
 from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
 from .loop.scheduler import Scheduler
 from .options import Options
@@ -54,6 +55,7 @@ class Realtime(Server):
         self.runner.context = self._context
         self._given = options
         self._app: Flask | None = None
+        self._front: Middleware | None = None
         if app is not None:
             self.init_app(app)
 
@@ -75,7 +77,8 @@ class Realtime(Server):
             self._used = merged
         app.extensions["realtime"] = self
         self._app = self._context.app = app
-        app.wsgi_app = _FlaskMiddleware(self, app)  # type: ignore[method-assign]
+        self._front = _FlaskMiddleware(self, app)
+        app.wsgi_app = self._front  # type: ignore[method-assign]
 
     def application(self) -> Flask:
         """Return the Flask application.
@@ -106,27 +109,35 @@ class Realtime(Server):
             app: The application; the one given to the extension by default.
             host: The address to listen on, and the other arguments: see :meth:`Server.run`.
             port: The port.
-            debug: Not supported yet.
-            use_reloader: Not supported yet.
-            reloader_options: Not supported yet.
-            extra_files: Not supported yet.
+            debug: Whether the application is in debug mode; as ``app.debug`` by default, which
+                ``FLASK_DEBUG`` sets. The reloader and the access log go with it.
+            use_reloader: Whether the program starts again when a file of it changes.
+            reloader_options: How its files are looked at.
+            extra_files: Other files that are looked at.
             log: The access log.
             keywords: For TLS and gevent's server.
 
         Raises:
             TypeError: A keyword is unknown; the message names the nearest one.
-            RuntimeError: There is no application, or the server has been closed.
-            SystemExit: The port cannot be had; two lines on stderr say why.
+            RuntimeError: There is no application, or the server has been closed, or the reloader
+                is used where it does not work.
+            SystemExit: As for :meth:`Server.run`.
         """
-        keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
-        keywords.update(reloader_options=reloader_options, log=log)
-        run_options = RunOptions.build(host, port, keywords)
         application = app or self._app
+        is_debug = debug if application is None or debug is not None else application.debug
+        keywords.update(debug=is_debug, use_reloader=use_reloader, extra_files=extra_files)
+        keywords.update(reloader_options=reloader_options, log=log)
+        options = RunOptions.build(host, port, keywords)
         if application is None:
             raise RuntimeError("run() needs a Flask application")
         if application.extensions.get("realtime") is not self:
             self.init_app(application)
-        self.serve(application, run_options)
+        if debug is not None:
+            application.debug = bool(debug)
+        if self._front is not None:
+            behind = self._front.wsgi_app
+            self._front.wsgi_app = debugged(behind, options.development, options.host)
+        self.serve(application, options)
 
 
 class _FlaskMiddleware(Middleware):

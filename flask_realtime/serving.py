@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from gevent import get_hub
 from gevent.event import Event
 
-from .engine.shutdown import GRACE
+from .hosts.development import Development, debugged
 from .hosts.embedded import EmbeddedServer, QuietHandler, RealtimeHandler
 from .hosts.finder import SocketFinder
 from .hosts.forked import in_children
 from .hosts.gevent_check import refuse_eventlet
+from .hosts.reloader import inherited_listener, is_parent, listen, serve_in_children
 from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
 from .hosts.stop_signals import StopSignals
 from .loop.patching import warn_if_unpatched
@@ -27,6 +29,7 @@ from .wsgi import Middleware, WSGIApp
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .hosts.watched_files import WatchedFiles
     from .server.option_types import ServerOptions
     from .testing import TestClient
 
@@ -147,22 +150,31 @@ class Server(BaseServer):
             wsgi_app: Answers all other requests.
             host: The address to listen on; ``None`` is the default.
             port: The port, a number or text; 0 takes a free one, which the banner names.
-            debug: Not there yet, nor are the next three: a true value is a warning in the log.
-            use_reloader: See ``debug``.
-            reloader_options: See ``debug``.
-            extra_files: See ``debug``.
-            log: The access log: ``"default"`` for stderr, a file or a logger.
+            debug: Show exceptions of the application in the browser, with Werkzeug's debugger.
+                Not for production: the debugger runs code that a browser sends.
+            use_reloader: Start the program again when a file of it changes; as ``debug`` by
+                default.
+            reloader_options: ``interval`` (1 second between two looks at the files),
+                ``exclude_patterns`` and ``reloader_type``, as Werkzeug has them.
+            extra_files: Other files, and folders, whose change starts the program again.
+            log: The access log: ``"default"`` for stderr, a file or a logger; ``False`` for
+                none. By default there is one in debug mode.
             keywords: ``certfile`` and ``keyfile``, or ``ssl_context``, for TLS; ``backlog``,
                 ``spawn`` and others of ``gevent.pywsgi.WSGIServer``.
 
         Raises:
             TypeError: A keyword is unknown; the message names the nearest one.
-            RuntimeError: The server has been closed.
-            SystemExit: The port cannot be used; two lines on stderr say why.
+            RuntimeError: The server has been closed, or the reloader is used outside the main
+                thread or with several workers.
+            SystemExit: The port cannot be used; two lines on stderr say why. With the reloader,
+                in the process that starts the others: the server has ended.
         """
         keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
         keywords.update(reloader_options=reloader_options, log=log)
-        self.serve(Middleware(self, wsgi_app), RunOptions.build(host, port, keywords))
+        options = RunOptions.build(host, port, keywords)
+        if wsgi_app is not None:
+            wsgi_app = debugged(wsgi_app, options.development, options.host)
+        self.serve(Middleware(self, wsgi_app), options)
 
     def stop(self) -> None:
         """End :meth:`run`, which closes the server gracefully and returns.
@@ -216,7 +228,12 @@ class Server(BaseServer):
         refuse_eventlet()
         if self.engine.is_closed:
             raise RuntimeError("this server has been closed: make a new one to serve again")
-        http_server = _listening(application, options)
+        development = options.development
+        if development.files is not None and is_parent():
+            # It raises: the children serve.
+            _serve_in_children(options, development.files)
+        listener = inherited_listener(options.port, self.stop)
+        http_server = _listening(application, options, listener)
         warn_if_unpatched()
         in_children(http_server.forget)
         in_children(self.engine.forget_clients)
@@ -230,14 +247,15 @@ class Server(BaseServer):
 
         self._stops.append(stop)
         signals.install()
-        click.echo(f" * Running on {options.url(http_server.server_port or 0)}", err=True)
+        if listener is None:
+            click.echo(_banner(options, http_server.server_port), err=True)
         try:
             asked.wait()
         except KeyboardInterrupt:
             hurry.set()
         finally:
             try:
-                self._shut_down(http_server, hurry)
+                self._shut_down(http_server, development, hurry)
             finally:
                 self._stops.remove(stop)
                 signals.restore()
@@ -245,26 +263,49 @@ class Server(BaseServer):
         if signals.raised is not None:
             raise signals.raised
 
-    def _shut_down(self, http_server: EmbeddedServer, hurry: Event) -> None:
+    def _shut_down(
+        self, http_server: EmbeddedServer, development: Development, hurry: Event
+    ) -> None:
         logger.info("= shutting down")
-        self.spread(self.options.drain_seconds, hurry)
-        deadline = monotonic() + GRACE
+        # A change of the program is to be seen at once: its clients come back by themselves.
+        self.spread(0 if development.is_on else self.options.drain_seconds, hurry)
+        grace = development.grace
+        deadline = monotonic() + grace
         # It goes on accepting meanwhile: a client that polls may need a new connection for
         # what is left to it, and a handshake gets an answer.
-        self.drain(GRACE)
+        self.drain(grace)
         http_server.stop(timeout=max(deadline - monotonic(), 0.0))
         self.end(deadline - monotonic())
 
 
-def _listening(application: Any, options: RunOptions) -> EmbeddedServer:
+def _listening(application: Any, options: RunOptions, listener: Any) -> EmbeddedServer:
     keywords = dict(options.server)
     keywords.setdefault("handler_class", RealtimeHandler if keywords["log"] else QuietHandler)
-    http_server = EmbeddedServer(options.address, application, **keywords)
-    try:
+    if listener is not None:
+        keywords.pop("backlog", None)
+    http_server = EmbeddedServer(listener or options.address, application, **keywords)
+    with _explained(options):
         http_server.start()
+    return http_server
+
+
+def _serve_in_children(options: RunOptions, files: WatchedFiles) -> NoReturn:
+    with _explained(options):
+        listener = listen(options.address, options.server.get("backlog") or EmbeddedServer.backlog)
+    banner = _banner(options, listener.getsockname()[1])
+    serve_in_children(listener, files, options.development.interval, banner)
+
+
+def _banner(options: RunOptions, port: int | None) -> str:
+    return f" * Running on {options.url(port or 0)}"
+
+
+@contextmanager
+def _explained(options: RunOptions) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         # As Flask's own server: a program that cannot listen has nothing to go on with.
         for line in why_not(options, error):
             click.echo(line, err=True)
         raise SystemExit(1) from None
-    return http_server

@@ -39,6 +39,7 @@ LAYERS = {
     "extension": SHELL,
     "flask_socketio": SHELL,
     "hosts": SHELL,
+    "routes": SHELL,
     "serving": SHELL,
     "testing": SHELL,
     "wsgi": SHELL,

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from flask import Flask, current_app, request
+from werkzeug.test import Client
 
 import flask_realtime
 from flask_realtime import Namespace, Realtime, Server, Socket
+from flask_realtime.hosts.run_options import RunOptions
 from flask_realtime.testing import ManualTime
 from tests.clients import Network, network_of
 from tests.fakes import settle
@@ -207,6 +209,49 @@ def test_it_does_not_run_without_an_application() -> None:
 
 
 # --- what is exported
+
+
+class Recorded(Realtime):
+    """Notes what it would serve, and how."""
+
+    def serve(self, application: Any, options: RunOptions) -> None:
+        self.served = application, options
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "found"),
+    [(True, None, True), (False, None, False), (True, False, False), (False, True, True)],
+)
+def test_debug_mode_is_that_of_the_application_unless_it_is_given(
+    before: bool, given: bool | None, found: bool
+) -> None:
+    app = Flask(__name__)
+    app.debug = before
+    io = Recorded(app)
+    io.run(debug=given)
+    application, options = io.served
+    assert (application, application.debug) == (app, found)
+    assert options.development.debug is found
+    assert options.server["log"] == ("default" if found else None)
+
+
+def test_the_debugger_is_for_views_and_not_for_clients() -> None:
+    app = Flask(__name__)
+    io = Recorded(app)
+    seen: list[str] = []
+    io.engine.use(lambda environ: seen.extend(key for key in environ if "debug" in key))
+
+    @app.get("/bad")
+    def bad() -> str:
+        raise ZeroDivisionError("of a view")
+
+    io.run(debug=True, use_reloader=False)
+    page = Client(app).get("/bad")
+    assert page.status_code == 500
+    assert "ZeroDivisionError: of a view" in page.text
+    assert "EVALEX = true" in page.text
+    assert handshake_of(app)["pingInterval"] == 25_000
+    assert seen == []
 
 
 def test_the_public_names_can_be_imported() -> None:

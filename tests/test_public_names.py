@@ -42,7 +42,7 @@ SEAMS = {
     "Server": {
         "admit", "application", "backends", "close_adapters", "configure", "drain", "end",
         "handle", "hub", "joined", "left", "max_message_size", "now", "on_open", "parser",
-        "refuse", "runner", "serve", "spread", "start_adapter", "use_adapters",
+        "refuse", "registrations", "runner", "serve", "spread", "start_adapter", "use_adapters",
     },
 }  # fmt: skip
 SEAMS["ParentNamespace"] = SEAMS["Namespace"]

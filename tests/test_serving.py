@@ -12,9 +12,11 @@ import time
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import websocket
+from werkzeug.test import Client
 
 from flask_realtime import Server
 from tests.interop.wire import hang_up
@@ -354,6 +356,19 @@ def test_stop_ends_servers_in_threads_one_after_another() -> None:
     with Process(python("-c", IN_THREADS)) as process:
         assert process.wait() == 0, process.report()
         assert process.stdout.splitlines() == ["0 ended", "1 ended", "2 ended"]
+
+
+def test_the_debugger_shows_what_the_application_behind_a_server_raises() -> None:
+    class Recorded(Server):
+        def serve(self, application: Any, options: Any) -> None:
+            self.served = application
+
+    def broken(environ: Any, start_response: Any) -> list[bytes]:
+        raise ZeroDivisionError("behind")
+
+    io = Recorded()
+    io.run(broken, debug=True, use_reloader=False)
+    assert "ZeroDivisionError: behind" in Client(io.served).get("/").text
 
 
 def test_a_closed_server_does_not_run_again() -> None:

@@ -269,6 +269,10 @@ class _Lookup(EngineTable):
         self._native.remove(event, function)
         self._known.clear()
 
+    def items(self) -> Any:
+        """Return what is registered with the engine itself."""
+        return self._native.items()
+
     def get(self, event: Any, default: Any = ()) -> Any:
         dispatcher = self._dispatcher
         state = (dispatcher.table.changes, dispatcher.async_handlers)

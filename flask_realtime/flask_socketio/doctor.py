@@ -14,7 +14,7 @@ from typing import Any
 
 from ..engine.requests.allowed_origins import check_origins
 
-__all__ = ["examine", "look_at_handlers", "look_at_options", "look_at_source"]
+__all__ = ["examine", "functions_of", "look_at_handlers", "look_at_options", "look_at_source"]
 
 #: Functions and methods that take a room as `to` or `room`.
 _SENDING = frozenset({"emit", "send", "call"})
@@ -34,7 +34,7 @@ def examine(app: Any) -> list[str]:
     extension = getattr(app, "extensions", {}).get("socketio")
     if extension is None:
         raise LookupError("this application has no SocketIO extension")
-    functions = list(_functions_of(extension))
+    functions = list(functions_of(extension))
     lines = look_at_options(getattr(extension, "server_options", {}))
     lines += look_at_handlers(functions)
     for file in sorted({file for _, _, function in functions for file in _file_of(function)}):
@@ -93,7 +93,8 @@ def look_at_handlers(handlers: Iterable[tuple[str, str, Callable[..., Any]]]) ->
     return found
 
 
-def _functions_of(extension: Any) -> Iterator[tuple[str, str, Callable[..., Any]]]:
+def functions_of(extension: Any) -> Iterator[tuple[str, str, Callable[..., Any]]]:
+    """Return the event, the namespace and the function of each handler of an extension."""
     for event, function, namespace in getattr(extension, "handlers", ()):
         yield event, namespace, inspect.unwrap(function)
     # The other package hands them over when it is initialised.

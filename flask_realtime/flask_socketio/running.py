@@ -31,8 +31,7 @@ def run(realtime: Realtime, app: Flask, host: Any, port: Any, keywords: dict[str
     debug = given.pop("debug", None)
     app.debug = app.debug if debug is None else bool(debug)
     log_output = given.pop("log_output", app.debug)
-    given.setdefault("log", "default" if log_output else None)
-    given.setdefault("use_reloader", app.debug)
+    given.setdefault("log", bool(log_output))
     given["debug"] = app.debug
     realtime.run(app, host or "127.0.0.1", _port_of(app) if port is None else port, **given)
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import difflib
 import errno
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..numeric import whole
-from ..quoting import shown
+from .development import OF_DEVELOPMENT, Development
 
 __all__ = ["DEFAULT_HOST", "DEFAULT_PORT", "RunOptions", "why_not"]
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 _MAX_PORT = 65_535
@@ -29,7 +26,6 @@ _OF_SERVER = frozenset({"backlog", "environ", "error_log", "handler_class", "log
 #: What makes a TLS context, and what goes with one to each connection.
 _OF_CONTEXT = frozenset({"keyfile", "certfile", "cert_reqs", "ssl_version", "ca_certs", "ciphers"})
 _OF_CONNECTION = frozenset({"ssl_context", "do_handshake_on_connect", "suppress_ragged_eofs"})
-_OF_DEVELOPMENT = ("debug", "use_reloader", "reloader_options", "extra_files")
 _KNOWN = _OF_SERVER | _OF_CONTEXT | _OF_CONNECTION
 #: Names that other servers have for a keyword here, too far from it to be found.
 _ELSEWHERE = {"log_output": "log", "hostname": "host"}
@@ -49,11 +45,13 @@ class RunOptions:
         host: The address to listen on.
         port: The port; 0 takes a free one.
         server: Keywords for gevent's server.
+        development: The debugger and the reloader.
     """
 
     host: str
     port: int
     server: Mapping[str, Any]
+    development: Development
 
     @classmethod
     def build(cls, host: Any, port: Any, keywords: Mapping[str, Any]) -> RunOptions:
@@ -62,18 +60,23 @@ class RunOptions:
         Raises:
             TypeError: A keyword is unknown, and the message names the nearest one; or keywords
                 do not go together.
-            ValueError: The port is not a number from 0 to 65535.
+            ValueError: The port is not a number from 0 to 65535, or an option of the reloader
+                is out of range.
             OSError: A certificate cannot be read.
+            RuntimeError: The debugger or the reloader is meant for several workers.
         """
         given = dict(keywords)
-        _note_development({name: given.pop(name, None) for name in _OF_DEVELOPMENT})
+        development = Development.build(given)
+        for name in OF_DEVELOPMENT:
+            given.pop(name, None)
         for name in given:
             if name not in _KNOWN:
                 raise TypeError(_unknown(name))
         tls = {name: given.pop(name) for name in _OF_CONTEXT | _OF_CONNECTION if name in given}
-        given["log"] = _log(given.get("log"))
+        log = given.get("log")
+        given["log"] = _log(development.debug if log is None else log)
         given.update(_tls({name: value for name, value in tls.items() if value is not None}))
-        return cls(_host(host), _port(port), given)
+        return cls(_host(host), _port(port), given, development)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -103,23 +106,13 @@ def why_not(options: RunOptions, error: OSError) -> tuple[str, str]:
 
 
 def _unknown(name: str) -> str:
-    known = [*sorted(_KNOWN), *_OF_DEVELOPMENT, "host", "port"]
+    known = [*sorted(_KNOWN), *OF_DEVELOPMENT, "host", "port"]
     near = [_ELSEWHERE[name]] if name in _ELSEWHERE else difflib.get_close_matches(name, known, 1)
     return f"run(): unknown keyword {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
-def _note_development(given: Mapping[str, Any]) -> None:
-    names = [f"{name}=…" for name, value in given.items() if value]
-    if names:
-        logger.warning(
-            "! run(%s) does nothing yet: restart the program by hand after a change; "
-            'log="default" writes an access log',
-            shown(", ".join(names)),
-        )
-
-
 def _log(given: Any) -> Any:
-    if given is None or given is False:
+    if given is False:
         return None
     if given is True or given == "default":
         return "default"

@@ -23,6 +23,7 @@ from .handlers import CAUGHT, FAILED
 from .namespace import Namespace, with_slash
 from .namespace_core import NamespaceCore
 from .parent import ChildCore, ChildNamespace, Matcher, ParentCore, ParentNamespace, matches
+from .registrations import Registrations
 
 if TYPE_CHECKING:
     from .server import BaseServer
@@ -93,6 +94,11 @@ class Namespaces:
     def by_name(self) -> dict[str, Namespace]:
         """Return the namespaces by name; a copy, without parents."""
         return {name: core.face for name, core in self._by_name.items()}
+
+    def registrations(self) -> list[tuple[Namespace, Registrations]]:
+        """Return what the application has registered at each namespace and each parent."""
+        cores = (*self._by_name.values(), *self._parents)
+        return [(core.face, core.registrations) for core in cores]
 
     # What applications ask for
 

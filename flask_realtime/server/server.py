@@ -37,6 +37,7 @@ from .namespace_methods import NamespaceMethods
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .parser_option import parser_of
+from .registrations import Registrations
 from .work import work_of
 
 if TYPE_CHECKING:
@@ -211,6 +212,13 @@ class BaseServer(NamespaceMethods):
             adapter.start()
 
     # What applications register
+
+    def registrations(self) -> list[tuple[Namespace, Registrations]]:
+        """Return what is registered at each namespace, parents included.
+
+        ``flask realtime routes`` prints it.
+        """
+        return self._namespaces.registrations()
 
     @overload
     def event(self, name: F) -> F: ...

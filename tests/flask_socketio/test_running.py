@@ -30,16 +30,15 @@ def test_the_defaults_are_those_of_flask() -> None:
     app = Flask(__name__)
     _, host, port, keywords = given(app)
     assert (host, port) == ("127.0.0.1", 5000)
-    assert keywords == {"log": None, "use_reloader": False, "debug": False}
+    assert keywords == {"log": False, "debug": False}
 
 
-def test_debug_turns_on_the_reloader_and_the_access_log() -> None:
+def test_debug_turns_on_the_access_log_as_well() -> None:
     app = Flask(__name__)
-    keywords = given(app, debug=True)[3]
-    assert keywords == {"log": "default", "use_reloader": True, "debug": True}
+    assert given(app, debug=True)[3] == {"log": True, "debug": True}
     assert app.debug
-    keywords = given(app, debug=True, use_reloader=False, log_output=False)[3]
-    assert keywords == {"log": None, "use_reloader": False, "debug": True}
+    keywords = given(app, use_reloader=False, log_output=False)[3]
+    assert keywords == {"log": False, "use_reloader": False, "debug": True}
 
 
 @pytest.mark.parametrize(("name", "port"), [("a.example:80", 80), ("a.example", 5000), ("", 5000)])

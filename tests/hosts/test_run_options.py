@@ -80,18 +80,15 @@ def test_a_log_can_be_written_to() -> None:
         build(log=5)
 
 
-@pytest.mark.parametrize("name", ["debug", "use_reloader", "reloader_options", "extra_files"])
-def test_development_mode_says_that_it_is_not_there(
-    name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    build(**{name: None})
-    build(**{name: False})
-    assert not caplog.records
-    build(**{name: True})
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert f"run({name}=…)" in record.getMessage()
-    assert "restart" in record.getMessage()
+@pytest.mark.parametrize(("log", "found"), [(None, "default"), (False, None), (True, "default")])
+def test_debug_mode_has_an_access_log_unless_it_is_turned_off(log: Any, found: Any) -> None:
+    assert build(debug=True, log=log).server["log"] == found
+
+
+def test_the_keywords_of_development_are_no_keywords_of_the_server() -> None:
+    options = build(debug=True, use_reloader=True, reloader_options={}, extra_files=[])
+    assert options.server == {"log": "default"}
+    assert options.development.is_on
 
 
 @pytest.mark.parametrize("given", [None, "127.0.0.1"])
