@@ -98,6 +98,7 @@ class Realtime(Server):
         reloader_options: Mapping[str, Any] | None = None,
         extra_files: Sequence[str] | None = None,
         log: Any = None,
+        workers: int | None = None,
         **keywords: Any,
     ) -> None:
         """Serve until SIGTERM, SIGINT or :meth:`Server.stop`; see :meth:`Server.run`.
@@ -111,6 +112,7 @@ class Realtime(Server):
             reloader_options: Not supported yet.
             extra_files: Not supported yet.
             log: The access log.
+            workers: How many processes serve, as one server.
             keywords: For TLS and gevent's server.
 
         Raises:
@@ -119,7 +121,7 @@ class Realtime(Server):
             SystemExit: The port cannot be had; two lines on stderr say why.
         """
         keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
-        keywords.update(reloader_options=reloader_options, log=log)
+        keywords.update(reloader_options=reloader_options, log=log, workers=workers)
         run_options = RunOptions.build(host, port, keywords)
         application = app or self._app
         if application is None:

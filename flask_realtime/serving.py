@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from gevent import get_hub
 from gevent.event import Event
 
 from .engine.shutdown import GRACE
+from .engine.state import Life
 from .hosts.embedded import EmbeddedServer, QuietHandler, RealtimeHandler
 from .hosts.finder import SocketFinder
 from .hosts.forked import in_children
@@ -26,6 +28,7 @@ from .wsgi import Middleware, WSGIApp
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .hosts.fleet import Lifeline
     from .server.option_types import ServerOptions
     from .testing import TestClient
 
@@ -132,12 +135,16 @@ class Server(BaseServer):
         reloader_options: Mapping[str, Any] | None = None,
         extra_files: Sequence[str] | None = None,
         log: Any = None,
+        workers: int | None = None,
         **keywords: Any,
     ) -> None:
         """Serve with gevent's ``pywsgi`` until SIGTERM, SIGINT or :meth:`Server.stop`.
 
         Then it closes gracefully, and is closed for good. Another SIGINT ends the process at
         once. Handlers of these signals that the application has set are called as well.
+
+        With several workers this process only watches over them. In each of them ``run()`` ends
+        with ``SystemExit``: what follows it is for the parent alone.
 
         Args:
             wsgi_app: Answers all other requests.
@@ -148,16 +155,19 @@ class Server(BaseServer):
             reloader_options: See ``debug``.
             extra_files: See ``debug``.
             log: The access log: ``"default"`` for stderr, a file or a logger.
+            workers: How many processes serve, as one server; ``None`` is this one alone.
             keywords: ``certfile`` and ``keyfile``, or ``ssl_context``, for TLS; ``backlog``,
                 ``spawn`` and others of ``gevent.pywsgi.WSGIServer``.
 
         Raises:
-            TypeError: A keyword is unknown; the message names the nearest one.
+            TypeError: A keyword is unknown; the message names the nearest one. Or keywords do
+                not go together.
             RuntimeError: The server has been closed.
-            SystemExit: The port cannot be used; two lines on stderr say why.
+            SystemExit: The port cannot be used, or workers end as soon as they begin; lines on
+                stderr say why.
         """
         keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
-        keywords.update(reloader_options=reloader_options, log=log)
+        keywords.update(reloader_options=reloader_options, log=log, workers=workers)
         self.serve(Middleware(self, wsgi_app), RunOptions.build(host, port, keywords))
 
     def stop(self) -> None:
@@ -189,20 +199,60 @@ class Server(BaseServer):
         refuse_eventlet()
         if self.engine.is_closed:
             raise RuntimeError("this server has been closed: make a new one to serve again")
-        http_server = _listening(application, options)
+        http_server = _made(application, options)
+        if options.workers > 1:
+            self._serve_by_workers(http_server, options)
+            return
+        with _reasons_why_not(options):
+            http_server.start()
         warn_if_unpatched()
+        self._serve(http_server, options)
+
+    def _serve_by_workers(self, http_server: EmbeddedServer, options: RunOptions) -> None:
+        if self.options.workers == "alone":
+            raise ValueError(f'run(workers={options.workers}) needs the option workers="together"')
+        from .hosts.fleet import Fleet
+        from .hosts.workers.embedded_worker import EmbeddedWorker, listen
+
+        with _reasons_why_not(options):
+            listener = listen(http_server)
+        warn_if_unpatched()
+
+        def work(lifeline: Lifeline) -> None:
+            worker = EmbeddedWorker(http_server, listener, lifeline)
+            for join in self.joiners:
+                join(worker)
+            http_server.start()
+            self._serve(http_server, options, lifeline)
+
+        fleet = Fleet(options.workers, listener)
+        self._stops.append(fleet.stop)
+        url = options.url(http_server.server_port or 0)
+        click.echo(f" * Running on {url} with {options.workers} workers", err=True)
+        fleet.run(work)
+        # In the parent, which has opened nothing; a server that has run is closed for good.
+        self._stops.remove(fleet.stop)
+        self.engine.enter(Life.CLOSING)
+        self.close_adapters()
+
+    def _serve(
+        self, http_server: EmbeddedServer, options: RunOptions, lifeline: Lifeline | None = None
+    ) -> None:
         in_children(http_server.forget)
         in_children(self.engine.forget_clients)
         self.start()
         asked, loop = Event(), get_hub().loop
-        signals = StopSignals(asked.set)
 
         def stop() -> None:
             loop.run_callback_threadsafe(asked.set)
 
         self._stops.append(stop)
+        signals = StopSignals(stop)
         signals.install()
-        click.echo(f" * Running on {options.url(http_server.server_port or 0)}", err=True)
+        if lifeline is not None:
+            lifeline.watch(asked.set)
+        else:
+            click.echo(f" * Running on {options.url(http_server.server_port or 0)}", err=True)
         try:
             asked.wait()
         except KeyboardInterrupt:
@@ -227,15 +277,20 @@ class Server(BaseServer):
         self.end(deadline - monotonic())
 
 
-def _listening(application: Any, options: RunOptions) -> EmbeddedServer:
+def _made(application: Any, options: RunOptions) -> EmbeddedServer:
     keywords = dict(options.server)
     keywords.setdefault("handler_class", RealtimeHandler if keywords["log"] else QuietHandler)
-    http_server = EmbeddedServer(options.address, application, **keywords)
+    if options.workers > 1:
+        keywords["environ"] = {"wsgi.multiprocess": True, **(keywords.get("environ") or {})}
+    return EmbeddedServer(options.address, application, **keywords)
+
+
+@contextmanager
+def _reasons_why_not(options: RunOptions) -> Iterator[None]:
     try:
-        http_server.start()
+        yield
     except OSError as error:
         # As Flask's own server: a program that cannot listen has nothing to go on with.
         for line in why_not(options, error):
             click.echo(line, err=True)
         raise SystemExit(1) from None
-    return http_server

@@ -41,8 +41,8 @@ SEAMS = {
     "Namespace": {"bind"},
     "Server": {
         "admit", "application", "backends", "close_adapters", "configure", "drain", "end",
-        "handle", "hub", "joined", "left", "max_message_size", "now", "on_open", "parser",
-        "refuse", "runner", "serve", "start_adapter", "use_adapters",
+        "handle", "hub", "joined", "joiners", "left", "max_message_size", "now", "on_open",
+        "parser", "refuse", "runner", "serve", "start_adapter", "use_adapters",
     },
 }  # fmt: skip
 SEAMS["ParentNamespace"] = SEAMS["Namespace"]

@@ -34,6 +34,15 @@ _KNOWN = _OF_SERVER | _OF_CONTEXT | _OF_CONNECTION
 #: Names that other servers have for a keyword here, too far from it to be found.
 _ELSEWHERE = {"log_output": "log", "hostname": "host"}
 
+#: The most workers; each of them is joined to each other.
+MAX_WORKERS = 128
+#: Keywords for a program of one process, and what helps.
+_OF_ONE_PROCESS = {
+    "debug": "the debugger works in one process, leave out workers while developing",
+    "use_reloader": "the reloader restarts one process, leave out workers while developing",
+    "spawn": "siblings hand connections over beside a pool of this server, leave out spawn",
+}
+
 _REMEDIES = {
     errno.EADDRINUSE: "The port is in use by another program: stop that, or choose another port.",
     errno.EACCES: "This user may not listen there: choose a port from 1024 on.",
@@ -49,11 +58,13 @@ class RunOptions:
         host: The address to listen on.
         port: The port; 0 takes a free one.
         server: Keywords for gevent's server.
+        workers: How many processes serve.
     """
 
     host: str
     port: int
     server: Mapping[str, Any]
+    workers: int = 1
 
     @classmethod
     def build(cls, host: Any, port: Any, keywords: Mapping[str, Any]) -> RunOptions:
@@ -62,10 +73,12 @@ class RunOptions:
         Raises:
             TypeError: A keyword is unknown, and the message names the nearest one; or keywords
                 do not go together.
-            ValueError: The port is not a number from 0 to 65535.
+            ValueError: The port is not a number from 0 to 65535, or there are no workers.
+            RuntimeError: Workers are asked for where a process cannot fork.
             OSError: A certificate cannot be read.
         """
         given = dict(keywords)
+        workers = _workers(given.pop("workers", None), given)
         _note_development({name: given.pop(name, None) for name in _OF_DEVELOPMENT})
         for name in given:
             if name not in _KNOWN:
@@ -73,7 +86,7 @@ class RunOptions:
         tls = {name: given.pop(name) for name in _OF_CONTEXT | _OF_CONNECTION if name in given}
         given["log"] = _log(given.get("log"))
         given.update(_tls({name: value for name, value in tls.items() if value is not None}))
-        return cls(_host(host), _port(port), given)
+        return cls(_host(host), _port(port), given, workers)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -103,7 +116,7 @@ def why_not(options: RunOptions, error: OSError) -> tuple[str, str]:
 
 
 def _unknown(name: str) -> str:
-    known = [*sorted(_KNOWN), *_OF_DEVELOPMENT, "host", "port"]
+    known = [*sorted(_KNOWN), *_OF_DEVELOPMENT, "host", "port", "workers"]
     near = [_ELSEWHERE[name]] if name in _ELSEWHERE else difflib.get_close_matches(name, known, 1)
     return f"run(): unknown keyword {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
@@ -145,6 +158,31 @@ def _port(given: Any) -> int:
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= _MAX_PORT:
         raise ValueError(f"port must be a number from 0 to {_MAX_PORT}, not {given!r}")
     return port
+
+
+def _workers(given: Any, others: Mapping[str, Any]) -> int:
+    """Return how many processes serve.
+
+    Args:
+        given: What was given for it.
+        others: The other keywords.
+    """
+    count = 1 if given is None else whole(given)
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"run(): workers must be a number such as 4, not {given!r}")
+    if not 0 < count <= MAX_WORKERS:
+        raise ValueError(f"run(): workers must be from 1 to {MAX_WORKERS}, not {given!r}")
+    if count == 1:
+        return 1
+    for name, remedy in _OF_ONE_PROCESS.items():
+        if others.get(name):
+            raise TypeError(f"run(): workers={count} and {name}: {remedy}")
+    if not hasattr(os, "fork"):
+        raise RuntimeError(
+            f"run(): workers={count} needs a system that can fork: run one process for each port"
+            " behind a load balancer with sticky sessions"
+        )
+    return count
 
 
 def _tls(given: dict[str, Any]) -> dict[str, Any]:

@@ -25,15 +25,18 @@ class StopSignals:
     """Turns SIGTERM and SIGINT into a call.
 
     Args:
-        stop: Called in the hub of the thread that has made this.
+        stop: Called at the first of them, from the handler of the signal.
+        at_once: Called at another SIGINT, right before that ends the process.
 
     Attributes:
         raised: What a handler of the application has raised, ``SystemExit`` for instance.
     """
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, stop: Callable[[], None], at_once: Callable[[], object] | None = None
+    ) -> None:
         self._stop = stop
-        self._loop = get_hub().loop
+        self._at_once = at_once
         self._pid = os.getpid()
         self._before: dict[signal.Signals, Any] = {}
         self._stop_waking: Callable[[], None] = _nothing
@@ -67,14 +70,20 @@ class StopSignals:
             return
         # The next SIGINT ends the process at once, also while a handler blocks the hub. One
         # more SIGTERM changes nothing: process managers send it to a group and to each member.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        self._loop.run_callback_threadsafe(self._stop)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if self._at_once is None else self._on_second)
+        self._stop()
         if callable(before) and before is not signal.default_int_handler:
             try:
                 before(number, frame)
             except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
                 # It would be raised in the greenlet that runs at the moment, any one.
                 self.raised = error
+
+    def _on_second(self, number: int, frame: Any) -> None:
+        if self._at_once is not None:
+            self._at_once()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def _nothing() -> None:
