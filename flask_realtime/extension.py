@@ -101,6 +101,7 @@ class Realtime(Server):
         reloader_options: Mapping[str, Any] | None = None,
         extra_files: Sequence[str] | None = None,
         log: Any = None,
+        workers: int | None = None,
         **keywords: Any,
     ) -> None:
         """Serve until SIGTERM, SIGINT or :meth:`Server.stop`; see :meth:`Server.run`.
@@ -115,6 +116,7 @@ class Realtime(Server):
             reloader_options: How its files are looked at.
             extra_files: Other files that are looked at.
             log: The access log.
+            workers: How many processes serve, as one server.
             keywords: For TLS and gevent's server.
 
         Raises:
@@ -126,7 +128,7 @@ class Realtime(Server):
         application = app or self._app
         is_debug = debug if application is None or debug is not None else application.debug
         keywords.update(debug=is_debug, use_reloader=use_reloader, extra_files=extra_files)
-        keywords.update(reloader_options=reloader_options, log=log)
+        keywords.update(reloader_options=reloader_options, log=log, workers=workers)
         options = RunOptions.build(host, port, keywords)
         if application is None:
             raise RuntimeError("run() needs a Flask application")

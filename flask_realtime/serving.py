@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import click
-from gevent import get_hub
-from gevent.event import Event
-
-from .hosts.development import Development, debugged
-from .hosts.embedded import EmbeddedServer, QuietHandler, RealtimeHandler
+from .hosts.development import debugged
 from .hosts.finder import SocketFinder
-from .hosts.forked import in_children
 from .hosts.gevent_check import refuse_eventlet
-from .hosts.reloader import inherited_listener, is_parent, listen, serve_in_children
-from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
-from .hosts.stop_signals import StopSignals
-from .loop.patching import warn_if_unpatched
+from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
 from .loop.scheduler import Scheduler
+from .running import Run
 from .server.health import Health, health_of
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
@@ -29,13 +18,10 @@ from .wsgi import Middleware, WSGIApp
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .hosts.watched_files import WatchedFiles
     from .server.option_types import ServerOptions
     from .testing import TestClient
 
 __all__ = ["Server"]
-
-logger = logging.getLogger(__name__)
 
 
 class Server(BaseServer):
@@ -139,12 +125,16 @@ class Server(BaseServer):
         reloader_options: Mapping[str, Any] | None = None,
         extra_files: Sequence[str] | None = None,
         log: Any = None,
+        workers: int | None = None,
         **keywords: Any,
     ) -> None:
         """Serve with gevent's ``pywsgi`` until SIGTERM, SIGINT or :meth:`Server.stop`.
 
         Then it closes gracefully, and is closed for good. Another SIGINT ends the process at
         once. Handlers of these signals that the application has set are called as well.
+
+        With several workers this process only watches over them. In each of them ``run()`` ends
+        with ``SystemExit``: what follows it is for the parent alone.
 
         Args:
             wsgi_app: Answers all other requests.
@@ -159,18 +149,22 @@ class Server(BaseServer):
             extra_files: Other files, and folders, whose change starts the program again.
             log: The access log: ``"default"`` for stderr, a file or a logger; ``False`` for
                 none. By default there is one in debug mode.
+            workers: How many processes serve, as one server; ``None`` is this one alone.
             keywords: ``certfile`` and ``keyfile``, or ``ssl_context``, for TLS; ``backlog``,
                 ``spawn`` and others of ``gevent.pywsgi.WSGIServer``.
 
         Raises:
-            TypeError: A keyword is unknown; the message names the nearest one.
+            TypeError: A keyword is unknown; the message names the nearest one. Or keywords do
+                not go together.
+            ValueError: The port, the number of workers or an option is out of range.
             RuntimeError: The server has been closed, or the reloader is used outside the main
                 thread or with several workers.
-            SystemExit: The port cannot be used; two lines on stderr say why. With the reloader,
-                in the process that starts the others: the server has ended.
+            SystemExit: The port cannot be used, or workers end as soon as they begin; lines on
+                stderr say why. With the reloader, in the process that starts the others: the
+                server has ended.
         """
         keywords.update(debug=debug, use_reloader=use_reloader, extra_files=extra_files)
-        keywords.update(reloader_options=reloader_options, log=log)
+        keywords.update(reloader_options=reloader_options, log=log, workers=workers)
         options = RunOptions.build(host, port, keywords)
         if wsgi_app is not None:
             wsgi_app = debugged(wsgi_app, options.development, options.host)
@@ -223,89 +217,9 @@ class Server(BaseServer):
 
         Raises:
             RuntimeError: The server has been closed.
-            SystemExit: The port cannot be used; two lines on stderr say why.
+            ValueError, SystemExit: As for :meth:`run`.
         """
         refuse_eventlet()
         if self.engine.is_closed:
             raise RuntimeError("this server has been closed: make a new one to serve again")
-        development = options.development
-        if development.files is not None and is_parent():
-            # It raises: the children serve.
-            _serve_in_children(options, development.files)
-        listener = inherited_listener(options.port, self.stop)
-        http_server = _listening(application, options, listener)
-        warn_if_unpatched()
-        in_children(http_server.forget)
-        in_children(self.engine.forget_clients)
-        self.start()
-        asked, hurry, loop = Event(), Event(), get_hub().loop
-        signals = StopSignals(asked.set, hurry.set)
-
-        def stop() -> None:
-            again = asked.is_set()
-            loop.run_callback_threadsafe(hurry.set if again else asked.set)
-
-        self._stops.append(stop)
-        signals.install()
-        if listener is None:
-            click.echo(_banner(options, http_server.server_port), err=True)
-        try:
-            asked.wait()
-        except KeyboardInterrupt:
-            hurry.set()
-        finally:
-            try:
-                self._shut_down(http_server, development, hurry)
-            finally:
-                self._stops.remove(stop)
-                signals.restore()
-                self.hub.release()
-        if signals.raised is not None:
-            raise signals.raised
-
-    def _shut_down(
-        self, http_server: EmbeddedServer, development: Development, hurry: Event
-    ) -> None:
-        logger.info("= shutting down")
-        # A change of the program is to be seen at once: its clients come back by themselves.
-        self.spread(0 if development.is_on else self.options.drain_seconds, hurry)
-        grace = development.grace
-        deadline = monotonic() + grace
-        # It goes on accepting meanwhile: a client that polls may need a new connection for
-        # what is left to it, and a handshake gets an answer.
-        self.drain(grace)
-        http_server.stop(timeout=max(deadline - monotonic(), 0.0))
-        self.end(deadline - monotonic())
-
-
-def _listening(application: Any, options: RunOptions, listener: Any) -> EmbeddedServer:
-    keywords = dict(options.server)
-    keywords.setdefault("handler_class", RealtimeHandler if keywords["log"] else QuietHandler)
-    if listener is not None:
-        keywords.pop("backlog", None)
-    http_server = EmbeddedServer(listener or options.address, application, **keywords)
-    with _explained(options):
-        http_server.start()
-    return http_server
-
-
-def _serve_in_children(options: RunOptions, files: WatchedFiles) -> NoReturn:
-    with _explained(options):
-        listener = listen(options.address, options.server.get("backlog") or EmbeddedServer.backlog)
-    banner = _banner(options, listener.getsockname()[1])
-    serve_in_children(listener, files, options.development.interval, banner)
-
-
-def _banner(options: RunOptions, port: int | None) -> str:
-    return f" * Running on {options.url(port or 0)}"
-
-
-@contextmanager
-def _explained(options: RunOptions) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        # As Flask's own server: a program that cannot listen has nothing to go on with.
-        for line in why_not(options, error):
-            click.echo(line, err=True)
-        raise SystemExit(1) from None
+        Run(self, application, options, self._stops).begin()

@@ -20,6 +20,7 @@ from .server.server import BaseServer
 
 if TYPE_CHECKING:
     from .hosts.workers.siblings import Siblings
+    from .hosts.workers.worker import Worker
 
 __all__ = ["Middleware"]
 
@@ -59,7 +60,8 @@ class Middleware:
         self._is_watched = False
         self._watch: WorkerWatch | None = None
         self._siblings: Siblings | None = None
-        call_in_worker(self._join_siblings)
+        server.joiners.append(self.join)
+        call_in_worker(self._join_gunicorn)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request.
@@ -96,10 +98,22 @@ class Middleware:
             self._watch = WorkerWatch(worker, self.server, self._siblings is not None)
             self._watch.start()
 
-    def _join_siblings(self, worker: Any) -> None:
+    def _join_gunicorn(self, worker: Any) -> None:
         if self.server.options.workers == "alone":
             return
         # Here: other hosts need nothing of it, and not every system has it.
+        from .hosts.workers.gunicorn_worker import GunicornWorker
+
+        found = GunicornWorker.among_siblings(worker)
+        if found is not None:
+            self.join(found)
+
+    def join(self, worker: Worker) -> None:
+        """Join the other workers of this host; before the first request only.
+
+        Args:
+            worker: The host of this process.
+        """
         from .adapters.cluster.sibling_adapter import SiblingAdapter
         from .hosts.workers.siblings import Siblings
 

@@ -40,6 +40,7 @@ LAYERS = {
     "flask_socketio": SHELL,
     "hosts": SHELL,
     "routes": SHELL,
+    "running": SHELL,
     "serving": SHELL,
     "testing": SHELL,
     "wsgi": SHELL,

@@ -41,8 +41,9 @@ SEAMS = {
     "Namespace": {"bind"},
     "Server": {
         "admit", "application", "backends", "close_adapters", "configure", "drain", "end",
-        "handle", "hub", "joined", "left", "max_message_size", "now", "on_open", "parser",
-        "refuse", "registrations", "runner", "serve", "spread", "start_adapter", "use_adapters",
+        "handle", "hub", "joined", "joiners", "left", "max_message_size", "now", "on_open",
+        "parser", "refuse", "registrations", "runner", "serve", "spread", "start_adapter",
+        "use_adapters",
     },
 }  # fmt: skip
 SEAMS["ParentNamespace"] = SEAMS["Namespace"]

@@ -8,6 +8,7 @@ passes here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["FIELD_LINE", "BadHead", "RequestHead", "parse_request_line", "parse_target"]
@@ -189,6 +190,12 @@ class RequestHead:
                 raise BadHead("Host is missing")
         elif host and _authority.fullmatch(host) is None:
             raise BadHead("Host is malformed")
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Return names and values, as a request with the same fields may have them."""
+        for key, value in self.environ.items():
+            if key:
+                yield key.removeprefix("HTTP_").replace("_", "-"), value
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the first field of that name."""

@@ -30,6 +30,13 @@ _KNOWN = _OF_SERVER | _OF_CONTEXT | _OF_CONNECTION
 #: Names that other servers have for a keyword here, too far from it to be found.
 _ELSEWHERE = {"log_output": "log", "hostname": "host"}
 
+#: The most workers; each of them is joined to each other.
+MAX_WORKERS = 128
+#: Keywords for a program of one process, and what helps.
+_OF_ONE_PROCESS = {
+    "spawn": "siblings hand connections over beside a pool of this server, leave out spawn",
+}
+
 _REMEDIES = {
     errno.EADDRINUSE: "The port is in use by another program: stop that, or choose another port.",
     errno.EACCES: "This user may not listen there: choose a port from 1024 on.",
@@ -46,12 +53,14 @@ class RunOptions:
         port: The port; 0 takes a free one.
         server: Keywords for gevent's server.
         development: The debugger and the reloader.
+        workers: How many processes serve.
     """
 
     host: str
     port: int
     server: Mapping[str, Any]
     development: Development
+    workers: int = 1
 
     @classmethod
     def build(cls, host: Any, port: Any, keywords: Mapping[str, Any]) -> RunOptions:
@@ -60,15 +69,17 @@ class RunOptions:
         Raises:
             TypeError: A keyword is unknown, and the message names the nearest one; or keywords
                 do not go together.
-            ValueError: The port is not a number from 0 to 65535, or an option of the reloader
-                is out of range.
+            ValueError: The port is not a number from 0 to 65535, there are no workers, or an
+                option of the reloader is out of range.
             OSError: A certificate cannot be read.
-            RuntimeError: The debugger or the reloader is meant for several workers.
+            RuntimeError: Workers are asked for where a process cannot fork, or the debugger or
+                the reloader is meant for several.
         """
         given = dict(keywords)
         development = Development.build(given)
         for name in OF_DEVELOPMENT:
             given.pop(name, None)
+        workers = _workers(given.pop("workers", None), given)
         for name in given:
             if name not in _KNOWN:
                 raise TypeError(_unknown(name))
@@ -76,7 +87,7 @@ class RunOptions:
         log = given.get("log")
         given["log"] = _log(development.debug if log is None else log)
         given.update(_tls({name: value for name, value in tls.items() if value is not None}))
-        return cls(_host(host), _port(port), given, development)
+        return cls(_host(host), _port(port), given, development, workers)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -106,7 +117,7 @@ def why_not(options: RunOptions, error: OSError) -> tuple[str, str]:
 
 
 def _unknown(name: str) -> str:
-    known = [*sorted(_KNOWN), *OF_DEVELOPMENT, "host", "port"]
+    known = [*sorted(_KNOWN), *OF_DEVELOPMENT, "host", "port", "workers"]
     near = [_ELSEWHERE[name]] if name in _ELSEWHERE else difflib.get_close_matches(name, known, 1)
     return f"run(): unknown keyword {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
@@ -138,6 +149,31 @@ def _port(given: Any) -> int:
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= _MAX_PORT:
         raise ValueError(f"port must be a number from 0 to {_MAX_PORT}, not {given!r}")
     return port
+
+
+def _workers(given: Any, others: Mapping[str, Any]) -> int:
+    """Return how many processes serve.
+
+    Args:
+        given: What was given for it.
+        others: The other keywords.
+    """
+    count = 1 if given is None else whole(given)
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"run(): workers must be a number such as 4, not {given!r}")
+    if not 0 < count <= MAX_WORKERS:
+        raise ValueError(f"run(): workers must be from 1 to {MAX_WORKERS}, not {given!r}")
+    if count == 1:
+        return 1
+    for name, remedy in _OF_ONE_PROCESS.items():
+        if others.get(name):
+            raise TypeError(f"run(): workers={count} and {name}: {remedy}")
+    if not hasattr(os, "fork"):
+        raise RuntimeError(
+            f"run(): workers={count} needs a system that can fork: run one process for each port"
+            " behind a load balancer with sticky sessions"
+        )
+    return count
 
 
 def _tls(given: dict[str, Any]) -> dict[str, Any]:

@@ -32,18 +32,24 @@ class StopSignals:
     """Turns SIGTERM and SIGINT into a call.
 
     Args:
-        stop: Called in the hub of the thread that has made this.
-        hurry: Called there as well when there is no time: for SIGINT, and for a second SIGTERM.
+        stop: Called at each of them, from the handler of the signal.
+        hurry: Called there as well when there is no time: for SIGINT, and for a later SIGTERM.
+        at_once: Called at another SIGINT, right before that ends the process.
 
     Attributes:
         raised: What a handler of the application has raised, ``SystemExit`` for instance.
     """
 
-    def __init__(self, stop: Callable[[], None], hurry: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        stop: Callable[[], None],
+        hurry: Callable[[], None] | None = None,
+        at_once: Callable[[], object] | None = None,
+    ) -> None:
         self._stop = stop
         self._hurry = hurry or _nothing
+        self._at_once = at_once
         self._first: float | None = None  # the time of the first signal
-        self._loop = get_hub().loop
         self._pid = os.getpid()
         self._before: dict[signal.Signals, Any] = {}
         self._stop_waking: Callable[[], None] = _nothing
@@ -76,18 +82,24 @@ class StopSignals:
             os.kill(os.getpid(), number)
             return
         # The next SIGINT ends the process at once, also while a handler blocks the hub.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if self._at_once is None else self._on_second)
         now = monotonic()
         self._first = now if self._first is None else self._first
         if number == signal.SIGINT or now - self._first > ONE_SIGNAL:
-            self._loop.run_callback_threadsafe(self._hurry)
-        self._loop.run_callback_threadsafe(self._stop)
+            self._hurry()
+        self._stop()
         if callable(before) and before is not signal.default_int_handler:
             try:
                 before(number, frame)
             except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
                 # It would be raised in the greenlet that runs at the moment, any one.
                 self.raised = error
+
+    def _on_second(self, number: int, frame: Any) -> None:
+        if self._at_once is not None:
+            self._at_once()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def _nothing() -> None:

@@ -155,3 +155,9 @@ def test_made_up_names_do_not_stay_in_memory() -> None:
     known = request_head._KNOWN
     assert len(known) <= 200
     assert max(map(len, known)) <= 40
+
+
+def test_fields_can_be_written_once_more() -> None:
+    text = b"Host: x\r\nX-Two: 1\r\nx_two: 3\r\nX-Two: 2\r\nContent-Length: 4\r\n\r\n"
+    head = RequestHead(io.BytesIO(text), "HTTP/1.1")
+    assert list(head.items()) == [("HOST", "x"), ("X-TWO", "1,2"), ("CONTENT-LENGTH", "4")]

@@ -174,3 +174,43 @@ def test_why_a_port_cannot_be_had_is_two_lines(code: int, words: str) -> None:
 def test_a_context_of_werkzeug_is_refused_at_the_call(context: Any) -> None:
     with pytest.raises(TypeError, match=r"must be an ssl\.SSLContext.*; certfile and keyfile"):
         build(ssl_context=context)
+
+
+@pytest.mark.parametrize(("given", "count"), [(None, 1), (1, 1), (4, 4), (4.0, 4)])
+def test_the_number_of_workers_is_one_unless_it_is_given(given: Any, count: int) -> None:
+    assert build(workers=given).workers == count
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "text"),
+    [
+        ({"workers": "4"}, TypeError, "workers must be a number such as 4, not '4'"),
+        ({"workers": True}, TypeError, "workers must be a number"),
+        ({"workers": 1.5}, TypeError, "workers must be a number"),
+        ({"workers": 0}, ValueError, "workers must be from 1 to 128, not 0"),
+        ({"workers": 1000}, ValueError, "workers must be from 1 to 128"),
+        ({"workers": 2, "debug": True}, TypeError, "leave out workers while developing"),
+        ({"workers": 2, "use_reloader": True}, TypeError, "leave out workers while developing"),
+        ({"workers": 2, "spawn": 100}, TypeError, "leave out spawn"),
+    ],
+)
+def test_workers_that_cannot_be_raise_and_name_the_remedy(
+    keywords: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=rf"run\(\): .*{text}"):
+        build(**keywords)
+
+
+def test_one_worker_goes_with_everything() -> None:
+    assert build(workers=1, spawn=100).workers == 1
+
+
+def test_a_system_without_fork_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(RuntimeError, match="workers=2 needs a system that can fork"):
+        build(workers=2)
+
+
+def test_workers_that_stay_alone_cannot_serve_one_port() -> None:
+    with pytest.raises(ValueError, match='needs the option workers="together"'):
+        Server(workers="alone").run(port=0, workers=2)

@@ -96,6 +96,22 @@ def test_a_handler_that_raises_does_not_keep_it_from_stopping(own: Listener) -> 
     assert isinstance(signals.raised, SystemExit)
 
 
+def test_another_interrupt_ends_the_process_after_a_last_call() -> None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signals = StopSignals(Listener(), at_once=lambda: os.write(writer, b"last"))
+        signals.install()
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):
+            os.kill(os.getpid(), signal.SIGINT)
+        os._exit(0)
+    os.close(writer)
+    assert os.waitpid(child, 0)[1] == signal.SIGINT
+    assert os.read(reader, 100) == b"last"
+    os.close(reader)
+
+
 def test_another_thread_has_no_handlers(own: Listener) -> None:
     done: list[bool] = []
 

@@ -19,7 +19,8 @@ from ..finder import HOST_SOCKET_KEY
 from ..owners import owner_of
 from .frames import Kind
 from .handover import Parcel
-from .replay import Address, ReplaySocket
+from .replay import ReplaySocket
+from .worker import Worker
 
 __all__ = ["Arrivals"]
 
@@ -35,17 +36,14 @@ class Arrivals:
     """Serves parcels as if this worker had accepted their connections.
 
     Args:
-        worker: The gunicorn worker.
+        worker: The host of this worker.
         application: What answers WebSockets that come without the host.
     """
 
-    def __init__(self, worker: Any, application: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, worker: Worker, application: Callable[..., Iterable[bytes]]) -> None:
         self._worker = worker
         self._application = application
-        # They are closed while the worker stops.
-        self._addresses = [sock.getsockname() for sock in worker.sockets]
-        self._pool = Pool(worker.worker_connections)
-        self._server: Any = None
+        self._pool = Pool(worker.capacity)
         #: How many there were.
         self.taken = 0
 
@@ -68,42 +66,9 @@ class Arrivals:
 
     def _serve(self, sock: ReplaySocket, local: Any, peer: Any) -> None:
         try:
-            if self._worker.server_class is None:
-                self._worker.handle(Address(self._listener_of(local)), sock, peer)
-            else:
-                self._host_server().handle(sock, peer)
+            self._worker.serve(sock, local, peer)
         finally:
             sock.close()
-
-    def _listener_of(self, local: Any) -> Any:
-        if isinstance(local, tuple):
-            for address in self._addresses:
-                # A listener of all addresses has another name than its connections.
-                if isinstance(address, tuple) and address[1] == local[1]:
-                    return address
-        return local
-
-    def _host_server(self) -> Any:
-        """Return a server like the one of the worker, which it keeps to itself."""
-        if self._server is None:
-            worker = self._worker
-            from gunicorn.http.wsgi import base_environ
-            from gunicorn.workers.ggevent import VERSION
-
-            environ = base_environ(worker.cfg)
-            environ.update({"wsgi.multithread": True, "SERVER_SOFTWARE": VERSION})
-            if worker.cfg.is_ssl:
-                environ["wsgi.url_scheme"] = "https"
-            server = worker.server_class(
-                self._addresses[0],
-                application=worker.wsgi,
-                log=worker.log,
-                handler_class=worker.wsgi_handler,
-                environ=environ,
-            )
-            server.update_environ()
-            self._server = server
-        return self._server
 
     def _serve_upgrade(self, sock: ReplaySocket, about: dict[str, Any], leftover: bytes) -> None:
         moved = _MovedSocket(sock, leftover, bool(about["upgraded"]))

@@ -23,6 +23,7 @@ from ...engine.requests.request import Request
 from ...quoting import named, shown
 from ...server.server import BaseServer
 from ..finder import HOST_SOCKET_KEY
+from ..pywsgi import HANDLER_KEY
 from .arrivals import Arrivals
 from .directory import ForeignFolder, Meeting, listener_key, private_folder
 from .enquiry import Enquiry
@@ -34,6 +35,7 @@ from .network import Network
 from .placement import State, TaggedIds, lightest, new_tag, tag_of
 from .replay import ReplaySocket
 from .request import Grip, grip
+from .worker import Worker
 
 __all__ = ["Siblings"]
 
@@ -41,8 +43,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that requests wait for the first word of the siblings.
 _READY = 1.0
-#: Seconds that a new session waits for a worker that takes it: one that has to load yet.
-_PATIENCE = 10.0
 #: Seconds between two looks at what siblings have to know; and at whether they are found.
 _TICK, _LOOK = 0.2, 5.0
 #: Seconds for what changes at the same time.
@@ -55,23 +55,21 @@ class Siblings:
     """See the head of the file.
 
     Args:
-        worker: The gunicorn worker of this process.
+        worker: The host of this process.
         server: The server.
         application: Answers requests that come from a sibling without their host.
     """
 
     def __init__(
-        self, worker: Any, server: BaseServer, application: Callable[..., Iterable[bytes]]
+        self, worker: Worker, server: BaseServer, application: Callable[..., Iterable[bytes]]
     ) -> None:
         self.tag = new_tag()
         self._worker = worker
         self._server = server
         self._engine = server.engine
         self._pid = os.getpid()
-        self._patience = min(_PATIENCE, float(worker.cfg.graceful_timeout))
-        folder = private_folder(worker.cfg.worker_tmp_dir or tempfile.gettempdir())
-        by_address = bool(getattr(worker.cfg, "reuse_port", False))
-        key = listener_key(worker.sockets, server.options.path, by_address)
+        folder = private_folder(worker.folder or tempfile.gettempdir())
+        key = listener_key(worker.listeners, server.options.path, worker.by_address)
         meeting = Meeting(folder, key)
         meeting.clean()
         self._mesh = Mesh(meeting, self.tag, self)
@@ -91,17 +89,9 @@ class Siblings:
 
     @classmethod
     def meet(
-        cls, worker: Any, server: BaseServer, application: Callable[..., Iterable[bytes]]
+        cls, worker: Worker, server: BaseServer, application: Callable[..., Iterable[bytes]]
     ) -> Siblings | None:
-        """Return the siblings of a worker; ``None`` when there can be none."""
-        if worker.cfg.workers < 2:
-            return None
-        if getattr(worker.cfg, "protocol", "http") == "uwsgi":
-            logger.warning(
-                "! the workers do not share sessions: with --protocol uwsgi no connection can"
-                " be handed over; use --workers 1, or sticky sessions"
-            )
-            return None
+        """Return the siblings of a worker; ``None`` when it cannot find any."""
         try:
             siblings = cls(worker, server, application)
             siblings.start()
@@ -140,7 +130,7 @@ class Siblings:
         if os.getpid() != self._pid:
             return
         self._mesh.refuse()
-        self._arrivals.wait(self._patience)
+        self._arrivals.wait(self._worker.patience)
         self._part()
 
     def _part(self) -> None:
@@ -196,7 +186,7 @@ class Siblings:
             # lost on the way to another worker.
             return None
         self._ready.wait(_READY)
-        deadline = monotonic() + self._patience
+        began = monotonic()
         while True:
             own = self._state()
             links = self._mesh.links
@@ -204,7 +194,7 @@ class Siblings:
             tag = lightest(own, others)
             if tag is not None:
                 break
-            if not own.is_leaving or monotonic() >= deadline:
+            if not own.is_leaving or monotonic() >= began + self._worker.patience:
                 return None
             self._mesh.changed.wait(_TICK)
         held = self._hold(environ, start_response)
@@ -285,7 +275,7 @@ class Siblings:
     # From time to time
 
     def _state(self) -> State:
-        leaving = self._engine.is_refusing or not self._worker.alive
+        leaving = self._engine.is_refusing or self._worker.is_ending
         return State(self._engine.clients_count, leaving)
 
     def _look_after(self) -> None:
@@ -310,7 +300,8 @@ def _hops(environ: Mapping[str, Any], start_response: Any) -> int:
     """Return how often a request was handed over; the next on its connection begins anew."""
     sock = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
     if sock is None:
-        sock = getattr(getattr(start_response, "__self__", None), "socket", None)
+        handler = environ.get(HANDLER_KEY) or getattr(start_response, "__self__", None)
+        sock = getattr(handler, "socket", None)
     if not isinstance(sock, ReplaySocket):
         return 0
     hops, sock.hops = sock.hops, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -70,6 +71,16 @@ def count(socket: Socket) -> list[int]:
 @io.event
 def ask(socket: Socket) -> list[Any]:
     return io.timeout(3).emit_with_ack("question")
+
+
+@io.event
+def block(socket: Socket) -> None:
+    time.sleep(600)
+
+
+@io.event
+def stop(socket: Socket) -> None:
+    io.stop()
 
 
 class Reporter:

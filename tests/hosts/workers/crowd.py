@@ -26,6 +26,9 @@ STEP = 40.0
 class Fleet(ServerProcess):
     """A gunicorn with its workers."""
 
+    #: What says that a worker has begun.
+    BEGUN = r"Booting worker with pid: (\d+)"
+
     def __init__(
         self,
         *flags: str,
@@ -60,8 +63,8 @@ class Fleet(ServerProcess):
         """The processes of its workers, those that run."""
         found = []
         for line in self.stderr.splitlines():
-            match = re.search(r"Booting worker with pid: (\d+)", line)
-            if match and _is_alive(int(match[1])):
+            match = re.search(self.BEGUN, line)
+            if match and is_alive(int(match[1])):
                 found.append(int(match[1]))
         return found
 
@@ -100,7 +103,23 @@ class Fleet(ServerProcess):
         os.kill(self.pid, number)
 
 
-def _is_alive(pid: int) -> bool:
+class Forked(Fleet):
+    """A program that calls ``run(workers=…)``: see ``run.py``."""
+
+    BEGUN = r"\+ worker (\d+) started"
+
+    def __init__(
+        self, *arguments: str, workers: int = 4, env: Mapping[str, str] | None = None
+    ) -> None:
+        command = python("-m", "tests.hosts.workers.run", str(workers), *arguments)
+        scheme = "https" if arguments else "http"
+        ready = rf"Running on {scheme}://127\.0\.0\.1:(\d+) with {workers} workers"
+        env = {"TEST_LOG": "INFO", **(env or {})}
+        ServerProcess.__init__(self, command, ready=ready, scheme=scheme, env=env)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, which has not ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as file:
             return file.read().rpartition(")")[2].split()[0] != "Z"
@@ -157,6 +176,15 @@ class Crowd(Process):
 def fleet(*flags: str, **options: Any) -> Iterator[Fleet]:
     """A gunicorn whose workers have found each other; it has to end clean."""
     with Fleet(*flags, **options) as running:
+        running.wait_until_complete(options.get("workers", 4))
+        yield running
+        running.stop()
+
+
+@contextmanager
+def forked(*arguments: str, **options: Any) -> Iterator[Forked]:
+    """The same for a program that forks its workers itself."""
+    with Forked(*arguments, **options) as running:
         running.wait_until_complete(options.get("workers", 4))
         yield running
         running.stop()

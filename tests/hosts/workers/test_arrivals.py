@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,29 +16,28 @@ from flask_realtime.hosts.workers.handover import Parcel
 from tests.fakes import deadline, wait_until
 
 
-class Worker:
-    """A gunicorn worker that answers each connection by what it was told."""
+class Host:
+    """A worker's server that answers each connection by what it was told."""
 
-    server_class = None
-    worker_connections = 2
-    cfg = SimpleNamespace(graceful_timeout=1)
+    folder: str | None = None
+    by_address = is_ending = False
+    patience = 1.0
+    capacity: int | None = 2
 
     def __init__(self) -> None:
-        self.sockets = [socket.socket()]
-        self.sockets[0].bind(("0.0.0.0", 0))
-        self.port: int = self.sockets[0].getsockname()[1]
+        self.listeners: list[Any] = []
         self.served: list[tuple[Any, Any, bytes]] = []
         self.gate = Event()
         self.gate.set()
 
-    def handle(self, listener: Any, sock: Any, address: Any) -> None:
-        self.served.append((listener.getsockname(), address, sock.recv(8192)))
+    def serve(self, sock: Any, local: Any, peer: Any) -> None:
+        self.served.append((local, peer, sock.recv(8192)))
         self.gate.wait()
         sock.sendall(b"answer")
 
 
 class World:
-    def __init__(self, worker: Worker, application: Any) -> None:
+    def __init__(self, worker: Host, application: Any) -> None:
         self.worker = worker
         self.arrivals = Arrivals(worker, application)
         self.clients: list[Any] = []
@@ -48,7 +46,7 @@ class World:
         """A connection arrives; return the client's end."""
         client, sock = socket.socketpair()
         self.clients.append(client)
-        local = ["127.0.0.1", self.worker.port]
+        local = ["127.0.0.1", 5000]
         where = {"hops": 1, "peer": ["1.2.3.4", 5], "local": local, **about}
         self.arrivals.take(Parcel(kind, where, b"GET", sock.detach()))
         return client
@@ -68,13 +66,12 @@ def world() -> Iterator[World]:
         moved.give_back()
         return []
 
-    made = World(Worker(), application)
+    made = World(Host(), application)
     yield made
     made.worker.gate.set()
     made.arrivals.wait(1.0)
     for client in made.clients:
         client.close()
-    made.worker.sockets[0].close()
 
 
 def receive_all(client: Any) -> bytes:
@@ -85,9 +82,9 @@ def receive_all(client: Any) -> bytes:
     return data
 
 
-def test_the_worker_handles_it_under_the_name_of_its_listener(world: World) -> None:
+def test_the_host_serves_it_with_its_addresses(world: World) -> None:
     assert receive_all(world.arrive()) == b"answer"
-    assert world.worker.served == [(("0.0.0.0", world.worker.port), ("1.2.3.4", 5), b"GET")]
+    assert world.worker.served == [(("127.0.0.1", 5000), ("1.2.3.4", 5), b"GET")]
 
 
 def test_connections_of_a_unix_socket_have_no_address(world: World) -> None:

@@ -10,7 +10,6 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -257,19 +256,19 @@ def test_with_redis_the_workers_hand_over_and_redis_carries_what_they_say() -> N
             assert sum(stats["adapter_received"] for stats in found) > 0
 
 
-class FakeWorker:
-    """As much of a gunicorn worker as its siblings look at."""
+class Host:
+    """As much of a worker's server as its siblings look at."""
 
-    server_class = None
-    worker_connections = 10
-    alive = True
+    by_address = is_ending = False
+    patience = 1.0
+    capacity: int | None = 10
 
-    def __init__(self, folder: Path, listener: socket.socket, **settings: Any) -> None:
-        self.sockets = [listener]
-        self.cfg = SimpleNamespace(
-            workers=2, worker_tmp_dir=str(folder), graceful_timeout=1, reuse_port=False
-        )
-        vars(self.cfg).update(settings)
+    def __init__(self, folder: Path, listener: socket.socket) -> None:
+        self.listeners: list[Any] = [listener]
+        self.folder: str | None = str(folder)
+
+    def serve(self, sock: Any, local: Any, peer: Any) -> None:
+        """No connection arrives."""
 
 
 @pytest.fixture
@@ -287,9 +286,7 @@ def request(sid: str | None, **more: Any) -> Request:
 def test_a_request_whose_connection_cannot_move_is_answered_here_with_one_line_in_the_log(
     tmp_path: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = [
-        Siblings.meet(FakeWorker(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)
-    ]
+    made = [Siblings.meet(Host(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)]
     one, two = [found for found in made if found is not None]
     wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
     for _ in range(3):
@@ -304,15 +301,6 @@ def test_a_request_whose_connection_cannot_move_is_answered_here_with_one_line_i
     two.close()
 
 
-@pytest.mark.parametrize("settings", [{"workers": 1}, {"protocol": "uwsgi"}])
-def test_there_are_workers_without_siblings(
-    tmp_path: Path, listener: socket.socket, settings: dict[str, Any]
-) -> None:
-    worker = FakeWorker(tmp_path, listener, **settings)
-    assert Siblings.meet(worker, Server(), lambda *_: []) is None
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_worker_that_cannot_be_found_goes_on_alone(
     tmp_path: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -320,7 +308,7 @@ def test_a_worker_that_cannot_be_found_goes_on_alone(
     long.mkdir()
     for folder in (tmp_path / "gone", long):
         server = Server()
-        worker = FakeWorker(folder, listener)
+        worker = Host(folder, listener)
         assert Siblings.meet(worker, server, lambda *_: []) is None
         assert "siblings" not in server.engine.stats()
     assert caplog.text.count("do not share sessions") == 2
