@@ -20,6 +20,7 @@ from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions, why_not
 from .hosts.stop_signals import StopSignals
 from .loop.patching import warn_if_unpatched
 from .loop.scheduler import Scheduler
+from .server.observer import Observer
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
 
@@ -120,6 +121,16 @@ class Server(BaseServer):
         super().__init__(host=SocketFinder(), scheduler=scheduler, **options)
         # Each ends one call of `run` that is under way.
         self._stops: list[Callable[[], None]] = []
+
+    def observe(self, observer: Observer) -> None:
+        """Tell an observer what happens from now on.
+
+        Raises:
+            TypeError: It is not an :class:`~flask_realtime.Observer`.
+        """
+        if not isinstance(observer, Observer):
+            raise TypeError(f"observe() takes an Observer, not {observer!r}")
+        self.runner.observers.append(observer)
 
     def run(
         self,

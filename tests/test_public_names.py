@@ -31,8 +31,8 @@ NAMESPACE = OPERATOR | LISTENING | CLUSTER | {
     "adapter", "event", "name", "server", "sockets", "use",
 }  # fmt: skip
 SERVER = OPERATOR | LISTENING | CLUSTER | {
-    "bind", "close", "engine", "event", "namespaces", "of", "on_error", "onconnection", "options",
-    "register", "run", "sockets", "start", "stop", "test_client", "use",
+    "bind", "close", "engine", "event", "namespaces", "observe", "of", "on_error", "onconnection",
+    "options", "register", "run", "sockets", "start", "stop", "test_client", "use",
 }  # fmt: skip
 
 #: For the server's own parts: what engine, hosts, clients and namespaces call, and the objects

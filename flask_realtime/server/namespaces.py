@@ -92,7 +92,7 @@ class Namespaces:
 
     def by_name(self) -> dict[str, Namespace]:
         """Return the namespaces by name; a copy, without parents."""
-        return {name: core.face for name, core in self._by_name.items()}
+        return {name: core.face for name, core in list(self._by_name.items())}
 
     # What applications ask for
 
