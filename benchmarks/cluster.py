@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from cluster_rows import ADAPTERS, ALONE, LOADS, Load
 from comparison import (
@@ -35,8 +34,8 @@ from processes import (
     HERE,
     Cores,
     Server,
-    build_load_generator,
     choose_cores,
+    load_generator,
     redis_server,
     run_load,
     serve,
@@ -57,7 +56,7 @@ SETTLE_SECONDS = 0.3
 class Lab:
     """What all measurements of a run share."""
 
-    load_generator: Path
+    generator: Sequence[str]
     cores: Cores
     env: Mapping[str, str]
     rounds: int
@@ -77,9 +76,9 @@ class Lab:
         """Start Redis and the servers, warm them up, load them, and return the answer."""
         with self.servers(load, adapter, command) as (emitting, measured):
             arguments = [*load.arguments, "--emit-port", str(emitting.port)]
-            run_load(self.load_generator, arguments, measured, self.warm_up, self.cores.load)
+            run_load(self.generator, arguments, measured, self.warm_up, self.cores.load)
             time.sleep(SETTLE_SECONDS)
-            return run_load(self.load_generator, arguments, measured, self.seconds, self.cores.load)
+            return run_load(self.generator, arguments, measured, self.seconds, self.cores.load)
 
     @contextmanager
     def servers(
@@ -108,14 +107,14 @@ def run(options: argparse.Namespace) -> list[Result]:
     """Measure the chosen loads with the chosen adapters and print the tables."""
     loads = [load for load in LOADS if load.name in options.loads]
     allow_connections(max(row.connections for load in loads for row in load.rows(ALONE)))
-    lab = Lab(build_load_generator(), choose_cores(), server_environment(), *durations(options))
+    lab = Lab(load_generator(), choose_cores(), server_environment(), *durations(options))
     note_cores(lab.cores)
     environment = {"machine": machine()}
     for command in COMMANDS.values():
         environment |= versions(command, lab.env)
     environment |= {"rounds": str(lab.rounds), "seconds": str(lab.seconds)}
     results = [result for load in loads for result in lab.compare(load, options.adapters)]
-    print(markdown(results, []))
+    print(markdown(results))
     pairs = pairs_of(results)
     if pairs:
         print("\n" + beside(pairs))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from comparison import (
@@ -25,60 +25,86 @@ from comparison import (
     conclude,
     durations,
     machine,
+    note,
     note_cores,
     option_parser,
     server_environment,
     take_turns,
     write_json,
 )
-from processes import HERE, Cores, build_load_generator, choose_cores, run_load, serve, versions
-from report import NODE, OURS, Result, as_json, markdown
-from rows import ROWS, Row
+from peers import peer_python
+from processes import (
+    HERE,
+    BenchmarkError,
+    Cores,
+    choose_cores,
+    load_generator,
+    run_load,
+    serve,
+    versions,
+)
+from report import NODE, OURS, Result, as_json, markdown, side_by_side
+from rows import ROWS, App, Generator, Row
 
 SERVERS = HERE / "servers"
-PEER = "python-socketio"
+BUN = "Bun socket.io"
+PYTHON_SOCKETIO = "python-socketio"
+FLASK_SOCKETIO = "Flask-SocketIO"
 # After the warm-up the server still has to close its connections; that is not measured.
 SETTLE_SECONDS = 0.3
+# Engines that compile while they run need that many times the warm-up of the others.
+COMPILING = 4
+# To see that a row works, no more connections are needed.
+SMOKE_CONNECTIONS = 20
+# Rows that need a package more; they are left out where it is missing.
+OPTIONAL = (App.GUNICORN, App.WORKER_CLASS)
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One server of the comparison: the commands that start it, without the port."""
+    """One server of the comparison.
+
+    Attributes:
+        name: As in the tables.
+        commands: What starts it, without the port; it has no part in the rows of other apps.
+        warm_up: How many times the warm-up it needs.
+    """
 
     name: str
-    bare: Sequence[str]
-    flask: Sequence[str] | None  # None: it has no part in the rows with Flask
-
-    def command(self, row: Row) -> Sequence[str] | None:
-        """Return the command for a row."""
-        return self.flask if row.flask else self.bare
+    commands: Mapping[App, Sequence[str]]
+    warm_up: float = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Lab:
     """What all measurements of a run share."""
 
-    load_generator: Path
+    generators: Mapping[Generator, Sequence[str]]
     cores: Cores
     env: Mapping[str, str]
     rounds: int
     seconds: float
     warm_up: float
 
-    def measure(self, row: Row, command: Sequence[str]) -> Answer:
+    def measure(self, row: Row, command: Sequence[str], warm_up: float = 1) -> Answer:
         """Start a server, warm it up, load it, and return the load generator's answer."""
         with serve(command, self.env, self.cores.server) as server:
-            if row.warm_up:
-                run_load(self.load_generator, row.load, server, self.warm_up, self.cores.load)
+
+            def load(seconds: float) -> Answer:
+                generator = self.generators[row.generator]
+                return run_load(generator, row.load, server, seconds, self.cores.load)
+
+            if row.warm_up and self.warm_up:
+                load(self.warm_up * warm_up)
                 time.sleep(SETTLE_SECONDS)
-            return run_load(self.load_generator, row.load, server, self.seconds, self.cores.load)
+            return load(self.seconds)
 
     def compare(self, row: Row, contestants: Sequence[Contestant]) -> list[Result]:
         """Measure all contestants in turn, round after round."""
         turns = [
-            Turn(contestant.name, [row], partial(self.measure, row, command))
-            for contestant in contestants
-            if (command := contestant.command(row)) is not None
+            Turn(one.name, [row], partial(self.measure, row, command, one.warm_up))
+            for one in contestants
+            if (command := one.commands.get(row.app)) is not None
         ]
         return take_turns(turns, self.rounds)
 
@@ -91,43 +117,118 @@ def main() -> int:
 
 def run(options: argparse.Namespace) -> list[Result]:
     """Measure the chosen rows and print them."""
-    rows = [row for row in ROWS if row.name in options.rows]
-    contestants = choose_contestants(options)
+    env = server_environment()
+    contestants = choose_contestants(options, env)
+    rows = choose_rows(options, contestants[1], env)
     allow_connections(max(row.connections for row in rows))
-    lab = Lab(build_load_generator(), choose_cores(), server_environment(), *durations(options))
+    lab = Lab(generators(), choose_cores(), env, *durations(options))
     note_cores(lab.cores)
     environment = describe(lab, contestants, rows)
     if options.ours is not None:
         environment[f"in place of {OURS}"] = options.ours
     results = [result for row in rows for result in lab.compare(row, contestants)]
-    print(markdown(results, [c.name for c in contestants if c.name not in (OURS, NODE)]))
-    print("\n" + "; ".join(f"{key}: {value}" for key, value in environment.items()))
+    if options.smoke:
+        print(f"{len(results)} rows run; numbers of {lab.seconds:g} s say nothing else")
+    else:
+        show(results, [contestant.name for contestant in contestants])
+        print("\n" + "; ".join(f"{key}: {value}" for key, value in environment.items()))
     if options.json is not None:
         write_json(options.json, as_json(results, environment))
     return results
 
 
-def choose_contestants(options: argparse.Namespace) -> list[Contestant]:
-    """Return Node, ours and perhaps the Python peer, in the order they take turns."""
+def show(results: Sequence[Result], names: Sequence[str]) -> None:
+    """Print the table with the targets, and the one for users if there are others to compare."""
+    print(markdown(results))
+    others = [name for name in names if name not in (OURS, NODE)]
+    if others:
+        print("\n" + side_by_side(results, [OURS, *others, NODE]))
+
+
+def generators() -> dict[Generator, Sequence[str]]:
+    """Return the commands of the load generators."""
+    official = ("node", str(HERE / "official.mjs"))
+    return {Generator.COMPILED: load_generator(), Generator.OFFICIAL: official}
+
+
+def choose_contestants(options: argparse.Namespace, env: Mapping[str, str]) -> list[Contestant]:
+    """Return Node, ours and perhaps others, in the order they take turns."""
     node = ("node", str(SERVERS / "node.js"))
-    python, flags = sys.executable, ("--no-orjson",) if options.no_orjson else ()
-    bare = (python, str(SERVERS / "bare.py"), *flags)
-    flask = (python, str(SERVERS / "flask_app.py"), *flags)
+    return [
+        Contestant(NODE, dict.fromkeys(App, node), COMPILING),
+        ours(options),
+        *bun(env),
+        *(python_peers() if options.python_peers else ()),
+    ]
+
+
+def ours(options: argparse.Namespace) -> Contestant:
+    """Return our server, or the one in its place."""
     if options.ours is not None:
-        bare = flask = tuple(shlex.split(options.ours))
-    contestants = [Contestant(NODE, node, node), Contestant(OURS, bare, flask)]
-    if options.python_peers:
-        contestants.append(Contestant(PEER, (python, str(SERVERS / "python_socketio.py")), None))
-    return contestants
+        return Contestant(OURS, dict.fromkeys(App, tuple(shlex.split(options.ours))))
+
+    def script(name: str, *more: str) -> tuple[str, ...]:
+        flags = ("--no-orjson",) if options.no_orjson else ()
+        return sys.executable, str(SERVERS / name), *more, *flags
+
+    return Contestant(
+        OURS,
+        {
+            App.BARE: script("bare.py"),
+            App.FLASK: script("flask_app.py"),
+            App.GUNICORN: script("gunicorn_server.py", "--kind", "gevent"),
+            App.WORKER_CLASS: script("gunicorn_server.py", "--kind", "realtime"),
+        },
+    )
+
+
+def bun(env: Mapping[str, str]) -> list[Contestant]:
+    """Return Bun's server where Bun and its engine are installed."""
+    if shutil.which("bun") is None:
+        return []
+    command = ("bun", str(SERVERS / "bun.js"))
+    try:
+        versions(command, env)
+    except BenchmarkError as error:
+        note(f"Bun is left out, `npm install --no-save @socket.io/bun-engine`: {error}")
+        return []
+    return [Contestant(BUN, dict.fromkeys(App, command), COMPILING)]
+
+
+def python_peers() -> list[Contestant]:
+    """Return the servers that users of Python choose between."""
+    python = peer_python()
+    flask = (python, str(SERVERS / "flask_socketio_app.py"), "--module", "flask_socketio")
+    bare = (python, str(SERVERS / "python_socketio.py"))
+    return [
+        Contestant(FLASK_SOCKETIO, {App.BARE: flask, App.FLASK: flask}),
+        Contestant(PYTHON_SOCKETIO, {App.BARE: bare}),
+    ]
+
+
+def choose_rows(options: argparse.Namespace, ours: Contestant, env: Mapping[str, str]) -> list[Row]:
+    """Return the rows that were asked for; without a choice, those that can run here."""
+    rows = [row for row in ROWS if row.name in options.rows]
+    for app in OPTIONAL:
+        mine = [row for row in rows if row.app is app]
+        if not mine:
+            continue
+        try:
+            versions(ours.commands[app], env)
+        except BenchmarkError as error:
+            if len(options.rows) < len(ROWS):
+                raise
+            note(f"{', '.join(row.name for row in mine)}: left out: {error}")
+            rows = [row for row in rows if row.app is not app]
+    return [row.smaller(SMOKE_CONNECTIONS) for row in rows] if options.smoke else rows
 
 
 def describe(lab: Lab, contestants: Sequence[Contestant], rows: Sequence[Row]) -> dict[str, Any]:
     """Return what the numbers depend on; a contestant that cannot run ends the comparison here."""
     found: dict[str, str] = {}
     for contestant in contestants:
-        for command in {contestant.command(row) for row in rows} - {None}:
-            assert command is not None
-            found |= versions(command, lab.env)
+        for app in {row.app for row in rows} & set(contestant.commands):
+            found |= versions(contestant.commands[app], lab.env)
     run = {"rounds": lab.rounds, "seconds": lab.seconds, "warm-up seconds": lab.warm_up}
     return {"machine": machine(), **found, **run}
 
@@ -140,7 +241,12 @@ def parse_options() -> argparse.Namespace:
         "--no-orjson", action="store_true", help="ours with the standard library's json"
     )
     parser.add_argument(
-        "--python-peers", action="store_true", help=f"a column for {PEER} on gevent"
+        "--python-peers",
+        action="store_true",
+        help=f"{FLASK_SOCKETIO} and {PYTHON_SOCKETIO} as well; they are installed if missing",
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="run each row once, briefly: does it work?"
     )
     parser.add_argument(
         "--ours", metavar="CMD", help="measure the server that CMD starts in place of ours"

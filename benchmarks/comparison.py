@@ -100,8 +100,12 @@ def note_cores(cores: Cores) -> None:
 
 def durations(options: argparse.Namespace) -> tuple[int, float, float]:
     """Return rounds, measured seconds and warm-up seconds."""
-    quick = (2, 1.0, 0.5)
-    rounds, seconds, warm_up = quick if options.quick else (*options.thorough, 1.0)
+    rounds, seconds = options.thorough
+    warm_up = 1.0
+    if options.quick:
+        rounds, seconds, warm_up = 2, 1.0, 0.5
+    if options.smoke:
+        rounds, seconds, warm_up = 1, 0.2, 0.0
     return options.rounds or rounds, options.seconds or seconds, warm_up
 
 
@@ -155,7 +159,7 @@ def option_parser(description: str, rounds: int, seconds: float) -> argparse.Arg
         seconds: How long each time, unless told otherwise.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.set_defaults(thorough=(rounds, seconds))
+    parser.set_defaults(thorough=(rounds, seconds), smoke=False)
     parser.add_argument(
         "--rounds", type=positive(int), help=f"measurements of each server ({rounds})"
     )

@@ -1,10 +1,9 @@
 """Compare Flask-SocketIO with ``flask_realtime.flask_socketio``: one application, two imports.
 
-    pip install Flask-SocketIO gevent-websocket
     python benchmarks/migration.py --check
 
-``--peer-python`` names the interpreter of an environment that has Flask-SocketIO, when this one
-has not. The rows and the method are those of compare.py.
+Flask-SocketIO is installed into an environment of its own; ``--peer-python`` names the interpreter
+of another one. The rows and the method are those of compare.py.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 
-from compare import SERVERS, Lab
+from compare import SERVERS, Lab, generators
 from comparison import (
     Turn,
     allow_connections,
@@ -26,7 +25,8 @@ from comparison import (
     take_turns,
     write_json,
 )
-from processes import build_load_generator, choose_cores, versions
+from peers import peer_python
+from processes import choose_cores, versions
 from report import OURS, Result, as_json
 from rows import ROWS
 
@@ -39,7 +39,7 @@ def main() -> int:
     """Run the comparison; return the exit status."""
     parser = option_parser(f"Compare {PEER} with the module of its interface.", 5, 3.0)
     parser.add_argument("--rows", default="ack,echo,broadcast", help=", ".join(TARGETS))
-    parser.add_argument("--peer-python", default=sys.executable, metavar="PATH")
+    parser.add_argument("--peer-python", metavar="PATH")
     options = parser.parse_args()
     return conclude(lambda: run(options), options.check)
 
@@ -49,11 +49,11 @@ def run(options: argparse.Namespace) -> list[Result]:
     chosen = [name for name in options.rows.split(",") if name in TARGETS]
     rows = [replace(row, target=TARGETS[row.name]) for row in ROWS if row.name in chosen]
     allow_connections(max(row.connections for row in rows))
-    lab = Lab(build_load_generator(), choose_cores(), server_environment(), *durations(options))
+    lab = Lab(generators(), choose_cores(), server_environment(), *durations(options))
     note_cores(lab.cores)
     script = str(SERVERS / "flask_socketio_app.py")
     commands = {
-        PEER: (options.peer_python, script, "--module", "flask_socketio"),
+        PEER: (options.peer_python or peer_python(), script, "--module", "flask_socketio"),
         OURS: (sys.executable, script, "--module", "flask_realtime.flask_socketio"),
     }
     found: dict[str, str] = {}

@@ -51,9 +51,14 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server process that accepts connections."""
+    """A server that accepts connections.
 
-    pid: int
+    Attributes:
+        pids: Its processes, whose time and memory are measured.
+        port: Its port.
+    """
+
+    pids: tuple[int, ...]
     port: int
 
 
@@ -93,15 +98,15 @@ def pinned(core: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def build_load_generator() -> Path:
-    """Compile loadgen.c unless the compiled one is newer."""
+def load_generator() -> tuple[str, ...]:
+    """Compile loadgen.c unless the compiled one is newer; return its command."""
     if sys.platform != "linux":
         raise BenchmarkError(
             "the load generator needs Linux (epoll, /proc): run this in a Linux container"
         )
     source, binary = HERE / "loadgen.c", BUILD / "loadgen"
     if binary.exists() and binary.stat().st_mtime > source.stat().st_mtime:
-        return binary
+        return (str(binary),)
     compiler = os.environ.get("CC", "cc")
     if shutil.which(compiler) is None:
         raise BenchmarkError(
@@ -114,7 +119,7 @@ def build_load_generator() -> Path:
     if done.returncode != 0:
         raise BenchmarkError(f"`{shlex.join(command)}` failed: {last_line(done.stderr)}")
     partial.replace(binary)
-    return binary
+    return (str(binary),)
 
 
 def versions(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
@@ -131,7 +136,13 @@ def serve(command: Sequence[str], env: Mapping[str, str], core: int | None) -> I
     """Run a server on a free port for the duration of the block."""
     command = [*command, "--port", str(free_port())]
     with _running(command, env, core, r"^listening (\d+)$") as (process, found):
-        yield Server(process.pid, int(found[1]))
+        yield Server((process.pid, *children(process.pid)), int(found[1]))
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started: gunicorn's workers."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in found.split()]
 
 
 @contextmanager
@@ -179,13 +190,18 @@ def _start(command: Sequence[str], env: Mapping[str, str], log: IO[str]) -> subp
 
 
 def run_load(
-    binary: Path, load: Sequence[str], server: Server, seconds: float, core: int | None
+    generator: Sequence[str],
+    load: Sequence[str],
+    server: Server,
+    seconds: float,
+    core: int | None,
 ) -> dict[str, Any]:
-    """Run the load generator once and return its answer; anything but a clean run is an error."""
-    target = ("--port", str(server.port), "--pid", str(server.pid))
+    """Run a load generator once and return its answer; anything but a clean run is an error."""
+    pids = ",".join(map(str, server.pids))
+    target = ("--port", str(server.port), "--pid", pids)
     with pinned(core):
         done = _run(
-            [str(binary), *load, "--seconds", str(seconds), *target], seconds + LOAD_EXTRA_SECONDS
+            [*generator, *load, "--seconds", str(seconds), *target], seconds + LOAD_EXTRA_SECONDS
         )
     if done.returncode != 0:
         raise BenchmarkError(f"the load failed: {last_line(done.stderr) or last_line(done.stdout)}")

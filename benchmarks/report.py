@@ -44,15 +44,30 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether the row was measured and its ratio is within the target."""
-        return self.error is None and self.ratio is not None and self.ratio <= self.row.target
+        """Whether the row was measured, and its ratio is within the target if it has one."""
+        if self.error is not None or self.ratio is None:
+            return False
+        return self.row.target is None or self.ratio <= self.row.target
 
 
-def markdown(results: Sequence[Result], peers: Sequence[str]) -> str:
-    """Lay the results out as a Markdown table."""
-    head = ["", "unit", NODE, OURS, "ratio", "min–max", "target", "", *peers]
-    align = ["---", "---", *["---:"] * 5, "---", *["---:"] * len(peers)]
-    lines = [head, align, *(_cells(result, peers) for result in results)]
+def markdown(results: Sequence[Result]) -> str:
+    """Lay out the ratios to Node, and their targets, as a Markdown table."""
+    head = ["", "unit", NODE, OURS, "ratio", "min–max", "target", ""]
+    align = ["---", "---", *["---:"] * 5, "---"]
+    return _table([head, align, *map(_cells, results)])
+
+
+def side_by_side(results: Sequence[Result], names: Sequence[str]) -> str:
+    """Lay out what each server needs as a Markdown table, for those who choose between them."""
+    lines = [["", *names], ["---", *["---:"] * len(names)]]
+    for result in results:
+        row = result.row
+        numbers = [_number(result.median(name), row.digits) for name in names]
+        lines.append([f"{row.title}, {row.unit}", *numbers])
+    return _table(lines)
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
@@ -62,7 +77,7 @@ def beside(pairs: Sequence[tuple[Result, Result]]) -> str:
     for name in (NODE, OURS):
         head += [f"{name}: more", "factor"]
     lines = [head, ["---", "---", *["---:"] * 4], *(_more(*pair) for pair in pairs)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return _table(lines)
 
 
 def _more(result: Result, other: Result) -> list[str]:
@@ -81,11 +96,12 @@ def as_json(results: Sequence[Result], environment: Mapping[str, Any]) -> dict[s
     return {"environment": dict(environment), "rows": [_row_as_json(result) for result in results]}
 
 
-def _cells(result: Result, peers: Sequence[str]) -> list[str]:
+def _cells(result: Result) -> list[str]:
     row = result.row
-    start, target = [row.title, row.unit], f"≤ {row.target:g}"
+    start = [row.title, row.unit]
+    target = "–" if row.target is None else f"≤ {row.target:g}"
     if result.error is not None:
-        return [*start, "–", "–", "–", "–", target, "failed", *["–"] * len(peers)]
+        return [*start, "–", "–", "–", "–", target, "failed"]
     spread = f"{min(result.round_ratios):.2f}–{max(result.round_ratios):.2f}"
     both = [
         _number(result.median(NODE), row.digits),
@@ -94,8 +110,8 @@ def _cells(result: Result, peers: Sequence[str]) -> list[str]:
         spread,
         target,
     ]
-    verdict = "ok" if result.passed else "**over**"
-    return [*start, *both, verdict, *(_number(result.median(peer), row.digits) for peer in peers)]
+    verdict = "" if row.target is None else "ok" if result.passed else "**over**"
+    return [*start, *both, verdict]
 
 
 def _number(value: float | None, digits: int) -> str:

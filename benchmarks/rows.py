@@ -5,7 +5,30 @@ Data only. A row knows the load generator's arguments; it knows nothing about pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, replace
+
+
+class App(enum.Enum):
+    """Which of our servers a row is about; Node's is the same for all."""
+
+    #: `Server` under its embedded server.
+    BARE = "bare"
+    #: `Realtime` on a Flask application, whose handlers read `request` and `g`.
+    FLASK = "flask"
+    #: The bare server under `gunicorn -k gevent`.
+    GUNICORN = "gunicorn"
+    #: The same under the worker class of this package.
+    WORKER_CLASS = "worker class"
+
+
+class Generator(enum.Enum):
+    """What makes the load."""
+
+    #: loadgen.c
+    COMPILED = "compiled"
+    #: official.mjs: the official client.
+    OFFICIAL = "official"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +39,10 @@ class Row:
     title: str
     unit: str
     metric: str  # the field of the load generator's answer
-    target: float  # the highest accepted ratio ours / Node
+    target: float | None  # the highest accepted ratio ours / Node; None: it is only shown
     load: tuple[str, ...]  # mode and options of the load generator
-    flask: bool = False  # our server is Realtime on a Flask application
+    app: App = App.BARE
+    generator: Generator = Generator.COMPILED
     warm_up: bool = True  # memory is measured on a process that has done nothing yet
     digits: int = 1  # after the point
 
@@ -27,38 +51,69 @@ class Row:
         """How many connections the load holds at once."""
         return int(self.load[self.load.index("--conns") + 1])
 
+    def smaller(self, connections: int) -> Row:
+        """Return the row with fewer connections: to see that it works."""
+        at = self.load.index("--conns") + 1
+        fewer = str(min(connections, self.connections))
+        return replace(self, load=(*self.load[:at], fewer, *self.load[at + 1 :]))
+
 
 CPU = "µs CPU"
 SMALL = ("--conns", "100", "--size", "64")
 LARGE = ("--conns", "20", "--size", "60000")  # few, so that a slow server finishes some of them too
 CROWD = ("--conns", "500", "--size", "64")
 BATCHES = ("--conns", "100", "--depth", "20")  # 20 connections at a time
-IDLE = ("--conns", "2000")
+CLIENTS = ("--conns", "20")
+
+
+def _cpu(name: str, title: str, target: float | None, *load: str, app: App = App.BARE) -> Row:
+    return Row(name, title, CPU, "cpu_us", target, load, app)
+
+
+def _memory(name: str, title: str, target: float, connections: int) -> Row:
+    load = ("idle", "--conns", str(connections))
+    return Row(name, title, "kB", "kb_per_conn", target, load, warm_up=False)
+
+
+_USING = "whose handler reads `request` and `g`"
 
 ROWS = (
-    Row("echo", "echo, 64 B", CPU, "cpu_us", 0.55, ("echo", *SMALL)),
-    Row("ack", "acknowledgement, 64 B", CPU, "cpu_us", 0.7, ("ack", *SMALL)),
-    Row("flask-echo", "echo in a Flask context", CPU, "cpu_us", 1.1, ("echo", *SMALL), flask=True),
+    _cpu("echo", "echo, 64 B", 0.85, "echo", *SMALL),
+    _cpu("ack", "acknowledgement, 64 B", 0.9, "ack", *SMALL),
+    _cpu("flask-echo", f"echo {_USING}", 1.2, "echo", *SMALL, app=App.FLASK),
+    _cpu("flask-ack", f"acknowledgement {_USING}", 1.25, "ack", *SMALL, app=App.FLASK),
+    _cpu("echo-8", "echo, 8 in flight", 0.9, "echo", *SMALL, "--depth", "8"),
+    _cpu("broadcast", "broadcast to 500, per delivery", 0.55, "broadcast", *CROWD),
+    _cpu("connect", "connect, WebSocket", 0.8, "connect", *BATCHES),
     Row(
-        "flask-ack",
-        "acknowledgement in a Flask context",
+        "default-connect",
+        "connect, polling and then the upgrade",
         CPU,
         "cpu_us",
-        1.1,
-        ("ack", *SMALL),
-        flask=True,
+        0.9,
+        ("connect", *CLIENTS),
+        generator=Generator.OFFICIAL,
     ),
-    Row("broadcast", "broadcast to 500, per delivery", CPU, "cpu_us", 0.6, ("broadcast", *CROWD)),
-    Row("connect", "connect, WebSocket", CPU, "cpu_us", 1.1, ("connect", *BATCHES)),
-    Row("poll", "echo over polling, 64 B", CPU, "cpu_us", 2.2, ("poll", *SMALL)),
-    Row("large", "echo, 60 kB", CPU, "cpu_us", 1.0, ("echo", *LARGE)),
-    Row(
-        "memory",
-        "memory per idle WebSocket",
-        "kB",
-        "kb_per_conn",
-        1.3,
-        ("idle", *IDLE),
-        warm_up=False,
+    _cpu("poll", "echo over polling, 64 B", 0.9, "poll", *SMALL),
+    _cpu("large", "echo, 60 kB", 0.6, "echo", *LARGE),
+    _memory("memory", "memory per idle WebSocket, of 2,000", 0.65, 2_000),
+    _memory("memory-10k", "memory per idle WebSocket, of 10,000", 1.0, 10_000),
+    _cpu("gunicorn-poll", "echo over polling, gunicorn", None, "poll", *SMALL, app=App.GUNICORN),
+    _cpu("gunicorn-connect", "connect, gunicorn", None, "connect", *BATCHES, app=App.GUNICORN),
+    _cpu(
+        "worker-poll",
+        "echo over polling, gunicorn with `RealtimeWorker`",
+        1.1,
+        "poll",
+        *SMALL,
+        app=App.WORKER_CLASS,
+    ),
+    _cpu(
+        "worker-connect",
+        "connect, gunicorn with `RealtimeWorker`",
+        0.9,
+        "connect",
+        *BATCHES,
+        app=App.WORKER_CLASS,
     ),
 )

@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,8 +27,9 @@ from processes import (
     BenchmarkError,
     Server,
     alone,
-    build_load_generator,
+    children,
     free_port,
+    load_generator,
     run_load,
 )
 
@@ -74,7 +75,11 @@ def has_node_packages(env: Mapping[str, str]) -> bool:
 
 
 def measure(
-    contestant: Contestant, workers: int, load: tuple[str, ...], seconds: float, binary: Path
+    contestant: Contestant,
+    workers: int,
+    load: tuple[str, ...],
+    seconds: float,
+    generator: Sequence[str],
 ) -> dict[str, Any]:
     """Start a server, load it, and return the load generator's answer."""
     port = free_port()
@@ -87,11 +92,9 @@ def measure(
         try:
             pids = wait_for_workers(master, workers)
             time.sleep(SETTLE_SECONDS)
-            server = Server(master.pid, port)
-            # The CPU time of all of them; a second --pid replaces the first.
-            load = (*load, "--pid", ",".join(map(str, [master.pid, *pids])))
-            run_load(binary, load, server, 1.0, None)
-            return run_load(binary, load, server, seconds, None)
+            server = Server((master.pid, *pids), port)
+            run_load(generator, load, server, 1.0, None)
+            return run_load(generator, load, server, seconds, None)
         except BenchmarkError as error:
             what = f"{contestant.name} with {workers} workers, {load[0]}"
             raise BenchmarkError(f"{what}: {error}") from None
@@ -111,10 +114,9 @@ def environment() -> dict[str, str]:
 
 def wait_for_workers(master: subprocess.Popen[bytes], workers: int) -> list[int]:
     """Return the processes of the workers when all are there."""
-    children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and master.poll() is None:
-        pids = [int(pid) for pid in children.read_text().split()]
+        pids = children(master.pid)
         if len(pids) >= workers:
             return pids
         time.sleep(0.05)
@@ -148,7 +150,7 @@ def main() -> int:
         contestants.append(Contestant("Node", node))
     else:
         print(f"Node is left out: `npm install {' '.join(NODE_PACKAGES)}`", file=sys.stderr)
-    binary = build_load_generator()
+    generator = load_generator()
     counts = [int(count) for count in options.workers.split(",")]
     found: dict[tuple[str, str, int], list[float]] = {}
     for _ in range(rounds):
@@ -157,7 +159,9 @@ def main() -> int:
                 if (contestant.name, load) == ("Node", "poll"):
                     # @socket.io/sticky ends each connection; the load generator keeps them.
                     continue
-                take = partial(measure, contestant, load=arguments, seconds=seconds, binary=binary)
+                take = partial(
+                    measure, contestant, load=arguments, seconds=seconds, generator=generator
+                )
                 for count in counts:
                     rate = float(take(workers=count)["per_s"])
                     found.setdefault((load, contestant.name, count), []).append(rate)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .reasons import Reason
     from .server.broadcast import BroadcastOperator
     from .server.namespace import Namespace
+    from .server.observer import Observer
     from .server.parent import ParentNamespace
     from .server.remote_socket import RemoteSocket
     from .server.socket import Socket
@@ -44,6 +45,7 @@ __all__ = [
     # For handlers
     "BroadcastOperator",
     "Namespace",
+    "Observer",
     "ParentNamespace",
     "RemoteSocket",
     "Socket",
@@ -74,6 +76,7 @@ _HOMES = {
     "MemoryAdapter": "adapters.memory",
     "Middleware": "wsgi",
     "Namespace": "server.namespace",
+    "Observer": "server.observer",
     "ParentNamespace": "server.parent",
     "RealtimeError": "errors",
     "Realtime": "extension",

@@ -12,6 +12,7 @@ from .hosts.run_options import DEFAULT_HOST, DEFAULT_PORT, RunOptions
 from .loop.scheduler import Scheduler
 from .running import Run
 from .server.health import Health, health_of
+from .server.observer import Observer
 from .server.server import BaseServer
 from .wsgi import Middleware, WSGIApp
 
@@ -113,6 +114,16 @@ class Server(BaseServer):
         super().__init__(host=SocketFinder(), scheduler=scheduler, **options)
         # Each ends one call of `run` that is under way.
         self._stops: list[Callable[[], None]] = []
+
+    def observe(self, observer: Observer) -> None:
+        """Tell an observer what happens from now on.
+
+        Raises:
+            TypeError: It is not an :class:`~flask_realtime.Observer`.
+        """
+        if not isinstance(observer, Observer):
+            raise TypeError(f"observe() takes an Observer, not {observer!r}")
+        self.runner.observers.append(observer)
 
     def run(
         self,

@@ -31,7 +31,8 @@ NAMESPACE = OPERATOR | LISTENING | CLUSTER | {
     "adapter", "event", "name", "server", "sockets", "use",
 }  # fmt: skip
 SERVER = OPERATOR | LISTENING | CLUSTER | {
-    "bind", "close", "engine", "event", "health", "namespaces", "of", "on_error", "onconnection",
+    "bind", "close", "engine", "event", "health", "namespaces", "observe", "of", "on_error",
+    "onconnection",
     "options", "register", "run", "sockets", "start", "stop", "test_client", "use",
 }  # fmt: skip
 

@@ -171,9 +171,11 @@ class Engine(EventEmitter):
         headers); ``outbox_bytes``, what waits for slow clients now; ``hub_lag``, for how many
         seconds something kept the hub from its work, at most, in the last 10 to 20 s;
         ``handler_errors``; and with a cluster the counters of its adapter, each beginning with
-        ``adapter_``. Workers of one host have more, beginning with ``siblings``.
+        ``adapter_``. Workers of one host have more, beginning with ``siblings``. It may be
+        called in any thread.
         """
-        return collect(self._by_id.values(), self._traffic, self._hub.lag, self._sources)
+        # A copy, made in one step: sessions come and go while another thread counts.
+        return collect(list(self._by_id.values()), self._traffic, self._hub.lag, self._sources)
 
     def add_stats(self, source: Source) -> None:
         """Add what ``source()`` returns to :meth:`stats`."""

@@ -287,6 +287,15 @@ class _Lookup(EngineTable):
                 self._known[event] = known
         return known
 
+    def __contains__(self, event: Any) -> bool:
+        """Whether a function was registered for this very name."""
+        if event in self._native:
+            return True
+        found = self._dispatcher.table.find(self._namespace, event)
+        if found is None or found.is_catch_all:
+            return False
+        return found.entry is not None or hasattr(found.namespace, f"on_{event}")
+
     def _look_up(self, dispatcher: Dispatcher, event: Any) -> tuple[Handler, ...]:
         if event == "disconnecting":
             end = partial(_end, dispatcher)

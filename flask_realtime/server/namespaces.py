@@ -93,7 +93,7 @@ class Namespaces:
 
     def by_name(self) -> dict[str, Namespace]:
         """Return the namespaces by name; a copy, without parents."""
-        return {name: core.face for name, core in self._by_name.items()}
+        return {name: core.face for name, core in list(self._by_name.items())}
 
     def registrations(self) -> list[tuple[Namespace, Registrations]]:
         """Return what the application has registered at each namespace and each parent."""

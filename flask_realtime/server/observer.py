@@ -1,7 +1,6 @@
-"""The hooks by which metrics, an admin page or another module observe a server.
+"""The hooks by which metrics, spans, an admin page or another module observe a server.
 
-Internal: it may change in any version. The observers of a server are in
-``server.runner.observers``; without any, a message costs one look at an empty list.
+``io.observe()`` adds an observer; without any, a message costs one look at an empty list.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ __all__ = ["Observer"]
 
 
 class Observer:
-    """Each method is called when something has happened; derive and override.
+    """Each method is called when something has happened; derive, override, ``io.observe()``.
 
-    They are called in the hub or on the greenlet of a handler and must not block. What they
-    raise is logged and changes nothing.
+    They are called in the hub, on the greenlet of a handler, or where the application emits, and
+    must not block. What they raise is logged and changes nothing.
     """
 
     def connected(self, client: Client) -> None:
@@ -31,11 +30,21 @@ class Observer:
     def joined(self, socket: Socket) -> None:
         """A client has been let into a namespace; its connection handlers have not run yet."""
 
-    def event_received(self, socket: Socket, event: str, args: list[Any]) -> None:
-        """A client has sent an event; its handlers run next."""
+    def event_received(self, socket: Socket, event: str, args: list[Any], is_known: bool) -> None:
+        """A client has sent an event; its handlers run next, on the same greenlet.
+
+        Args:
+            socket: The socket.
+            event: The name of the event; the client has chosen it.
+            args: Its arguments.
+            is_known: Whether a handler is registered for that name. Of other names there is no
+                end: an observer must not keep them.
+        """
 
     def event_handled(self, socket: Socket, event: str, seconds: float) -> None:
         """The handlers of an event have run, and the client has its acknowledgement.
+
+        It follows :meth:`event_received`, on the same greenlet.
 
         Args:
             socket: The socket.

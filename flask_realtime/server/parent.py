@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from .server import BaseServer
     from .socket_core import SocketCore
 
-__all__ = ["ChildCore", "ChildNamespace", "Matcher", "ParentCore", "ParentNamespace", "matches"]
+__all__ = [
+    "ChildCore",
+    "ChildNamespace",
+    "Matcher",
+    "ParentCore",
+    "ParentNamespace",
+    "matches",
+    "registered_name",
+]
 
 Matcher = re.Pattern[str] | Callable[[str, dict[str, Any]], Any]
 
@@ -159,6 +167,19 @@ class ChildNamespace(Namespace):
         """Put the namespace to work on a server; see :meth:`Namespace.bind`."""
         super().bind(server)
         return self._core
+
+    @property
+    def parent(self) -> ParentNamespace:
+        """The parent."""
+        return self._core.parent.face
+
+
+def registered_name(namespace: Namespace) -> str:
+    """Return the name that the application has given: for a child, that of its parent.
+
+    The names of children come from clients, and there is no end of them.
+    """
+    return namespace.parent.name if isinstance(namespace, ChildNamespace) else namespace.name
 
 
 class ChildCore(NamespaceCore):

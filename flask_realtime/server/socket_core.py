@@ -249,7 +249,8 @@ class SocketCore(Registered):
 
     def _observe(self, data: list[Any], ack_id: int | None) -> None:
         event, runner, socket = data[0], self.namespace.runner, self.socket
-        runner.observe("event_received", socket, event, data[1:])
+        is_known = event in self.handlers or event in self.namespace.handlers
+        runner.observe("event_received", socket, event, data[1:], is_known)
         began = perf_counter()
         try:
             runner.within(socket, event, self._dispatch, data, ack_id)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rows import ROWS
 from tests.processes import ROOT, Process, python
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -25,9 +26,22 @@ def compare(program: str, folder: Path, *options: str) -> tuple[list[dict[str, A
 
 
 def test_a_server_is_compared_with_nodes(tmp_path: Path) -> None:
-    (row,), _ = compare("compare.py", tmp_path, "--rows", "ack")
+    (row,), printed = compare("compare.py", tmp_path, "--rows", "ack")
     assert row["error"] is None
     assert len(row["contestants"]) == 2
+    assert "\n| acknowledgement, 64 B | µs CPU |" in printed
+
+
+def test_each_row_of_the_benchmark_runs(tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    command = python(str(BENCHMARKS / "compare.py"), "--smoke", "--json", str(file))
+    with Process(command) as run:
+        assert run.wait(within=180) == 0, run.report()
+    rows = json.loads(file.read_text())["rows"]
+    assert {row["error"] for row in rows} == {None}
+    optional = {"worker-poll", "worker-connect"}
+    assert {row["name"] for row in rows} | optional == {row.name for row in ROWS}
+    assert {len(row["contestants"]) for row in rows} <= {2, 3}
 
 
 @pytest.mark.parametrize("adapter", ["classic", "sharded", "streams"])

@@ -14,7 +14,15 @@ import pytest
 from flask import request
 from gevent.event import Event
 
-from flask_realtime.flask_socketio import ConnectionRefusedError, disconnect, emit, join_room, rooms
+from flask_realtime import Observer
+from flask_realtime.flask_socketio import (
+    ConnectionRefusedError,
+    Namespace,
+    disconnect,
+    emit,
+    join_room,
+    rooms,
+)
 from flask_realtime.testing import TestClient, settle
 from tests.flask_socketio.worlds import World, events_of
 
@@ -359,3 +367,28 @@ def test_a_callback_runs_as_an_event_of_the_client_that_has_asked(world: World) 
 def test_current_app_is_the_application(world: World) -> None:
     world.io.on_event("who", lambda: flask.current_app.name)
     assert world.client().emit("who", callback=True) == world.app.name
+
+
+def test_only_names_that_the_application_has_registered_are_known_to_observers() -> None:
+    known: dict[str, bool] = {}
+
+    class Names(Observer):
+        def event_received(self, socket: Any, event: str, args: Any, is_known: bool) -> None:
+            known[event] = is_known
+
+    class Room(Namespace):
+        def on_ask(self) -> None:
+            pass
+
+    world = World()
+    world.io.on_event("named", lambda: None)
+    world.io.on_event("*", lambda event: None)
+    world.io.on_namespace(Room("/room"))
+    world.io.realtime.observe(Names())
+    with TestClient(world.app) as client:
+        client.emit("named")
+        client.emit("any")
+    with TestClient(world.app, "/room") as client:
+        client.emit("ask")
+        client.emit("other")
+    assert known == {"named": True, "any": False, "ask": True, "other": False}

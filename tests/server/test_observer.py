@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from flask_realtime import Socket
-from flask_realtime.server.observer import Observer
+from flask_realtime import Observer, Server, Socket
 from tests.fakes import settle, wait_until
 from tests.worlds import ServerWorld
 
@@ -24,8 +23,8 @@ class Journal(Observer):
     def joined(self, socket: Any) -> None:
         self.entries.append(("joined", socket.nsp.name))
 
-    def event_received(self, socket: Any, event: str, args: Any) -> None:
-        self.entries.append(("received", event, args))
+    def event_received(self, socket: Any, event: str, args: Any, is_known: bool) -> None:
+        self.entries.append(("received", event, args, is_known))
 
     def event_handled(self, socket: Any, event: str, seconds: float) -> None:
         assert 0 <= seconds < 5
@@ -71,7 +70,7 @@ def test_an_observer_is_told_of_everything_in_its_order(
     assert journal.entries == [
         ("connected", 0),
         ("joined", "/"),
-        ("received", "ask", ["who"]),
+        ("received", "ask", ["who"], True),
         ("handled", "ask"),
         ("emitted", "/", "news", (1,)),
         ("left", "client namespace disconnect", False),
@@ -114,3 +113,28 @@ def test_an_observer_that_fails_is_logged_and_changes_nothing(
     assert server.network.joined().call("ask") == ["yes"]
     assert ("joined", "/") in journal.entries
     assert "! an observer failed at joined" in caplog.text
+
+
+def test_an_observer_is_told_whether_a_name_has_a_handler(server: ServerWorld) -> None:
+    journal = Journal()
+    server.io.runner.observers.append(journal)
+    server.io.on("connection", lambda socket: socket.once("own", lambda: None))
+    server.io.event("shared", namespace="/")(lambda socket: None)
+    client = server.network.joined()
+    for event in ("own", "shared", "made up", "own"):
+        client.emit(event)
+    wait_until(lambda: len(journal.entries) == 10)
+    received = [entry for entry in journal.entries if entry[0] == "received"]
+    known = [(event, is_known) for _, event, _, is_known in received]
+    assert known == [("own", True), ("shared", True), ("made up", False), ("own", False)]
+
+
+def test_only_observers_are_told() -> None:
+    server = Server()
+    other: Any = print
+    with pytest.raises(TypeError, match=r"observe\(\) takes an Observer, not <built-in"):
+        server.observe(other)
+    journal = Journal()
+    server.observe(journal)
+    server.emit("news")
+    assert [entry[0] for entry in journal.entries] == ["emitted"]
