@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -15,7 +15,7 @@ from ..reasons import Reason
 if TYPE_CHECKING:
     from .session import Session
 
-__all__ = ["GRACE", "MOMENT", "drain", "patience", "wait_for_handlers"]
+__all__ = ["GRACE", "MOMENT", "drain", "patience", "stop", "wait_for_handlers"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,4 +72,11 @@ def wait_for_handlers(greenlets: Group, timeout: float, clock: Clock) -> None:
     late: list[Any] = list(greenlets)
     if late:
         logger.warning("! %d handlers did not return in time and are stopped", len(late))
-        gevent.killall(late, timeout=MOMENT)
+        stop(late)
+
+
+def stop(greenlets: Sequence[Any]) -> None:
+    """Stop greenlets, and block until they have ended, for a moment at most."""
+    # With a timeout, killall() raises.
+    gevent.killall(greenlets, block=False)
+    gevent.joinall(greenlets, timeout=MOMENT)

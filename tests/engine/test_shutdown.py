@@ -10,7 +10,7 @@ import pytest
 from gevent.event import Event
 
 from flask_realtime.codec.message import Message
-from flask_realtime.engine.shutdown import MOMENT
+from flask_realtime.engine.shutdown import MOMENT, stop
 from flask_realtime.reasons import Reason
 from tests.fakes import deadline, settle, wait_until
 from tests.worlds import EngineWorld
@@ -160,3 +160,20 @@ def test_handlers_that_do_not_return_are_stopped(
         assert stopped.wait(1)
     assert "1 handlers did not return in time" in caplog.text
     caplog.clear()
+
+
+def test_greenlets_that_refuse_to_stop_are_left_after_a_moment() -> None:
+    release = Event()
+
+    def block() -> None:
+        try:
+            Event().wait()
+        finally:
+            release.wait()
+
+    stubborn, other = gevent.spawn(block), gevent.spawn(Event().wait)
+    settle()
+    stop([stubborn, other])
+    assert (stubborn.dead, other.dead) == (False, True)
+    release.set()
+    stubborn.join(5)
