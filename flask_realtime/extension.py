@@ -74,7 +74,8 @@ class Realtime(Server):
             self.configure(merged)
             self._used = merged
         app.extensions["realtime"] = self
-        self._app = self._context.app = app
+        self._app = app
+        self._context.add(app)
         app.wsgi_app = _FlaskMiddleware(self, app)  # type: ignore[method-assign]
 
     def application(self) -> Flask:

@@ -103,6 +103,11 @@ class Server(BaseServer):
             ``max_log_bytes`` (67108864 bytes).
         ``generate_id=None``
             ``fn(environ)`` makes session ids; ``None`` is 20 random characters.
+        ``concurrent=False``
+            Whether handlers of clients' events have a greenlet for each call, out of order; the
+            ``concurrent`` of a registration wins.
+        ``max_threads=10``
+            How many handlers with ``thread=True`` run at a time.
         ``workers="together"``
             Whether the workers of one gunicorn are one server; ``"alone"`` keeps them apart.
 

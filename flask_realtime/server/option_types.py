@@ -113,4 +113,6 @@ class ServerOptions(TypedDict, total=False):
     json: JSONModule | None
     connection_state_recovery: bool | RecoverySettings | None
     generate_id: Callable[[Environ], str] | None
+    concurrent: bool
+    max_threads: int
     workers: Literal["together", "alone"]
