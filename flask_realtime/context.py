@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from flask import (
@@ -26,7 +27,7 @@ from flask import (
     request_tearing_down,
 )
 from flask.ctx import AppContext, RequestContext
-from flask.globals import request_ctx
+from flask.globals import app_ctx, request_ctx
 from flask.sessions import SessionMixin
 from gevent import getcurrent
 from werkzeug.datastructures import ImmutableMultiDict
@@ -122,7 +123,10 @@ class _Connection:
 
     def push(self) -> EventContext:
         """Push a request context; one that was popped can be pushed again."""
-        context = self.free.pop() if self.free else self._new()
+        try:
+            context = self.free.pop()
+        except IndexError:  # not looked up before: events in threads take them as well
+            context = self._new()
         # Without its URL adapter the context does not match the path to a view, which handlers
         # do not need; the adapter is put back for ``url_for``.
         adapter = context.url_adapter
@@ -270,6 +274,12 @@ class FlaskContext:
 
     def __init__(self) -> None:
         self.app: Flask | None = None
+        self._apps: list[Flask] = []
+
+    def add(self, app: Flask) -> None:
+        """Take note of an application that was set up."""
+        self.app = app
+        self._apps.append(app)
 
     def call(
         self, socket: Any, event: str, function: Callable[..., Any], args: tuple[Any, ...]
@@ -297,6 +307,22 @@ class FlaskContext:
         if self.app is None:
             return function(*args)
         return _call_within_app(self.app, function, args)
+
+    def for_task(self) -> Callable[[Callable[..., Any], tuple[Any, ...]], Any]:
+        """Return ``call(function, args)`` in a context of the current app, or of the only one.
+
+        See :class:`~.server.handlers.Context`.
+        """
+        here = app_ctx.app if has_app_context() else None
+        found = [app for app in self._apps if app is here] or self._apps
+        if not found:
+            raise RuntimeError("this Realtime has no Flask application yet: call init_app() first")
+        if len(found) > 1:
+            raise RuntimeError(
+                "this Realtime has several Flask applications: start the task inside of "
+                "app.app_context(), or in a handler"
+            )
+        return partial(_call_within_app, found[0])
 
     def failed(self, error: BaseException) -> None:
         """Keep the first exception of the event on this greenlet, for its teardown functions."""

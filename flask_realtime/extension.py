@@ -76,7 +76,8 @@ class Realtime(Server):
             self.configure(merged)
             self._used = merged
         app.extensions["realtime"] = self
-        self._app = self._context.app = app
+        self._app = app
+        self._context.add(app)
         self._front = _FlaskMiddleware(self, app)
         app.wsgi_app = self._front  # type: ignore[method-assign]
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final, NoReturn
 
-__all__ = ["refuse_keywords", "unknown_option"]
+__all__ = ["LISTENER_KEYWORDS", "SERVER_KEYWORDS", "refuse_keywords", "unknown_option"]
 
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LOGGERS: Final = 'configure logging.getLogger("flask_realtime") instead'
@@ -22,7 +22,7 @@ _OPTIONS: Final = {
     "cors_credentials": 'set cors={"origin": ..., "credentials": True}',
     "async_mode": "leave it out, the server always runs on gevent",
     "manage_session": "leave it out, a change of the session stays with the connection",
-    "async_handlers": "handlers run in order; concurrent=True of an event changes that",
+    "async_handlers": "set concurrent=True, here or for one event; handlers run in order otherwise",
     "always_connect": "leave it out, middlewares (io.use) decide before a client is let in",
     "namespaces": "io.of(name) makes a namespace",
     "resource": "set path, with a slash in front",
@@ -48,6 +48,25 @@ _KEYWORDS: Final = {
 }
 
 
+#: What the methods take that register listeners of a server, of a connection first of all.
+LISTENER_KEYWORDS: Final = {
+    "concurrent": "@io.event(name, concurrent=True)",
+    "thread": "@io.event(name, thread=True)",
+    "namespace": "io.of(namespace).{method}(...)",
+}
+
+#: An event for other servers reaches all of them.
+SERVER_KEYWORDS: Final = {
+    "callback": "{method}(..., ack=fn)",
+    "timeout": "server_side_emit_with_ack(..., timeout=seconds)",
+    "namespace": "io.of(namespace).{method}(...)",
+    **dict.fromkeys(
+        ("to", "room", "sid", "skip_sid", "broadcast", "include_self"),
+        "io.to(room).emit(...) for clients of all servers; the other servers have no rooms",
+    ),
+}
+
+
 def unknown_option(name: str, known: Collection[str]) -> str:
     """Return the text of the error for an unknown option.
 
@@ -65,14 +84,17 @@ def unknown_option(name: str, known: Collection[str]) -> str:
     return f"{text}; did you mean {near[0]!r}?" if near else text
 
 
-def refuse_keywords(method: str, given: Mapping[str, Any]) -> NoReturn:
+def refuse_keywords(
+    method: str, given: Mapping[str, Any], known: Mapping[str, str] = _KEYWORDS
+) -> NoReturn:
     """Raise ``TypeError`` for keywords that a method does not take.
 
     Args:
         method: The name of the method.
         given: The keywords; the message names the first, and what to write instead.
+        known: What to write, by keyword.
     """
     name = next(iter(given))
     text = f"{method}() got an unexpected keyword argument {name!r}"
-    how = _KEYWORDS.get(name)
+    how = known.get(name)
     raise TypeError(text if how is None else f"{text}: write {how.format(method=method)}")

@@ -43,6 +43,7 @@ _FLAGS = (
     "allow_upgrades",
     "allow_eio3",
     "cleanup_empty_child_namespaces",
+    "concurrent",
 )
 _POSITIVE = (
     "ping_interval",
@@ -53,8 +54,8 @@ _POSITIVE = (
     "max_buffered_bytes",
 )
 
-#: Whole numbers: two of bytes, then one of attachments.
-_WHOLE = ("max_http_buffer_size", "max_buffered_bytes", "max_attachments")
+#: Whole numbers: two of bytes, then others.
+_WHOLE = ("max_http_buffer_size", "max_buffered_bytes", "max_attachments", "max_threads")
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,11 @@ class Options:
     #: Seconds over which the clients are closed, one after the other, when the process is told to
     #: stop; 0 closes all at once. See ``docs/deployment.md``.
     drain_seconds: float = 0
+    #: Whether handlers of clients' events have a greenlet for each call; each registration may say
+    #: otherwise.
+    concurrent: bool = False
+    #: How many handlers with ``thread=True`` run at a time.
+    max_threads: int = 10
     #: ``"together"`` lets the workers of one gunicorn be one server, ``"alone"`` does not. See
     #: ``docs/workers.md``.
     workers: str = "together"
@@ -286,10 +292,10 @@ class Options:
         for name in _WHOLE[:2]:
             if not isinstance(getattr(self, name), int):
                 raise ValueError(f"{name} must be a whole number of bytes")
-        if type(self.max_attachments) is not int or self.max_attachments < 0:
-            raise ValueError(
-                f"max_attachments must be a whole number, 0 or more, not {self.max_attachments!r}"
-            )
+        for name, least in (("max_attachments", 0), ("max_threads", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ValueError(f"{name} must be a whole number, {least} or more, not {value!r}")
 
     def _check_types(self) -> None:
         for name in _FLAGS:

@@ -97,6 +97,11 @@ class Server(BaseServer):
         ``drain_seconds=0``
             Seconds over which the clients are closed, one after the other, when the process is
             told to stop; 0 closes all at once.
+        ``concurrent=False``
+            Whether handlers of clients' events have a greenlet for each call, out of order; the
+            ``concurrent`` of a registration wins.
+        ``max_threads=10``
+            How many handlers with ``thread=True`` run at a time.
         ``workers="together"``
             Whether the workers of one gunicorn are one server; ``"alone"`` keeps them apart.
 

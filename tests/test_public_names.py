@@ -28,12 +28,12 @@ SOCKET = SELECTORS | MODIFIERS | SENDING | LISTENING | CATCH_ALL | {
     "id", "join", "leave", "nsp", "recovered", "request", "rooms", "use",
 }  # fmt: skip
 NAMESPACE = OPERATOR | LISTENING | CLUSTER | {
-    "adapter", "event", "name", "server", "sockets", "use",
+    "adapter", "event", "fallback", "name", "server", "sockets", "use",
 }  # fmt: skip
 SERVER = OPERATOR | LISTENING | CLUSTER | {
-    "bind", "close", "engine", "event", "health", "namespaces", "observe", "of", "on_error",
-    "onconnection",
-    "options", "register", "run", "sockets", "start", "stop", "test_client", "use",
+    "bind", "close", "engine", "event", "fallback", "health", "namespaces", "observe", "of",
+    "on_error", "onconnection", "options", "register", "run", "sleep", "sockets", "start",
+    "start_background_task", "stop", "test_client", "use",
 }  # fmt: skip
 
 #: For the server's own parts: what engine, hosts, clients and namespaces call, and the objects

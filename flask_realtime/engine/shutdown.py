@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -18,7 +18,16 @@ from .state import SessionState
 if TYPE_CHECKING:
     from .session import Session
 
-__all__ = ["GRACE", "MOMENT", "drain", "due", "patience", "spread", "wait_for_handlers"]
+__all__ = [
+    "GRACE",
+    "MOMENT",
+    "drain",
+    "due",
+    "patience",
+    "spread",
+    "stop",
+    "wait_for_handlers",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -105,4 +114,11 @@ def wait_for_handlers(greenlets: Group, timeout: float, clock: Clock) -> None:
     late: list[Any] = list(greenlets)
     if late:
         logger.warning("! %d handlers did not return in time and are stopped", len(late))
-        gevent.killall(late, timeout=MOMENT)
+        stop(late)
+
+
+def stop(greenlets: Sequence[Any]) -> None:
+    """Stop greenlets, and block until they have ended, for a moment at most."""
+    # With a timeout, killall() raises.
+    gevent.killall(greenlets, block=False)
+    gevent.joinall(greenlets, timeout=MOMENT)

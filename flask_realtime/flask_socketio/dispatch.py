@@ -251,7 +251,7 @@ class _Lookup(EngineTable):
         super().__init__()
         self._dispatcher = dispatcher
         self._namespace = namespace
-        self.has_concurrent = True
+        self.has_apart = True
         # What is registered with the engine itself.
         self._native = EngineTable()
         # Handlers of names that the application has chosen; a client's are without a bound.

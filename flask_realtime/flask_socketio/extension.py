@@ -354,8 +354,8 @@ class SocketIO:
             keywords: Its keywords.
 
         Returns:
-            The task, which has ``join()``. One that is started in a handler keeps its
-            ``request``, and can emit to its client.
+            The task, which has ``join()``. It runs in an app context; one that is started in a
+            handler keeps its ``request`` as well, and can emit to its client.
         """
         if self.wsgi_server is None and self._outgoing is not None:
             task = threading.Thread(target=target, args=args, kwargs=keywords, daemon=True)
@@ -363,7 +363,9 @@ class SocketIO:
             return task
         if flask.has_request_context() and hasattr(flask.request, "sid"):
             target = flask.copy_current_request_context(target)
-        return gevent.spawn(target, *args, **keywords)
+        if self.wsgi_server is None:
+            return gevent.spawn(target, *args, **keywords)
+        return self.wsgi_server.start_background_task(target, *args, **keywords)
 
     def sleep(self, seconds: float = 0) -> None:
         """Wait, and let others run.

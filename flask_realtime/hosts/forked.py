@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from gevent.monkey import get_original
+
+from ..loop.children import in_children
 
 __all__ = ["in_children", "silence"]
 
@@ -22,20 +23,6 @@ logger = logging.getLogger(__name__)
 _socketpair: Callable[[], tuple[socket.socket, socket.socket]] = get_original(
     "socket", "socketpair"
 )
-
-
-def in_children(method: Callable[[], None]) -> None:
-    """Call a method in every child that is forked from now on, while its object exists."""
-    # Windows has no fork. What is registered stays: it must not keep the object alive.
-    if hasattr(os, "register_at_fork"):
-        reference = weakref.WeakMethod(method)
-
-        def in_child() -> None:
-            found = reference()
-            if found is not None:
-                found()
-
-        os.register_at_fork(after_in_child=in_child)
 
 
 def silence(sockets: Iterable[Any]) -> tuple[socket.socket, socket.socket]:

@@ -195,6 +195,11 @@ class HubThread:
         self.post(call.run)
         return call.wait(self._patience, has_ended)  # type: ignore[no-any-return]
 
+    def catch_up(self) -> None:
+        """Let begin what other threads have asked for by now; in the owning thread."""
+        self._run_calls()
+        gevent.sleep(0)
+
     def _run_calls(self) -> None:
         # Greenlets start in the order they are spawned: calls of one thread keep their order.
         while self._calls:

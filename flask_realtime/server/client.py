@@ -151,8 +151,8 @@ class Client:
         socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
             self._stray("an event", name)
-        elif socket.is_concurrent(data[0]):
-            self.conn.inbox.spawn(socket.on_event, (data, ack_id), size)
+        elif socket.has_apart:
+            socket.put_event(data, ack_id, size)
         else:
             self.conn.inbox.put(socket.on_event, (data, ack_id), size)
 

@@ -43,13 +43,18 @@ def greet(socket: Socket, handlers: Sequence[Handler], runner: Runner) -> None:
     Args:
         socket: The client, which is in the namespace.
         handlers: The functions; those that are concurrent are started in their place, and not
-            waited for.
+            waited for. Each of these, and each in a thread, is an event of its own.
         runner: Reports what they raise.
     """
     for handler in handlers:
-        if handler.concurrent:
-            call = (socket, _EVENT, _call, socket, handler.function, runner)
+        call = (socket, _EVENT, _call, socket, handler.function, runner)
+        if handler.concurrent and handler.thread:
+            socket.conn.inbox.spawn(runner.threads.run, (runner.within, *call))
+        elif handler.concurrent:
             socket.conn.inbox.spawn(runner.within, call)
+        elif handler.thread:
+            if not runner.threads.run(runner.within, *call):
+                return
         elif not _call(socket, handler.function, runner):
             return
 

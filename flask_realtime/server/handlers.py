@@ -15,6 +15,8 @@ import gevent
 
 from ..events import ListenerTable
 from ..functions import require_function
+from ..loop.hub import HubThread
+from ..loop.native_threads import NativeThreads
 from ..quoting import named, quoted
 from .observer import Observer
 
@@ -54,20 +56,28 @@ class Handler(NamedTuple):
         max_args: How many positional arguments it takes.
         wants_ack: Whether it has a keyword-only parameter ``ack``.
         once: Whether it is called once only.
-        concurrent: Whether each call gets a greenlet of its own.
+        concurrent: Whether each call gets a greenlet of its own; ``None`` is the default of the
+            server.
         with_socket: Whether the socket is its first argument.
+        thread: Whether it runs in a native thread.
     """
 
     function: Function
     max_args: int
     wants_ack: bool
     once: bool = False
-    concurrent: bool = False
+    concurrent: bool | None = None
     with_socket: bool = False
+    thread: bool = False
 
 
 def describe(
-    function: Function, *, once: bool = False, concurrent: bool = False, with_socket: bool = False
+    function: Function,
+    *,
+    once: bool = False,
+    concurrent: bool | None = None,
+    with_socket: bool = False,
+    thread: bool = False,
 ) -> Handler:
     """Read the signature of a function.
 
@@ -76,7 +86,7 @@ def describe(
     """
     require_function(function, "a handler")
     max_args, wants_ack = _signature(function)
-    return Handler(function, max_args, wants_ack, once, concurrent, with_socket)
+    return Handler(function, max_args, wants_ack, once, concurrent, with_socket, thread)
 
 
 def _signature(function: Function) -> tuple[int, bool]:
@@ -112,25 +122,39 @@ class HandlerTable(ListenerTable[Handler]):
     """Handlers by event name, in order of registration.
 
     Attributes:
-        has_concurrent: Whether a handler was added whose calls get greenlets of their own.
+        fallbacks: The handlers of events that have none here.
+        has_apart: Whether the calls of some handler have, or may have, a greenlet or a thread of
+            their own.
     """
 
-    __slots__ = ("has_concurrent",)
+    __slots__ = ("fallbacks", "has_apart")
 
     def __init__(self) -> None:
         super().__init__()
-        self.has_concurrent: bool = False
+        self.fallbacks: tuple[Handler, ...] = ()
+        self.has_apart: bool = False
 
     def add(self, event: Hashable, entry: Handler, first: bool = False) -> None:
         """Add a handler after the present ones, or before them."""
         super().add(event, entry, first)
-        self.has_concurrent = self.has_concurrent or entry.concurrent
+        self._note(entry)
+
+    def add_fallback(self, entry: Handler) -> None:
+        """Add a handler of events that have none, after the present ones."""
+        self.fallbacks = (*self.fallbacks, entry)
+        self._note(entry)
 
     def copy_to(self, other: HandlerTable) -> None:
         """Add all handlers to another table as well."""
         for event, handlers in self.items():
             for handler in handlers:
                 other.add(event, handler)
+        for handler in self.fallbacks:
+            other.add_fallback(handler)
+
+    def _note(self, entry: Handler) -> None:
+        if entry.concurrent or entry.thread:
+            self.has_apart = True
 
 
 class Visitor(NamedTuple):
@@ -159,6 +183,13 @@ class Context(Protocol):
     def call_apart(self, event: str, function: Function, args: tuple[Any, ...]) -> Any:
         """Call ``function(*args)`` for an event that has no client; return its result."""
 
+    def for_task(self) -> Callable[[Function, tuple[Any, ...]], Any]:
+        """Return ``call(function, args)`` for a background task that is started here.
+
+        Raises:
+            RuntimeError: Which application it belongs to cannot be told.
+        """
+
     def failed(self, error: BaseException) -> None:
         """Take what a handler of the event on this greenlet has raised; it is caught."""
 
@@ -171,9 +202,14 @@ class Runner:
         observers: Told of what happens; see :class:`~.observer.Observer`. None cost nothing.
         on_error: ``fn(exception, socket, event)``, called with what handlers raise.
         errors: How many exceptions handlers have raised.
+        threads: Where handlers that block in C are called.
+
+    Args:
+        hub: The thread that owns the sessions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hub: HubThread | None = None) -> None:
+        self.threads: NativeThreads = NativeThreads(hub or HubThread())
         self.context: Context | None = None
         self.observers: list[Observer] = []
         self.on_error: Callable[[Any, Any, str], Any] | None = None

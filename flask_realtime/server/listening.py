@@ -55,10 +55,21 @@ class Listening(ListenerMethods):
         return self._core.handlers
 
     @overload
-    def on(self, event: str, *, concurrent: bool = False) -> Callable[[F], F]: ...
+    def on(
+        self, event: str, *, concurrent: bool | None = None, thread: bool = False
+    ) -> Callable[[F], F]: ...
     @overload
-    def on(self, event: str, function: F, *, concurrent: bool = False) -> F: ...
-    def on(self, event: str, function: Any = None, *, concurrent: bool = False) -> Any:
+    def on(
+        self, event: str, function: F, *, concurrent: bool | None = None, thread: bool = False
+    ) -> F: ...
+    def on(
+        self,
+        event: str,
+        function: Any = None,
+        *,
+        concurrent: bool | None = None,
+        thread: bool = False,
+    ) -> Any:
         """Call ``function(*args)`` for each ``event`` of the client; also as a decorator.
 
         What it returns answers the client's acknowledgement: ``None`` without arguments, a
@@ -69,7 +80,9 @@ class Listening(ListenerMethods):
             event: The name of the event. ``disconnecting`` and ``disconnect`` handlers get
                 ``(reason)`` or ``(reason, description)``, as their signature allows.
             function: Left out, the method returns a decorator.
-            concurrent: Give each call a greenlet of its own, out of order.
+            concurrent: Give each call a greenlet of its own, out of order; the option
+                ``concurrent`` of the server by default.
+            thread: Call it in a native thread, for what blocks in C.
 
         Returns:
             The function, or the decorator.
@@ -79,7 +92,7 @@ class Listening(ListenerMethods):
                 called.
             ValueError: The name is ``"*"``.
         """
-        return self._register(event, function, concurrent=concurrent)
+        return self._register(event, function, concurrent=concurrent, thread=thread)
 
     def _register(
         self,
@@ -88,14 +101,15 @@ class Listening(ListenerMethods):
         *,
         once: bool = False,
         first: bool = False,
-        concurrent: bool = False,
+        concurrent: bool | None = None,
+        thread: bool = False,
     ) -> Any:
         check_own_handler(event)
         if function is None:
             return lambda decorated: self._register(
-                event, decorated, once=once, first=first, concurrent=concurrent
+                event, decorated, once=once, first=first, concurrent=concurrent, thread=thread
             )
-        handler = describe(function, once=once, concurrent=concurrent)
+        handler = describe(function, once=once, concurrent=concurrent, thread=thread)
         self._core.add_handler(event, handler, first)
         return function
 

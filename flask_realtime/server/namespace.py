@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..adapters.base import Adapter, ServerAck
 from .broadcast import BroadcastOperator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .server import BaseServer
 
 __all__ = ["Namespace", "ServerAck", "with_slash"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def with_slash(name: str) -> str:
@@ -104,14 +106,20 @@ class Namespace(NamespaceMethods):
         return BroadcastOperator(self._core)
 
     def event(
-        self, name: str, function: Callable[..., Any], concurrent: bool = False
+        self,
+        name: str,
+        function: Callable[..., Any],
+        concurrent: bool | None = None,
+        thread: bool = False,
     ) -> Callable[..., Any]:
         """Register ``function(socket, *args)`` for an event of all sockets.
 
         Args:
             name: The event.
             function: The handler.
-            concurrent: Give each call a greenlet of its own, out of order.
+            concurrent: Give each call a greenlet of its own, out of order; the option
+                ``concurrent`` of the server by default.
+            thread: Call it in a native thread, for what blocks in C.
 
         Returns:
             The function.
@@ -120,8 +128,37 @@ class Namespace(NamespaceMethods):
             TypeError: The name is not text, or the function cannot be called.
             ValueError: No client can send an event of that name.
         """
-        self._core.registrations.handle(name, function, concurrent)
+        self._core.registrations.handle(name, function, concurrent, thread)
         return function
+
+    @overload
+    def fallback(self, function: F) -> F: ...
+    @overload
+    def fallback(
+        self, *, concurrent: bool | None = None, thread: bool = False
+    ) -> Callable[[F], F]: ...
+    def fallback(
+        self, function: Any = None, *, concurrent: bool | None = None, thread: bool = False
+    ) -> Any:
+        """Register ``function(socket, event, *args)`` for events that have no handler.
+
+        What it returns answers the client. Several are called in the order of registration, and
+        the first result that is not ``None`` is the answer.
+
+        Args:
+            function: The handler; left out, the method returns a decorator.
+            concurrent: As for :meth:`event`.
+            thread: As for :meth:`event`.
+
+        Raises:
+            TypeError: The function cannot be called.
+        """
+
+        def register(given: Callable[..., Any]) -> Callable[..., Any]:
+            self._core.registrations.handle_others(given, concurrent, thread)
+            return given
+
+        return register if function is None else register(function)
 
     def __repr__(self) -> str:
         return f"<Namespace {self.name}>"

@@ -65,6 +65,7 @@ class NamespaceCore:
         registrations: What the application has registered.
         handlers: Those of events of all sockets.
         sockets: The sockets of this server by id.
+        concurrent: Whether handlers that do not say otherwise have greenlets of their own.
         admits_early: Whether sockets are in the namespace before middlewares are asked, so that
             what these emit reaches them; for modules with the names of other packages.
         warned_of: Events that clients sent, and that have listeners for other servers only.
@@ -86,6 +87,7 @@ class NamespaceCore:
         self.registrations: Registrations = Registrations()
         self.handlers: HandlerTable = self.registrations.handlers
         self.sockets: dict[str, SocketCore] = {}
+        self.concurrent = False
         self.admits_early = False
         self.warned_of: tuple[str, ...] = ()
         self._ack_ids = itertools.count()
@@ -106,6 +108,12 @@ class NamespaceCore:
         self.observers = server.runner.observers
         self.adapter = self._make_adapter(server)
         self.recovery = self._make_recovery(server)
+        self.use_default(server.options.concurrent)
+
+    def use_default(self, concurrent: bool) -> None:
+        """Set :attr:`concurrent`."""
+        self.concurrent = concurrent
+        self.handlers.has_apart = self.handlers.has_apart or concurrent
 
     def _make_adapter(self, server: BaseServer) -> Adapter:
         return server.backends.adapter_of(self)

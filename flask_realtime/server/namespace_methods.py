@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from ..adapters.base import ServerAck
 from ..events import ListenerMethods
+from ..hints import LISTENER_KEYWORDS, SERVER_KEYWORDS, refuse_keywords
 from .broadcast import check_timeout
 from .event_names import check_listener
 from .registrations import NamespaceListeners
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NamespaceMethods"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M", bound="Callable[[Socket], Any]")
 
 
@@ -46,6 +48,29 @@ class NamespaceMethods(ListenerMethods, Broadcaster):
         self._home.registrations.listen(event, function, once=once, first=first)
         return function
 
+    @overload
+    def on(self, event: str, **wrong: NoReturn) -> Callable[[F], F]: ...
+    @overload
+    def on(self, event: str, function: F, **wrong: NoReturn) -> F: ...
+    def on(self, event: str, function: Any = None, **wrong: NoReturn) -> Any:
+        """Call ``function`` for each ``event`` of the server; also as a decorator.
+
+        Args:
+            event: ``connection`` or ``connect``, whose listeners get the socket;
+                ``new_namespace``; or an event of other servers.
+            function: Left out, the method returns a decorator.
+
+        Returns:
+            The function, or the decorator.
+
+        Raises:
+            TypeError: The name is not a string, or the function cannot be called.
+            ValueError: No other server, and nothing here, ever sends it.
+        """
+        if wrong:
+            refuse_keywords("on", wrong, LISTENER_KEYWORDS)
+        return self._register(event, function)
+
     def use(self, middleware: M) -> M:
         """Call a function for each client that wants to connect; several are called in order.
 
@@ -60,7 +85,9 @@ class NamespaceMethods(ListenerMethods, Broadcaster):
         self._home.registrations.guard(middleware)
         return middleware
 
-    def server_side_emit(self, event: str, *args: Any, ack: ServerAck | None = None) -> None:
+    def server_side_emit(
+        self, event: str, *args: Any, ack: ServerAck | None = None, **wrong: NoReturn
+    ) -> None:
         """Send an event to the other servers of the cluster.
 
         Args:
@@ -75,12 +102,16 @@ class NamespaceMethods(ListenerMethods, Broadcaster):
             TypeError: A value cannot be carried.
             RuntimeError: With ``ack``: this server listens to no other yet.
         """
+        if wrong:
+            refuse_keywords("server_side_emit", wrong, SERVER_KEYWORDS)
         core = self._home
         done = None if ack is None else core.callback(ack)
         values = for_servers(core, event, args)
         core.hub.run(core.adapter.server_side_emit, values, done, SERVER_TIMEOUT)
 
-    def server_side_emit_with_ack(self, event: str, *args: Any, timeout: float = 5) -> list[Any]:
+    def server_side_emit_with_ack(
+        self, event: str, *args: Any, timeout: float = 5, **wrong: NoReturn
+    ) -> list[Any]:
         """Send an event to the other servers and return what they answered.
 
         A server without a listener for the event does not answer, and neither does one whose
@@ -99,5 +130,7 @@ class NamespaceMethods(ListenerMethods, Broadcaster):
             TypeError, ValueError: As for :meth:`server_side_emit`.
             RuntimeError: This server listens to no other yet.
         """
+        if wrong:
+            refuse_keywords("server_side_emit_with_ack", wrong, SERVER_KEYWORDS)
         core, timeout = self._home, check_timeout(timeout)
         return core.hub.ask(ask_servers, core.adapter, for_servers(core, event, args), timeout)

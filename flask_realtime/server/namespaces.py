@@ -67,6 +67,7 @@ class Namespaces:
         for namespace in (*self._by_name.values(), *self._parents):
             namespace.parser = parser
             namespace.max_message_size = self._server.max_message_size
+            namespace.use_default(self._server.options.concurrent)
         for namespace in self._by_name.values():
             if new_adapters:
                 namespace.adapter.close()

@@ -114,4 +114,6 @@ class ServerOptions(TypedDict, total=False):
     connection_state_recovery: bool | RecoverySettings | None
     generate_id: Callable[[Environ], str] | None
     drain_seconds: float
+    concurrent: bool
+    max_threads: int
     workers: Literal["together", "alone"]

@@ -56,7 +56,7 @@ class Registrations:
         self.count: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.listeners or self.middlewares or self.handlers)
+        return bool(self.listeners or self.middlewares or self.handlers or self.handlers.fallbacks)
 
     def listen(
         self,
@@ -65,22 +65,35 @@ class Registrations:
         *,
         once: bool = False,
         first: bool = False,
-        concurrent: bool = False,
+        concurrent: bool | None = None,
+        thread: bool = False,
     ) -> None:
         """Add a listener of the namespace."""
         require_function(function, "a listener")
-        # Its signature does not matter: each event has its own arguments.
-        entry = Handler(function, 0, False, once=once, concurrent=concurrent)
+        # Its signature does not matter: each event has its own arguments. And the default of the
+        # server does not count: what a connection handler registers must be there in time.
+        entry = Handler(function, 0, False, once=once, concurrent=bool(concurrent), thread=thread)
         self.listeners.add(event, entry, first)
         self.count += 1
 
-    def handle(self, event: str, function: Function, concurrent: bool = False) -> None:
+    def handle(
+        self, event: str, function: Function, concurrent: bool | None = None, thread: bool = False
+    ) -> None:
         """Add a handler of all sockets; ``connection`` and ``connect`` are listeners."""
         check_handler(event)
         if event in CONNECTION_EVENTS:
-            self.listen(event, function, concurrent=concurrent)
+            self.listen(event, function, concurrent=concurrent, thread=thread)
             return
-        self.handlers.add(event, describe(function, concurrent=concurrent, with_socket=True))
+        handler = describe(function, concurrent=concurrent, with_socket=True, thread=thread)
+        self.handlers.add(event, handler)
+        self.count += 1
+
+    def handle_others(
+        self, function: Function, concurrent: bool | None = None, thread: bool = False
+    ) -> None:
+        """Add a handler of the events that have none."""
+        handler = describe(function, concurrent=concurrent, with_socket=True, thread=thread)
+        self.handlers.add_fallback(handler)
         self.count += 1
 
     def guard(self, middleware: Function) -> None:

@@ -21,7 +21,6 @@ from ..engine.requests.host import Environ, Host, NoHost, StartResponse
 from ..engine.session import Receiver, Session
 from ..engine.shutdown import GRACE, spread
 from ..engine.state import Life
-from ..functions import require_function
 from ..loop.hub import HubThread
 from ..loop.scheduler import Scheduler
 from ..options import Options
@@ -29,15 +28,15 @@ from ..reasons import Reason
 from .backends import Backends
 from .broadcast import BroadcastOperator
 from .client import Client
-from .event_names import check_handler
 from .handlers import Runner
 from .namespace import Namespace
 from .namespace_core import NamespaceCore
-from .namespace_methods import NamespaceMethods
 from .namespaces import Namespaces
 from .parent import Matcher, ParentNamespace
 from .parser_option import parser_of
 from .registrations import Registrations
+from .server_methods import ServerMethods
+from .tasks import Tasks
 from .work import work_of
 
 if TYPE_CHECKING:
@@ -49,12 +48,10 @@ __all__ = ["BaseServer"]
 
 logger = logging.getLogger(__name__)
 
-F = TypeVar("F", bound=Callable[..., Any])
-H = TypeVar("H", bound=Callable[[Exception, Any, str], Any])
 N = TypeVar("N", bound=Namespace)
 
 
-class BaseServer(NamespaceMethods):
+class BaseServer(ServerMethods):
     """A Socket.IO server without the WSGI servers around it.
 
     Args:
@@ -78,7 +75,8 @@ class BaseServer(NamespaceMethods):
         self._scheduler = scheduler
         self.hub: HubThread = HubThread(work_of)
         self.hub.before_takeover(self._check_adapters)
-        self.runner: Runner = Runner()
+        self.runner: Runner = Runner(self.hub)
+        self._tasks = Tasks(self.runner, self.hub)
         self.engine: Engine = self._settle(Engine())
         self._namespaces = Namespaces(self)
         self.backends: Backends = Backends(self._namespaces.sweep)
@@ -93,6 +91,7 @@ class BaseServer(NamespaceMethods):
         """Build everything that depends on the options; before the first request only."""
         self.options: Options = Options.build(options)
         self.parser: Parser = parser_of(self.options)
+        self.runner.threads.limit = self.options.max_threads
         self._deadlines = scheduler = self._scheduler or Scheduler()
         self.engine.configure(self.options, scheduler)
         self._start_deadline = scheduler.start
@@ -222,55 +221,6 @@ class BaseServer(NamespaceMethods):
         """
         return self._namespaces.registrations()
 
-    @overload
-    def event(self, name: F) -> F: ...
-    @overload
-    def event(
-        self,
-        name: str | None = None,
-        *,
-        namespace: str | Matcher = "/",
-        concurrent: bool = False,
-    ) -> Callable[[F], F]: ...
-    def event(
-        self, name: Any = None, *, namespace: str | Matcher = "/", concurrent: bool = False
-    ) -> Any:
-        """Register ``function(socket, *args)`` for an event of every socket; a decorator.
-
-        Used bare, the function's name is the event: ``connection`` and ``disconnect`` work
-        as well.
-
-        Args:
-            name: The event.
-            namespace: The namespace whose sockets are meant; what :meth:`of` takes.
-            concurrent: Give each call a greenlet of its own, out of order.
-
-        Raises:
-            TypeError: The name is not text, or the function cannot be called.
-            ValueError: No client can send an event of that name.
-        """
-        if name is not None and not isinstance(name, str):
-            require_function(name, "a handler")
-            return self.of(namespace).event(name.__name__, name, concurrent)
-        if name is not None:
-            check_handler(name)
-
-        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-            event = name or function.__name__
-            return self.of(namespace).event(event, function, concurrent)
-
-        return decorate
-
-    def on_error(self, function: H) -> H:
-        """Call ``function(exception, socket, event)`` for what handlers raise; a decorator.
-
-        Raises:
-            TypeError: It cannot be called.
-        """
-        require_function(function, "an error handler")
-        self.runner.on_error = function
-        return function
-
     # Broadcasting
 
     @property
@@ -292,6 +242,7 @@ class BaseServer(NamespaceMethods):
         if self._started_in != process:
             self._started_in = process
             logger.info("+ server at %s started", self.options.path)
+            self._tasks.note_inherited()
             for namespace in self._namespaces.by_name().values():
                 namespace.adapter.start()
 
@@ -370,9 +321,11 @@ class BaseServer(NamespaceMethods):
     def close_adapters(self) -> None:
         """Give back what the adapters hold, connections to Redis for instance; once.
 
-        It may block for a bounded time.
+        Background tasks are stopped before. It may block for a bounded time.
         """
         if self.engine.enter(Life.CLOSED):
+            self._tasks.stop()
+            self.runner.threads.close()
             self._namespaces.close_adapters()
 
     def _stats(self) -> dict[str, float]:

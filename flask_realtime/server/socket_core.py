@@ -139,7 +139,8 @@ class SocketCore(Registered):
     def add_handler(self, event: str, handler: Handler, first: bool = False) -> None:
         """Add a handler; one for the end of a socket that has ended is called at once."""
         if self.state is _DISCONNECTED and event in _LIFECYCLE:
-            self.conn.inbox.put_urgent(self._run_lifecycle, (event, (handler,)))
+            call = (event, (handler,))
+            self.namespace.hub.run(self.conn.inbox.put_urgent, self._run_lifecycle, call)
         else:
             self.handlers.add(event, handler, first)
 
@@ -223,17 +224,34 @@ class SocketCore(Registered):
             self.client.send_packet(Packet(PacketType.DISCONNECT, self.namespace.name))
             # Drop the disconnected client's queued events.
             self.conn.inbox.drop(self.on_event)
+            self.conn.inbox.drop(self.on_event_in_thread)
             self.on_close(Reason.SERVER_NAMESPACE_DISCONNECT)
 
     # Events
 
-    def is_concurrent(self, event: Any) -> bool:
-        """Return whether a handler of ``event`` gets a greenlet of its own."""
-        own, shared = self.handlers, self.namespace.handlers
-        if not (own.has_concurrent or shared.has_concurrent):
-            return False
-        handlers = (*own.get(event, ()), *shared.get(event, ()))
-        return any(handler.concurrent for handler in handlers)
+    @property
+    def has_apart(self) -> bool:
+        """Whether some event may have a greenlet or a thread of its own: see :meth:`put_event`."""
+        return self.handlers.has_apart or self.namespace.handlers.has_apart
+
+    def put_event(self, data: list[Any], ack_id: int | None, size: int) -> None:
+        """Have the handlers of an event run in order or beside the others, where they ask for it.
+
+        One that is concurrent, or wants a thread, decides for all handlers of the event.
+        """
+        namespace, inbox = self.namespace, self.conn.inbox
+        handlers = self._handlers_of(data[0]) or namespace.handlers.fallbacks
+        in_thread = any(handler.thread for handler in handlers)
+        function = self.on_event_in_thread if in_thread else self.on_event
+        default = namespace.concurrent
+        if any(default if item.concurrent is None else item.concurrent for item in handlers):
+            inbox.spawn(function, (data, ack_id), size)
+        else:
+            inbox.put(function, (data, ack_id), size)
+
+    def on_event_in_thread(self, data: list[Any], ack_id: int | None) -> None:
+        """Run the handlers of an event in a native thread; blocks until they have returned."""
+        self.namespace.runner.threads.run(self.on_event, data, ack_id)
 
     def on_event(self, data: list[Any], ack_id: int | None) -> None:
         """Run the handlers of an event that the client has sent; may block."""
@@ -268,6 +286,8 @@ class SocketCore(Registered):
             handlers += shared.get(event, ())
         if handlers:
             dispatch(self, event, handlers, args, ack_id)
+        elif shared.fallbacks:
+            dispatch(self, event, shared.fallbacks, [event, *args], ack_id)
         elif not self.incoming:
             note_unhandled(self.namespace, self.id, event)
 
@@ -311,7 +331,7 @@ class SocketCore(Registered):
         else:
             self._run_soon(self._run_end, last)
 
-    def _handlers_of(self, event: str) -> tuple[Handler, ...]:
+    def _handlers_of(self, event: Any) -> tuple[Handler, ...]:
         return (*self.handlers.get(event, ()), *self.namespace.handlers.get(event, ()))
 
     def _run_soon(self, function: Callable[..., None], *args: Any) -> None:
@@ -338,7 +358,11 @@ class SocketCore(Registered):
 
     def _run_lifecycle(self, event: str, handlers: tuple[Handler, ...]) -> None:
         runner = self.namespace.runner
-        runner.within(self.socket, event, self._call_lifecycle, event, handlers)
+        call = (self.socket, event, self._call_lifecycle, event, handlers)
+        if any(handler.thread for handler in handlers):
+            runner.threads.run(runner.within, *call)
+        else:
+            runner.within(*call)
 
     def _call_lifecycle(self, event: str, handlers: tuple[Handler, ...]) -> None:
         socket, runner = self.socket, self.namespace.runner

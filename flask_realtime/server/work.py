@@ -10,6 +10,7 @@ from ..loop.stacks import Work, callers_of
 from .dispatch import ask_middlewares, dispatch
 from .handlers import Runner
 from .socket import Socket
+from .tasks import run_task
 
 __all__ = ["work_of"]
 
@@ -18,6 +19,7 @@ __all__ = ["work_of"]
 _CALLERS = {
     dispatch.__code__,
     ask_middlewares.__code__,
+    run_task.__code__,
     *(call.__code__ for call in (Runner.call, Runner.within, Runner.visit, Runner.apart)),
 }
 

@@ -11,7 +11,7 @@ import pytest
 from gevent.event import Event
 
 from flask_realtime.codec.message import Message
-from flask_realtime.engine.shutdown import MOMENT, due, spread
+from flask_realtime.engine.shutdown import MOMENT, due, spread, stop
 from flask_realtime.engine.state import SessionState
 from flask_realtime.reasons import Reason
 from tests.fakes import deadline, settle, wait_until
@@ -230,3 +230,23 @@ def test_in_a_hurry_the_others_stay_open(engine: EngineWorld) -> None:
     spreading.hurry.set()
     done(spreading.greenlet)
     assert spreading.closed == [True, False, False]
+
+
+# --- what is stopped
+
+
+def test_greenlets_that_refuse_to_stop_are_left_after_a_moment() -> None:
+    release = Event()
+
+    def block() -> None:
+        try:
+            Event().wait()
+        finally:
+            release.wait()
+
+    stubborn, other = gevent.spawn(block), gevent.spawn(Event().wait)
+    settle()
+    stop([stubborn, other])
+    assert (stubborn.dead, other.dead) == (False, True)
+    release.set()
+    stubborn.join(5)

@@ -150,6 +150,9 @@ def test_a_context_that_cannot_be_entered_does_not_open_the_door(server: ServerW
         def call_apart(self, event: str, function: Any, args: Any) -> None:
             raise ConnectionError
 
+        def for_task(self) -> Any:
+            raise ConnectionError
+
         def failed(self, error: BaseException) -> None: ...
 
     @server.io.use

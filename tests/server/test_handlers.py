@@ -145,12 +145,17 @@ def test_a_handler_registered_for_once_is_taken_once() -> None:
     assert [handler.function for handler in table.take("event")] == [two]
 
 
-def test_the_table_knows_of_concurrent_handlers() -> None:
-    table = HandlerTable()
+@pytest.mark.parametrize("how", [{"concurrent": True}, {"thread": True}], ids=str)
+def test_the_table_knows_of_handlers_apart(how: dict[str, bool]) -> None:
+    table, other = HandlerTable(), HandlerTable()
     table.add("event", describe(one))
-    assert not table.has_concurrent
-    table.add("event", describe(two, concurrent=True))
-    assert table.has_concurrent
+    other.add_fallback(describe(one, concurrent=False))
+    assert not table.has_apart
+    assert not other.has_apart
+    table.add("event", describe(two, **how))
+    other.add_fallback(describe(two, **how))
+    assert table.has_apart
+    assert other.has_apart
 
 
 def test_all_handlers_of_all_events_are_cleared() -> None:
@@ -231,6 +236,9 @@ class Context:
     def call_apart(self, event: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return self.call("no client", event, function, args)
 
+    def for_task(self) -> Callable[..., Any]:
+        return lambda function, args: self.call("no client", "event", function, args)
+
     def failed(self, error: BaseException) -> None:
         self.steps.append(("failed", repr(error)))
 
@@ -308,9 +316,11 @@ def test_handlers_are_copied_to_another_table() -> None:
     other.add("event", second)
     one.add("event", first)
     one.add("other", second)
+    one.add_fallback(first)
     one.copy_to(other)
+    assert other.fallbacks == (first,)
     assert other.get("event") == (second, first)
-    assert other.has_concurrent
+    assert other.has_apart
     assert other.take("event") == (second, first)
     assert other.get("event") == (second,)
     assert one.get("event") == (first,)

@@ -449,6 +449,9 @@ def test_a_context_that_cannot_be_entered_makes_no_namespace(server: ServerWorld
         def call_apart(self, event: str, function: Any, args: Any) -> None:
             raise ConnectionError
 
+        def for_task(self) -> Any:
+            raise ConnectionError
+
         def failed(self, error: BaseException) -> None: ...
 
     told: list[Any] = []

@@ -39,8 +39,15 @@ def test_each_registration_counts() -> None:
     registrations.guard(one)
     registrations.listen("event", one, once=True)
     registrations.handle("event", two)
+    registrations.handle_others(two)
     assert registrations
-    assert registrations.count == 3
+    assert registrations.count == 4
+
+
+def test_a_fallback_alone_is_something() -> None:
+    registrations = Registrations()
+    registrations.handle_others(one)
+    assert registrations
 
 
 def test_all_of_it_is_copied_in_its_order() -> None:
@@ -56,7 +63,7 @@ def test_all_of_it_is_copied_in_its_order() -> None:
     child.listeners.take("event")
     assert child.listeners.functions("event") == [two]
     assert parent.listeners.functions("event") == [two, one]
-    assert child.handlers.has_concurrent
+    assert child.handlers.has_apart
 
 
 @pytest.mark.parametrize("register", ["guard", "listen", "handle"])
