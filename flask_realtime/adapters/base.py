@@ -133,9 +133,7 @@ class LocalSockets(Protocol):
         """Return a new acknowledgement id."""
 
     def give_up(self, pid: str) -> None:
-        """Give up a client that has come back to another server; may block.
-
-        Its connection here ends, if it is still open.
+        """Give up a client that has come back to another server, and its connection; may block.
 
         Args:
             pid: Its private id.

@@ -24,6 +24,7 @@ from gevent.monkey import get_original
 from gevent.os import fork_gevent
 
 from ..engine.shutdown import GRACE
+from ..quoting import shown
 from .stop_signals import ONE_SIGNAL, StopSignals
 
 __all__ = ["MOST_QUICK", "PATIENCE", "YOUNG", "Fleet", "Lifeline", "next_try"]
@@ -184,7 +185,7 @@ class Fleet:
                 continue
             now = monotonic()
             place.quick, pause = next_try(place.quick, now - place.changed)
-            logger.warning("! worker %d ended by %s", place.pid, how)
+            logger.warning("! worker %d ended by %s", place.pid, shown(how))
             place.pid = 0
             if pause is None:
                 return how

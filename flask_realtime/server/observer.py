@@ -28,7 +28,11 @@ class Observer:
         """A session is open; its client has joined no namespace yet."""
 
     def joined(self, socket: Socket) -> None:
-        """A client has been let into a namespace; its connection handlers have not run yet."""
+        """A client has been let into a namespace; its connection handlers have not run yet.
+
+        Args:
+            socket: The client in the namespace.
+        """
 
     def event_received(self, socket: Socket, event: str, args: list[Any], is_known: bool) -> None:
         """A client has sent an event; its handlers run next, on the same greenlet.
@@ -65,10 +69,19 @@ class Observer:
         """
 
     def left(self, socket: Socket, reason: str) -> None:
-        """A socket has left its namespace; ``disconnect`` handlers have not run yet."""
+        """A socket has left its namespace; ``disconnect`` handlers have not run yet.
+
+        Args:
+            socket: The socket.
+            reason: Why it has; one of :class:`flask_realtime.Reason`.
+        """
 
     def closed(self, client: Client) -> None:
-        """A session is over; its sockets leave next."""
+        """A session is over; its sockets leave next.
+
+        Args:
+            client: The connection.
+        """
 
     def failed(self, error: BaseException, socket: Socket | None, event: str) -> None:
         """A handler has raised; ``on_error`` is called next.
