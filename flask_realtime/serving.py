@@ -181,9 +181,9 @@ class Server(BaseServer):
         unless it is ``ready``.
 
         Returns:
-            A dictionary: ``accepting``, whether handshakes are accepted, which ends with the
-            signal to stop; ``connected``, whether the adapter reaches the other servers as far
-            as it knows; ``ready``, both of them; ``clients``, the open sessions.
+            A dictionary with ``accepting``, whether handshakes are accepted, which ends with
+            the signal to stop; ``connected``, whether the adapter reaches the other servers as
+            far as it knows; ``ready``, both of them; and ``clients``, the open sessions.
         """
         return health_of(self)
 
