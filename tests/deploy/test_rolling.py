@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import requests
+import websocket
 
 from tests.certificate import Certificate
 from tests.deploy import example
 from tests.deploy.crowd import Crowd, counting
 from tests.hosts.conftest import GUNICORN_READY, gunicorn_flags
+from tests.interop.wire import hang_up
 from tests.nginx import Proxy, running
 from tests.processes import ROOT, ServerProcess, eventually, python
 from tests.redis_server import RedisServer
@@ -99,3 +101,57 @@ def test_workers_of_one_host_hand_over_even_the_state_of_clients(tmp_path: Path)
         server.signal(signal.SIGQUIT)
         server.wait()
         assert not server.has_traceback, server.report()
+
+
+@contextmanager
+def two_clients(server: ServerProcess) -> Iterator[list[websocket.WebSocket]]:
+    url = f"{server.ws_url}/socket.io/?EIO=4&transport=websocket"
+    clients = [websocket.create_connection(url, timeout=0.5) for _ in range(2)]
+    for client in clients:
+        assert str(client.recv()).startswith("0{")
+    yield clients
+    for client in clients:
+        hang_up(client)
+
+
+def is_closed(client: websocket.WebSocket) -> bool:
+    """Whether the server closes the connection within half a second."""
+    try:
+        opcode, _ = client.recv_data()
+    except websocket.WebSocketTimeoutException:
+        return False
+    assert opcode == websocket.ABNF.OPCODE_CLOSE
+    return True
+
+
+@pytest.fixture
+def patient() -> Iterator[ServerProcess]:
+    """A server that would take very long to end."""
+    command = python(str(example.FOLDER / "web.py"), "--port", "0")
+    env = {"FLASK_REALTIME_DRAIN_SECONDS": "600"}
+    with ServerProcess(command, ready=r"http://127\.0\.0\.1:(\d+)", env=env) as server:
+        yield server
+
+
+def test_another_sigterm_ends_the_wait(patient: ServerProcess) -> None:
+    with two_clients(patient) as (first, second):
+        patient.request_end()
+        eventually(lambda: is_closed(first))
+        assert not is_closed(second)
+
+        def closes_now() -> bool:
+            patient.request_end()
+            return is_closed(second)
+
+        eventually(closes_now, within=10)
+        assert patient.wait() == 0
+        assert not patient.has_traceback, patient.report()
+
+
+def test_sigint_does_not_wait(patient: ServerProcess) -> None:
+    with two_clients(patient) as clients:
+        patient.signal(signal.SIGINT)
+        for client in clients:
+            eventually(lambda: is_closed(client))  # noqa: B023
+        assert patient.wait() == 0
+        assert not patient.has_traceback, patient.report()
