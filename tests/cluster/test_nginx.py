@@ -1,65 +1,28 @@
-"""The nginx configurations of docs/deployment.md, in front of two servers."""
+"""The nginx configurations of examples/deploy and docs/deployment.md, in front of two servers."""
 
 from __future__ import annotations
 
-import grp
 import json
-import os
-import pwd
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 import requests
 import websocket
 
+from tests.certificate import Certificate, make_certificate
 from tests.interop.running import MODES, Runner, scenario_server
 from tests.interop.wire import hang_up
-from tests.processes import ROOT, Process, ServerProcess, eventually, free_port, node_package
+from tests.nginx import Proxy, running
+from tests.processes import ROOT, ServerProcess, eventually, node_package
 
 PAGE = (ROOT / "docs" / "deployment.md").read_text("utf-8")
-CONFIGURATIONS = re.findall(r"^```nginx\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLE = (ROOT / "examples" / "deploy" / "nginx.conf").read_text("utf-8")
+CONFIGURATIONS = [EXAMPLE, *re.findall(r"^```nginx\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)]
 NAMES = ("address", "cookie")
-# Without root, in a folder of its own; a client says in a header where it comes from.
-FRAME = """
-{user}
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr warn;
-worker_processes 1;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    set_real_ip_from 127.0.0.1;
-    real_ip_header X-Forwarded-For;
-{configuration}
-}}
-"""
+#: The addresses of each of the two hosts.
+ADDRESSES = (("web1:5000", "10.0.0.1:5000"), ("web2:5000", "10.0.0.2:5000"))
 POLLING = "EIO=4&transport=polling"
-
-
-def nginx() -> str:
-    path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/usr/local/sbin"])
-    found = shutil.which("nginx", path=path)
-    if found is None:
-        pytest.fail(
-            "these tests need nginx: it is neither on the PATH nor in /usr/sbin "
-            "(apt-get install nginx, brew install nginx, or ./dev test)"
-        )
-    return found
-
-
-def user() -> str:
-    """Root's nginx would give its work to a user who may not write into our folder."""
-    if os.geteuid() != 0:
-        return ""
-    return f"user {pwd.getpwuid(0).pw_name} {grp.getgrgid(os.getegid()).gr_name};"
 
 
 @pytest.fixture(scope="module")
@@ -70,41 +33,34 @@ def servers() -> Iterator[list[ServerProcess]]:
             server.stop()
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
 @pytest.fixture(scope="module", params=CONFIGURATIONS, ids=NAMES)
 def proxy(
     request: pytest.FixtureRequest,
     servers: list[ServerProcess],
+    certificate: Certificate,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
-    """The URL of nginx."""
-    port = free_port()
-    configuration = request.param.replace("listen 80;", f"listen 127.0.0.1:{port};")
-    for number, server in enumerate(servers, 1):
-        configuration = configuration.replace(f"10.0.0.{number}:5000", f"127.0.0.1:{server.port}")
+) -> Iterator[Proxy]:
+    pairs = zip(ADDRESSES, servers, strict=True)
+    hosts = {address: server.port for names, server in pairs for address in names}
     folder = tmp_path_factory.mktemp("nginx")
-    file = folder / "nginx.conf"
-    file.write_text(FRAME.format(folder=folder, configuration=configuration, user=user()), "utf-8")
-    with Process([nginx(), "-e", "stderr", "-p", str(folder), "-c", str(file)]) as process:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: answers(url), within=10, what=f"nginx; {process.report()}")
-        yield url
-        process.terminate()
-        assert "[error]" not in process.stderr, process.report()
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/pid", timeout=5).ok
-    except requests.ConnectionError:
-        return False
+    with running(request.param, hosts, folder, certificate, "/pid") as found:
+        yield found
 
 
 class Visitor:
     """A browser with its cookies and its address."""
 
-    def __init__(self, url: str, number: int) -> None:
-        self.url = url
+    def __init__(self, proxy: Proxy, number: int) -> None:
+        self.proxy = proxy
+        self.url = proxy.url
         self.http = requests.Session()
+        self.http.verify = proxy.verify
+        self.http.trust_env = False  # a bundle of the machine would win
         self.http.headers["X-Forwarded-For"] = f"203.0.{number}.7"
         self.sid = json.loads(self.poll()[1:])["sid"]
 
@@ -127,10 +83,10 @@ class Visitor:
         return {**found, "Cookie": cookies} if cookies else found
 
     def upgrade(self) -> websocket.WebSocket:
-        url = self.url.replace("http", "ws", 1)
         ws = websocket.create_connection(
-            f"{url}/socket.io/?EIO=4&transport=websocket&sid={self.sid}",
+            f"{self.proxy.ws_url}/socket.io/?EIO=4&transport=websocket&sid={self.sid}",
             header=self.headers(),
+            sslopt=self.proxy.sslopt,
             timeout=5,
         )
         ws.send("2probe")
@@ -147,7 +103,7 @@ def clients(server: ServerProcess) -> int:
     return int(requests.get(f"{server.url}/clients", timeout=5).text)
 
 
-def test_both_configurations_are_in_the_documentation() -> None:
+def test_there_are_both_configurations() -> None:
     assert len(CONFIGURATIONS) == len(NAMES)
 
 
@@ -159,8 +115,15 @@ def test_quiet_connections_outlive_the_heartbeat(configuration: str) -> None:
         assert all(int(seconds) > 25 + 20 for seconds in found)
 
 
+def test_connections_to_the_servers_are_kept() -> None:
+    assert "keepalive 64;" in EXAMPLE
+    assert "proxy_http_version 1.1;" in EXAMPLE
+    # Without an upgrade no header says that the connection is closed.
+    assert re.search(r'map \$http_upgrade \$connection_header \{[^}]*"" "";', EXAMPLE)
+
+
 def test_polling_sticks_and_the_visitors_are_spread(
-    proxy: str, servers: list[ServerProcess]
+    proxy: Proxy, servers: list[ServerProcess]
 ) -> None:
     visitors = [Visitor(proxy, number) for number in range(20)]
     assert all(clients(server) > 0 for server in servers)
@@ -176,7 +139,7 @@ def test_polling_sticks_and_the_visitors_are_spread(
         eventually(lambda: clients(server) == 0, what="no clients")  # noqa: B023
 
 
-def test_an_upgrade_reaches_the_server_of_the_session(proxy: str) -> None:
+def test_an_upgrade_reaches_the_server_of_the_session(proxy: Proxy) -> None:
     for number in range(10):
         visitor = Visitor(proxy, number)
         ws = visitor.upgrade()
@@ -188,12 +151,12 @@ def test_an_upgrade_reaches_the_server_of_the_session(proxy: str) -> None:
         visitor.http.close()
 
 
-def test_a_websocket_needs_no_session_before_it(proxy: str) -> None:
-    url = proxy.replace("http", "ws", 1)
+def test_a_websocket_needs_no_session_before_it(proxy: Proxy) -> None:
     for number in range(4):
         ws = websocket.create_connection(
-            f"{url}/socket.io/?EIO=4&transport=websocket",
+            f"{proxy.ws_url}/socket.io/?EIO=4&transport=websocket",
             header={"X-Forwarded-For": f"203.0.{number}.7"},
+            sslopt=proxy.sslopt,
             timeout=5,
         )
         assert str(ws.recv()).startswith("0{")
@@ -201,9 +164,9 @@ def test_a_websocket_needs_no_session_before_it(proxy: str) -> None:
 
 
 @pytest.fixture
-def official_client() -> Iterator[Runner]:
+def official_client(certificate: Certificate) -> Iterator[Runner]:
     node_package("socket.io-client")
-    runner = Runner()
+    runner = Runner({"NODE_EXTRA_CA_CERTS": str(certificate.certificate)})
     yield runner
     runner.stop()
 
@@ -211,5 +174,5 @@ def official_client() -> Iterator[Runner]:
 # Outside of a browser the client keeps no cookies unless it is told to.
 @pytest.mark.parametrize("proxy", CONFIGURATIONS[:1], ids=NAMES[:1], indirect=True)
 @pytest.mark.parametrize("mode", MODES)
-def test_the_official_client_works(proxy: str, official_client: Runner, mode: str) -> None:
-    official_client.run("smoke", mode, proxy)
+def test_the_official_client_works(proxy: Proxy, official_client: Runner, mode: str) -> None:
+    official_client.run("smoke", mode, proxy.url)

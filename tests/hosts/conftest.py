@@ -5,23 +5,15 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.certificate import Certificate, make_certificate
 from tests.interop.running import Runner
 from tests.processes import ServerProcess, node_package, python
 
 GUNICORN_READY = r"Listening at: https?://127\.0\.0\.1:(\d+)"
 GEVENT_WEBSOCKET_WORKER = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate for 127.0.0.1 that signs itself."""
-
-    certificate: Path
-    key: Path
 
 
 @dataclass(frozen=True)
@@ -73,19 +65,7 @@ def gunicorn_flags() -> list[str]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    folder = tmp_path_factory.mktemp("tls")
-    made = Certificate(folder / "certificate.pem", folder / "key.pem")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
-            *("-keyout", str(made.key), "-out", str(made.certificate)),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    return made
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module", params=HOSTS, ids=lambda host: host.name.replace(" ", "_"))

@@ -7,7 +7,8 @@ import ssl
 
 import pytest
 
-from tests.hosts.conftest import Certificate, Host
+from tests.certificate import Certificate
+from tests.hosts.conftest import Host
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x16", b"GET / HTTP/1.1\r\n\r\n"], ids=repr)

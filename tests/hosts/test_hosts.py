@@ -15,7 +15,8 @@ import pytest
 import requests
 import websocket
 
-from tests.hosts.conftest import Certificate, Host
+from tests.certificate import Certificate
+from tests.hosts.conftest import Host
 from tests.interop.running import MODES, Runner, start_scenario
 from tests.interop.wire import hang_up
 from tests.processes import ServerProcess

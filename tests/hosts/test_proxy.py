@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.test_nginx import FRAME, answers, nginx, user
+from tests.certificate import Certificate
 from tests.hosts.conftest import GUNICORN_READY, gunicorn_flags
 from tests.interop.running import Runner
-from tests.processes import Process, ServerProcess, eventually, free_port, python
+from tests.nginx import running
+from tests.processes import ServerProcess, eventually, python
 
 SITE = """
-server {{
-    listen 127.0.0.1:{port};
-    location / {{ proxy_pass http://127.0.0.1:{backend}; proxy_http_version {version}; }}
-}}
+server {
+    listen 80;
+    location / { proxy_pass http://backend:5000; proxy_http_version VERSION; }
+}
 """
 COMMANDS = {
     "embedded": (python("-m", "tests.hosts.serve", "run"), r"^listening (\d+)$"),
@@ -28,36 +27,29 @@ COMMANDS = {
 }
 
 
-@contextlib.contextmanager
-def proxy(folder: Path, backend: int, version: str) -> Iterator[str]:
-    """The URL of an nginx in front of a server."""
-    port = free_port()
-    site = SITE.format(port=port, backend=backend, version=version)
-    file = folder / "nginx.conf"
-    file.write_text(FRAME.format(folder=folder, configuration=site, user=user()), "utf-8")
-    with Process([nginx(), "-e", "stderr", "-p", str(folder), "-c", str(file)]) as process:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: answers(url), within=10, what=f"nginx; {process.report()}")
-        yield url
-        process.terminate()
-
-
 @pytest.mark.parametrize("host", COMMANDS)
 @pytest.mark.parametrize(
     ("version", "mode"), [("1.0", "upgrade"), ("1.1", "upgrade"), ("1.0", "websocket")]
 )
 def test_the_proxy_is_named_with_the_remedy(
-    official_client: Runner, tmp_path: Path, host: str, version: str, mode: str
+    official_client: Runner,
+    certificate: Certificate,
+    tmp_path: Path,
+    host: str,
+    version: str,
+    mode: str,
 ) -> None:
     command, ready = COMMANDS[host]
     if host == "gunicorn":
         command = [*command, *gunicorn_flags(), "--graceful-timeout", "2"]
+    site = SITE.replace("VERSION", version)
     with ServerProcess(command, ready=ready) as server:
-        with proxy(tmp_path, server.port, version) as url:
+        hosts = {"backend:5000": server.port}
+        with running(site, hosts, tmp_path, certificate, "/pid", forgives=[""]) as proxy:
             if mode == "upgrade":
-                official_client.run("staysOnPollingBehindAProxy", mode, url)
+                official_client.run("staysOnPollingBehindAProxy", mode, proxy.url)
             else:
-                official_client.run("isRefusedAWebSocketByAProxy", mode, url)
+                official_client.run("isRefusedAWebSocketByAProxy", mode, proxy.url)
             eventually(lambda: "proxy_http_version 1.1" in server.stderr)
         server.stop()
     assert server.stderr.count("proxy_http_version 1.1") == 1, server.stderr

@@ -19,8 +19,9 @@ from flask_realtime import Server
 from flask_realtime.engine.requests.host import NoHost
 from flask_realtime.engine.requests.request import Request
 from flask_realtime.hosts.workers.siblings import Siblings
+from tests.certificate import Certificate
 from tests.fakes import wait_until
-from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER, Certificate
+from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER
 from tests.hosts.workers.crowd import STEP, Crowd, Fleet, crowd, fleet
 from tests.processes import Process, eventually, free_port
 from tests.redis_server import RedisServer
