@@ -96,7 +96,9 @@ def debugged(
     from werkzeug.debug import DebuggedApplication
 
     debugger = DebuggedApplication(application, evalex=True)
-    debugger.trusted_hosts.append(host)
+    # Werkzeug 3.0.3 is the first that asks for the host.
+    trusted: list[str] = getattr(debugger, "trusted_hosts", [])
+    trusted.append(host)
     return debugger
 
 

@@ -193,6 +193,8 @@ def _serve_until_change(environ: Mapping[str, str], files: WatchedFiles, interva
     child = _Child(environ)
     try:
         path = _wait(files, interval, child.has_ended)
+        # A program that was read before its editor had written it ends at once.
+        path = path or files.changed()
         if path is None:
             status = child.status or 0
             if status == 0:
