@@ -210,10 +210,7 @@ class BaseServer(NamespaceMethods):
     # What applications register
 
     def registrations(self) -> list[tuple[Namespace, Registrations]]:
-        """Return what is registered at each namespace, parents included.
-
-        ``flask realtime routes`` prints it.
-        """
+        """Return what is registered at each namespace, parents included."""
         return self._namespaces.registrations()
 
     @overload
