@@ -64,8 +64,8 @@ class Development:
         made = cls(debug, files if (debug if reloads is None else reloads) else None, interval)
         if made.is_on and (given.get("workers") or 1) != 1:
             raise RuntimeError(
-                "run(): the debugger and the reloader work with one process: leave out workers, "
-                "or debug and use_reloader"
+                "run(): the debugger and the reloader work with one process: leave out workers "
+                "while developing"
             )
         return made
 
