@@ -64,8 +64,8 @@ class Development:
         made = cls(debug, files if (debug if reloads is None else reloads) else None, interval)
         if made.is_on and (given.get("workers") or 1) != 1:
             raise RuntimeError(
-                "run(): the debugger and the reloader work with one process: leave out workers, "
-                "or debug and use_reloader"
+                "run(): the debugger and the reloader work with one process: leave out workers "
+                "while developing"
             )
         return made
 
@@ -96,7 +96,9 @@ def debugged(
     from werkzeug.debug import DebuggedApplication
 
     debugger = DebuggedApplication(application, evalex=True)
-    debugger.trusted_hosts.append(host)
+    # Werkzeug 3.0.3 is the first that asks for the host.
+    trusted: list[str] = getattr(debugger, "trusted_hosts", [])
+    trusted.append(host)
     return debugger
 
 

@@ -116,7 +116,7 @@ def serve_in_children(
 ) -> NoReturn:
     """Run this program in a child that serves, and again whenever a file has changed.
 
-    A child that has failed is replaced after the next change.
+    A child that has failed, or ended before it served, is replaced after the next change.
 
     Args:
         listener: From :func:`listen`. It stays open, so that clients that come back between two
@@ -140,7 +140,7 @@ def serve_in_children(
             while True:
                 # First, so that no change is missed between the import of a module and this.
                 files.changed()
-                _serve_until_change(environ, files, interval)
+                _serve_until_change(listener, environ, files, interval)
     except KeyboardInterrupt:
         raise SystemExit(0) from None
     finally:
@@ -188,16 +188,22 @@ class _Child:
             os.kill(self._pid, number)
 
 
-def _serve_until_change(environ: Mapping[str, str], files: WatchedFiles, interval: float) -> None:
+def _serve_until_change(
+    listener: socket.socket, environ: Mapping[str, str], files: WatchedFiles, interval: float
+) -> None:
     click.echo(" * Restarting with stat", err=True)
+    # The processes share this mode: gevent changes it in a child that serves.
+    listener.setblocking(True)
     child = _Child(environ)
     try:
         path = _wait(files, interval, child.has_ended)
         if path is None:
             status = child.status or 0
-            if status == 0:
+            has_served = not os.get_blocking(listener.fileno())
+            # A program that is read while its editor is writing it may end at once.
+            if status == 0 and has_served:
                 raise SystemExit(0)
-            how = f"status {status}" if status > 0 else f"signal {-status}"
+            how = f"status {status}" if status >= 0 else f"signal {-status}"
             click.echo(f" * Ended with {how}: starts again when a file changes", err=True)
             path = _wait(files, interval, lambda: False)
         click.echo(f" * Detected change in {path!r}, reloading", err=True)

@@ -215,10 +215,7 @@ class BaseServer(ServerMethods):
     # What applications register
 
     def registrations(self) -> list[tuple[Namespace, Registrations]]:
-        """Return what is registered at each namespace, parents included.
-
-        ``flask realtime routes`` prints it.
-        """
+        """Return what is registered at each namespace, parents included."""
         return self._namespaces.registrations()
 
     # Broadcasting

@@ -141,6 +141,9 @@ def test_clients_come_back_to_the_new_code_and_ctrl_c_ends_it(patch: str, tmp_pa
         # A mistake waits for its repair, and so do the clients.
         program.write(3, more="x = (")
         server.wait_for("Ended with status 1: starts again", within=30)
+        # An editor that writes in two steps.
+        program.file.write_text("")
+        server.wait_for("Ended with status 0: starts again", within=30)
         program.write(4, port=5999)
         for client in clients:
             client.wait_for("^version 4$", within=30)
