@@ -13,7 +13,7 @@ import { ChatServer } from "./server.mjs";
 import { Window } from "./window.mjs";
 
 const [folder, all] = process.argv.slice(2);
-const DESK = { width: 1000, height: 660 };
+const DESK = { width: 1000, height: 700 };
 const PHONE = { width: 390, height: 700 };
 
 async function save(window, name, colorScheme) {
@@ -25,7 +25,7 @@ async function save(window, name, colorScheme) {
 // As few bytes as a page with some text needs.
 async function small(picture) {
   const { default: sharp } = await import("sharp");
-  return sharp(picture).png({ palette: true, colours: 128, effort: 10, dither: 0.5 }).toBuffer();
+  return sharp(picture).png({ palette: true, colours: 256, effort: 10 }).toBuffer();
 }
 
 async function photograph(browser, server, colorScheme) {

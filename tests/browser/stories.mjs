@@ -179,6 +179,17 @@ export async function aReloadKeepsTheNicknameAndWhatWasSaid(stage) {
   await ada.sees(ada.status.getByText("Join to connect"));
 }
 
+export async function aDuplicatedWindowTakesTheNicknameWithIt(stage) {
+  const [ada, grace] = await stage.openBoth();
+  await ada.isUpgraded();
+  const opened = ada.page.waitForEvent("popup");
+  await ada.page.evaluate(() => void window.open(location.href));
+  const copy = await opened;
+  await copy.getByRole("button", { name: "Send", disabled: false }).waitFor();
+  await ada.sees(ada.refusal.getByText("You have joined in another window."));
+  await grace.listsAsOnline(stage.ada, stage.grace);
+}
+
 export async function backGoesToTheRoomBefore(stage) {
   const [ada, grace] = await stage.openBoth();
   await ada.says("In the first room", grace);

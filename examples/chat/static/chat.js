@@ -324,7 +324,7 @@ function addNotice(text) {
 
 /** A notice about the connection of this page. */
 function addStateNotice(text) {
-  append(make("li", { className: "notice own-state", textContent: text }));
+  append(make("li", { className: "notice state", textContent: text }));
 }
 
 function messageItem({ nickname, text, at, key }) {
