@@ -144,9 +144,17 @@ def test_workers_that_are_told_to_stay_alone_do_not_meet() -> None:
         server.stop()
 
 
-def test_a_proxy_may_say_who_the_client_is() -> None:
-    with fleet("--proxy-protocol", "auto") as server:
-        line = b"PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n"
+PROXIES = {
+    "v1": b"PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n",
+    # Signature, PROXY, TCP over IPv4, 12 bytes: two addresses and two ports.
+    "v2": b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\1\2\3\4\5\6\7\x08\0\x09\0\x0a",
+}
+
+
+@pytest.mark.parametrize("version", PROXIES)
+def test_a_proxy_may_say_who_the_client_is(version: str) -> None:
+    with fleet("--proxy-protocol", version) as server:
+        line = PROXIES[version]
 
         def ask(method: str, path: str, body: bytes = b"") -> bytes:
             with socket.create_connection(("127.0.0.1", server.port), 10) as sock:
