@@ -42,6 +42,8 @@ YOUNG = 5.0
 #: So many failures in a row end the run; seconds of the pause after the first, which doubles.
 MOST_QUICK = 5
 _PAUSE = 0.25
+#: Seconds until the next attempt when the system has no room for a process.
+_FORK_PAUSE = 1.0
 #: Seconds between two looks at the workers.
 _TICK = 0.2
 #: Seconds that workers have to end: for their clients, and for requests of each other.
@@ -170,7 +172,12 @@ class Fleet:
         for place in self._places:
             if place.pid or place.changed > monotonic():
                 continue
-            pid = fork_gevent()
+            try:
+                pid = fork_gevent()
+            except OSError as error:
+                logger.error("! a worker cannot be forked: %s", error)
+                place.changed = monotonic() + _FORK_PAUSE
+                continue
             if pid == 0:
                 return True
             place.pid, place.changed = pid, monotonic()

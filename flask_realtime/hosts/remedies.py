@@ -18,6 +18,7 @@ _NGINX = (
 
 REMEDIES: Final = {
     Obstacle.NO_SOCKET: "use io.run() or gunicorn -k gevent",
+    Obstacle.HTTP_2: "let a proxy speak HTTP/2 in front, or run gunicorn with --http-protocols h1",
     Obstacle.OLD_HTTP: _NGINX,
     Obstacle.NO_UPGRADE: _NGINX,
     Obstacle.WRITE_KEPT: "put it inside, by wrapping app.wsgi_app before Realtime(app)",

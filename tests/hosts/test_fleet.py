@@ -98,3 +98,21 @@ def test_what_a_worker_asks_for_ends_all() -> None:
     with program("fleet.stop(); time.sleep(600)", count=3) as parent:
         assert parent.wait() == 0
         assert parent.stdout.splitlines() == ["the parent goes on"]
+
+
+NO_ROOM = """
+import os
+fork, errors = os.fork, [OSError(11, "no room for a process")]
+def once():
+    if errors:
+        raise errors.pop()
+    return fork()
+os.fork = once
+"""
+
+
+def test_a_system_without_room_for_a_process_is_asked_again() -> None:
+    source = NO_ROOM + PROGRAM.format(work="fleet.stop(); time.sleep(600)", count=1)
+    with Process(python("-c", source)) as parent:
+        assert parent.wait() == 0
+        assert parent.stderr.count("cannot be forked: [Errno 11] no room for a process") == 1

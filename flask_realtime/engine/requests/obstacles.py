@@ -24,6 +24,7 @@ class Obstacle(Enum):
     """A cause, as the log states it."""
 
     NO_SOCKET = "this WSGI server does not give its sockets to applications"
+    HTTP_2 = "requests over HTTP/2 have no connection of their own at this WSGI server"
     OLD_HTTP = "a proxy sends requests over HTTP/1.0, which has no WebSockets"
     NO_UPGRADE = (
         "a request for a WebSocket came without its Upgrade and Connection headers, as through "
@@ -43,7 +44,10 @@ def handshake_obstacle(request: Request) -> Obstacle | None:
     """
     if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return Obstacle.OLD_HTTP
-    return Obstacle.NO_SOCKET if request.host_socket is None else None
+    if request.host_socket is not None:
+        return None
+    is_http_2 = request.environ.get("SERVER_PROTOCOL", "").startswith("HTTP/2")
+    return Obstacle.HTTP_2 if is_http_2 else Obstacle.NO_SOCKET
 
 
 def request_obstacle(request: Request) -> Obstacle | None:

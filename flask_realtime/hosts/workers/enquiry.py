@@ -13,12 +13,16 @@ from .frames import Kind, join_parts
 from .link import Link
 from .mesh import Mesh
 
-__all__ = ["Enquiry"]
+__all__ = ["Enquiry", "Unanswered"]
 
 #: Seconds that siblings have to answer.
 DEADLINE = 1.0
 #: Owners that are remembered.
 _MAX_KNOWN = 10_000
+
+
+class Unanswered(Exception):
+    """A worker has not answered in time; it may have the session."""
 
 
 class _Question:
@@ -45,7 +49,11 @@ class Enquiry:
         self._known: dict[str, str] = {}
 
     def owner(self, sid: str) -> str | None:
-        """Return the worker that has a session; ``None`` when none has. May block."""
+        """Return the worker that has a session; ``None`` when none has. May block.
+
+        Raises:
+            Unanswered: It is not known.
+        """
         known = self._known.get(sid)
         if known in self._mesh.links:
             return known
@@ -58,7 +66,7 @@ class Enquiry:
         try:
             owner = question.owner.get(timeout=DEADLINE)
         except Timeout:
-            return None
+            raise Unanswered(sid) from None
         finally:
             del self._open[number]
         if owner is not None:

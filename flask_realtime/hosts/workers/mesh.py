@@ -120,6 +120,12 @@ class Mesh:
             self.changed.wait(left)
         return tag in self.links
 
+    def may_live(self, tag: str, timeout: float) -> bool:
+        """Say whether there is such a sibling, perhaps one that does not answer at the moment."""
+        if self.reach(tag, timeout):
+            return True
+        return _NAME.fullmatch(tag) is not None and self._meeting.has(tag)
+
     def send(self, tag: str, kind: Kind, payload: bytes, descriptor: int | None = None) -> Link:
         """Send a frame to a sibling and return the link; never blocks.
 

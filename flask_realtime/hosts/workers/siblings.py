@@ -26,7 +26,7 @@ from ..finder import HOST_SOCKET_KEY
 from ..pywsgi import HANDLER_KEY
 from .arrivals import Arrivals
 from .directory import ForeignFolder, Meeting, listener_key, private_folder
-from .enquiry import Enquiry
+from .enquiry import Enquiry, Unanswered
 from .frames import Kind, join_parts, split_parts
 from .handover import Handover, NotTaken, Parcel
 from .link import Link
@@ -153,27 +153,37 @@ class Siblings:
     def route(self, request: Request) -> Iterable[bytes] | None:
         """Return the answer to a request that is served elsewhere; ``None`` when it is here."""
         environ, start_response = request.environ, request.start_response
-        if request.problem is not None or HOST_SOCKET_KEY in environ:
+        if request.problem is not None:
             return None
         hops = _hops(environ, start_response)
+        if HOST_SOCKET_KEY in environ and not hops:
+            return None
         sid = request.sid
         if sid is None:
             return self._place(environ, start_response, hops)
-        if hops or sid in self._engine.clients:
+        if sid in self._engine.clients:
             return None
-        tag = self._owner(sid)
+        try:
+            tag = self._owner(sid)
+        except Unanswered:
+            return _unavailable(environ, start_response)
         if tag is None:
             return None
-        return self._pass_on(request, tag)
+        if not hops:
+            return self._pass_on(request, tag)
+        # It has come back: its session may live on in a worker that is not reached.
+        return None if environ.get("wsgi.websocket") else _unavailable(environ, start_response)
 
     def _owner(self, sid: str) -> str | None:
-        self._ready.wait(_READY)
+        """Return the worker that may have a session, which is not this one."""
+        if not self._are_ids_tagged:
+            self._ready.wait(_READY)
+            return self._enquiry.owner(sid)
         tag = tag_of(sid)
-        if tag == self.tag and self._are_ids_tagged:
+        if tag == self.tag:
             return None
-        if self._are_ids_tagged:
-            return tag if self._mesh.reach(tag, _READY) else None
-        return self._enquiry.owner(sid)
+        self._ready.wait(_READY)
+        return tag if self._mesh.may_live(tag, _READY) else None
 
     def _place(
         self, environ: dict[str, Any], start_response: Any, hops: int

@@ -32,6 +32,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     [
         ({}, True, None),
         ({}, False, Obstacle.NO_SOCKET),
+        ({"SERVER_PROTOCOL": "HTTP/2.0"}, False, Obstacle.HTTP_2),
         (OLD, True, Obstacle.OLD_HTTP),
         (OLD, False, Obstacle.OLD_HTTP),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from flask_realtime.hosts.workers import enquiry
 from flask_realtime.hosts.workers.directory import Meeting
-from flask_realtime.hosts.workers.enquiry import Enquiry
+from flask_realtime.hosts.workers.enquiry import Enquiry, Unanswered
 from flask_realtime.hosts.workers.frames import Kind, split_parts
 from flask_realtime.hosts.workers.link import Link
 from flask_realtime.hosts.workers.mesh import Mesh
@@ -79,7 +79,8 @@ def test_one_that_hangs_costs_the_deadline(meet: Any, monkeypatch: pytest.Monkey
     monkeypatch.setattr(enquiry, "DEADLINE", 0.05)
     one, two = meet(2)
     two.is_silent = True
-    assert one.enquiry.owner("mine") is None
+    with pytest.raises(Unanswered):
+        one.enquiry.owner("mine")
 
 
 def test_a_lone_worker_asks_no_one(meet: Any) -> None:

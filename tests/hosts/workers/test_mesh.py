@@ -162,3 +162,20 @@ def test_one_that_was_lost_for_a_while_is_told_everything_again(
     wait_until(lambda: complete(workers[:2]))
     # What it says reaches the other once more, though its own link had never been lost.
     wait_until(lambda: "+tag0" in workers[1].happened)
+
+
+def test_one_that_does_not_answer_may_live(workers: list[Worker], tmp_path: Path) -> None:
+    one, two, *_ = workers
+    one.mesh.start()
+    two.mesh.start()
+    wait_until(lambda: complete([one, two]))
+    silent = Meeting(tmp_path, "key").listen("mute")
+    assert one.mesh.may_live("tag1", 0.1)
+    assert one.mesh.may_live("mute", 0.1)
+    assert not one.mesh.may_live("gone", 0.1)
+    assert not one.mesh.may_live("../x", 0.1)
+    # A process that was killed leaves its file: the next attempt removes it.
+    silent.close()
+    wait_until(lambda: not one.mesh.may_live("mute", 0.1))
+    two.mesh.close()
+    wait_until(lambda: not one.mesh.may_live("tag1", 0.1))

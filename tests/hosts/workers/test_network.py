@@ -79,3 +79,18 @@ def test_one_that_is_too_far_behind_is_cut_off_and_found_again(
     gate.set()
     wait_until(lambda: "tag1" in one.listeners("/"))
     assert link.MAX_OUTBOX < 60 * 500_000
+
+
+def test_thirty_two_are_a_complete_mesh_and_hear_what_one_of_them_says(tmp_path: Path) -> None:
+    count = 32
+    heard: list[int] = []
+    networks = [Network(Meeting(tmp_path, "key"), f"tag{number}") for number in range(count)]
+    for number, network in enumerate(networks):
+        network.listen("/", lambda *message, own=number: heard.append(own))
+        network.start()
+    wait_until(lambda: all(len(network.listeners("/")) == count - 1 for network in networks))
+    networks[7].send(networks[7].listeners("/"), "/", b"one for all")
+    wait_until(lambda: len(heard) == count - 1)
+    assert sorted(heard) == [number for number in range(count) if number != 7]
+    for network in networks:
+        network.close()

@@ -18,6 +18,7 @@ import requests
 from flask_realtime import Server
 from flask_realtime.engine.requests.host import NoHost
 from flask_realtime.engine.requests.request import Request
+from flask_realtime.hosts.workers.replay import ReplaySocket
 from flask_realtime.hosts.workers.siblings import Siblings
 from tests.certificate import Certificate
 from tests.fakes import wait_until
@@ -144,9 +145,17 @@ def test_workers_that_are_told_to_stay_alone_do_not_meet() -> None:
         server.stop()
 
 
-def test_a_proxy_may_say_who_the_client_is() -> None:
-    with fleet("--proxy-protocol", "auto") as server:
-        line = b"PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n"
+PROXIES = {
+    "v1": b"PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n",
+    # Signature, PROXY, TCP over IPv4, 12 bytes: two addresses and two ports.
+    "v2": b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\1\2\3\4\5\6\7\x08\0\x09\0\x0a",
+}
+
+
+@pytest.mark.parametrize("version", PROXIES)
+def test_a_proxy_may_say_who_the_client_is(version: str) -> None:
+    with fleet("--proxy-protocol", version) as server:
+        line = PROXIES[version]
 
         def ask(method: str, path: str, body: bytes = b"") -> bytes:
             with socket.create_connection(("127.0.0.1", server.port), 10) as sock:
@@ -300,6 +309,35 @@ def test_a_request_whose_connection_cannot_move_is_answered_here_with_one_line_i
     assert one.route(request(None)) is None
     one.close()
     two.close()
+
+
+def test_a_request_that_comes_back_is_told_to_come_again_while_its_worker_lives(
+    tmp_path: Path, listener: socket.socket
+) -> None:
+    made = [Siblings.meet(Host(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)]
+    one, two = [found for found in made if found is not None]
+    wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
+    ours, theirs = socket.socketpair()
+    moved = ReplaySocket(theirs.detach(), b"", 1)
+    answers: list[tuple[str, Any]] = []
+
+    def route(tag: str) -> bool:
+        """Whether an answer was given; the request came from a sibling."""
+        moved.hops = 1
+        coming = request("x" * 16 + tag, **{"gunicorn.socket": moved})
+        coming.start_response = lambda *answer: answers.append(answer)  # type: ignore[assignment]
+        return one.route(coming) is not None
+
+    assert route(two.tag)
+    (status, headers) = answers[0]
+    assert (status, dict(headers)["Retry-After"]) == ("503 SERVICE UNAVAILABLE", "1")
+    # A session of this worker is over; one of a worker that is gone is lost.
+    assert not route(one.tag)
+    two.close()
+    wait_until(lambda: not route(two.tag))
+    one.close()
+    moved.close()
+    ours.close()
 
 
 def test_a_worker_that_cannot_be_found_goes_on_alone(
