@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import weakref
 from collections.abc import Callable
 from time import monotonic, process_time
@@ -27,7 +26,7 @@ from gevent.monkey import get_original
 
 from ..quoting import shown
 from .scheduler import STALL
-from .stacks import Work, place_of
+from .stacks import Work, place_of, top_frame
 
 __all__ = ["INTERVAL", "PATIENCE", "HubWatch", "Pulse", "Watched", "watch"]
 
@@ -169,7 +168,7 @@ class HubWatch:
             return self._is_over
 
     def _look(self, due: float, now: float, cpu: float) -> None:
-        frame = sys._current_frames().get(self._ident)
+        frame = top_frame(self._ident)
         if frame is None:
             return
         asked_at, late = self._pulse.asked_at, now - due

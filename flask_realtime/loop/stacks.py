@@ -1,14 +1,16 @@
-"""The line of the application in a stack, for the log when something takes too long."""
+"""The stack of a thread, and the application's line in it, for the log of what takes too long."""
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import sysconfig
 from collections.abc import Iterator
 from types import FrameType
 from typing import NamedTuple
 
-__all__ = ["Work", "callers_of", "place_of"]
+__all__ = ["Work", "callers_of", "place_of", "top_frame"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _PATHS = sysconfig.get_paths()
@@ -30,6 +32,19 @@ class Work(NamedTuple):
 
     what: str
     caller: FrameType
+
+
+def top_frame(thread: int) -> FrameType | None:
+    """Return the innermost frame of a thread, by its identifier; ``None`` when it has ended."""
+    # CPython holds a lock in this call, and may collect garbage in it. Freeing a
+    # `threading.local` takes the same lock: the whole process would stand still for ever.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames().get(thread)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def callers_of(frame: FrameType | None) -> Iterator[FrameType]:

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import json
+import subprocess
+import sys
+import threading
 from types import FrameType
 
-from flask_realtime.loop.stacks import callers_of, place_of
+import pytest
+
+from flask_realtime.loop.stacks import callers_of, place_of, top_frame
+
+#: A collection becomes due at each allocation of the call, one after the other; each would free a
+#: `threading.local`.
+GARBAGE = """
+import gc, threading
+from flask_realtime.loop.stacks import top_frame
+
+class Cycle:
+    def __init__(self):
+        self.itself, self.local = self, threading.local()
+        self.local.value = 1
+
+for due in range(150, 200):
+    gc.collect()
+    gc.set_threshold(200)
+    Cycle()
+    kept = []
+    while gc.get_count()[0] < due:
+        kept.append([])
+    assert (lambda: top_frame(threading.get_ident()))() is not None
+print("done")
+"""
 
 
 def here() -> FrameType:
@@ -76,3 +104,31 @@ def test_the_callers_of_a_frame_end_with_the_outermost() -> None:
     assert frames[0].f_code.co_name == "test_the_callers_of_a_frame_end_with_the_outermost"
     assert frames[-1].f_back is None
     assert list(callers_of(None)) == []
+
+
+def test_the_innermost_frame_of_a_thread_is_found() -> None:
+    frame = top_frame(threading.get_ident())
+    assert frame is not None
+    assert [found.f_code.co_name for found in callers_of(frame)][:2] == [
+        "top_frame",
+        "test_the_innermost_frame_of_a_thread_is_found",
+    ]
+    assert top_frame(0) is None
+
+
+def test_looking_at_a_thread_never_collects_garbage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", GARBAGE], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_looking_at_a_thread_leaves_the_collector_as_it_was(collects: bool) -> None:
+    before = gc.isenabled()
+    try:
+        gc.enable() if collects else gc.disable()
+        top_frame(threading.get_ident())
+        assert gc.isenabled() is collects
+    finally:
+        gc.enable() if before else gc.disable()
