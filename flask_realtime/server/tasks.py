@@ -2,7 +2,8 @@
 
 A task has a context of its own, whatever it was started in, and what it raises is reported like
 an exception of a handler. Nothing waits for tasks: they go on while a server that is told to stop
-lets clients and handlers end, and are stopped before the adapters are closed.
+lets clients and handlers end, and are stopped before the adapters are closed, or at the end of a
+process that does not close its server.
 
 A forked process has copies of the greenlets, which would do everything a second time, over
 connections that both processes have. They are stopped there.
@@ -22,6 +23,7 @@ from gevent.pool import Group
 from ..engine.shutdown import stop
 from ..functions import require_function
 from ..loop.children import in_children
+from ..loop.exit_hooks import at_exit
 from ..loop.hub import HubThread
 from .handlers import CAUGHT, Runner
 
@@ -47,6 +49,7 @@ class Tasks:
         self._greenlets: Group | None = None
         self._inherited = 0
         self._is_closed = False
+        self._unhook: Callable[[], None] = _nothing
 
     def start(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -69,6 +72,7 @@ class Tasks:
         if self._greenlets is None:
             self._greenlets = Group()
             in_children(self.forget)
+            self._unhook = at_exit(self._stop_at_exit)
         # Without the context variables of the handler that starts it.
         return self._greenlets.spawn(Context().run, run_task, *call)
 
@@ -94,11 +98,21 @@ class Tasks:
     def stop(self) -> None:
         """Stop all tasks, and block until they have ended, for a moment at most."""
         self._is_closed = True
+        self._unhook()
         current = getcurrent()
         running = [task for task in self._greenlets or () if task is not current]
         if running:
             logger.info("- %d background tasks are stopped", len(running))
             stop(running)
+
+    def _stop_at_exit(self) -> None:
+        # Another thread than theirs cannot stop them.
+        if not self._hub.is_foreign:
+            self.stop()
+
+
+def _nothing() -> None:
+    pass
 
 
 def run_task(

@@ -48,11 +48,10 @@ def hub() -> HubThread:
 
 
 @pytest.fixture
-def threads(hub: HubThread) -> Iterator[NativeThreads]:
+def threads(hub: HubThread) -> NativeThreads:
     threads = NativeThreads(hub, patience=0.05)
     threads.limit = 2
-    yield threads
-    threads.close()
+    return threads
 
 
 @pytest.fixture
@@ -218,6 +217,7 @@ def test_closing_lets_the_threads_end_and_does_not_wait(threads: NativeThreads, 
     assert job.get(timeout=10) == "late"
     wait_until(lambda: idents[0] not in sys._current_frames(), "the end of the other")
     threads.close()
+    gevent.sleep(0.1)  # gevent's pool looks 20 times a second whether they have ended
 
 
 def test_a_forked_child_has_threads_of_its_own(threads: NativeThreads) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 from contextvars import ContextVar
 from typing import Any
@@ -14,6 +16,7 @@ from gevent.event import Event
 
 from flask_realtime import Socket
 from tests.fakes import settle, wait_until
+from tests.processes import ROOT
 from tests.worlds import MakeServer, ServerWorld
 
 variable: ContextVar[str] = ContextVar("variable", default="none")
@@ -195,3 +198,27 @@ def test_a_fork_has_no_copies_that_run(
     caplog.clear()
     server.io.start()
     assert "forked" not in caplog.text
+
+
+def test_a_process_that_ends_by_itself_ends_its_tasks() -> None:
+    program = """
+import gevent
+from flask_realtime import Server
+
+io = Server()
+
+def work():
+    try:
+        io.sleep(60)
+    finally:
+        io.sleep(0.01)
+        print("ended", flush=True)
+
+io.start_background_task(work)
+io.sleep(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("ended\n", "")

@@ -16,11 +16,11 @@ from gevent import get_hub
 from gevent.event import Event
 
 from ...extras import optional
+from ...loop.exit_hooks import at_exit
 from ...quoting import shown
 from ...transitions import check_move
 from .backoff import Backoff
 from .commands import CommandConnection
-from .exit_hooks import at_exit
 from .link import COMMAND_TIMEOUT, RedisLink, redis_errors
 
 __all__ = ["Command", "History", "Publisher", "PublisherState"]

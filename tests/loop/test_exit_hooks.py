@@ -8,7 +8,7 @@ from tests.processes import Process, python
 
 PROGRAM = """
 {first}
-from flask_realtime.adapters.redis.exit_hooks import at_exit
+from flask_realtime.loop.exit_hooks import at_exit
 
 class Thing:
     def __init__(self, name):
