@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -140,14 +141,14 @@ class Run:
         server.start()
         asked, hurry, loop = Event(), Event(), get_hub().loop
 
-        def soon(event: Event) -> Callable[[], None]:
-            return lambda: loop.run_callback_threadsafe(event.set)
+        def soon(event: Event) -> None:
+            loop.run_callback_threadsafe(event.set)
 
         def stop() -> None:
-            soon(hurry if asked.is_set() else asked)()
+            soon(hurry if asked.is_set() else asked)
 
         self._stops.append(stop)
-        signals = StopSignals(soon(asked), soon(hurry))
+        signals = StopSignals(partial(soon, asked), partial(soon, hurry))
         signals.install()
         if lifeline is not None:
             lifeline.watch(asked.set)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hosts.conftest import Certificate
+from tests.certificate import Certificate
 from tests.hosts.workers.crowd import STEP, Crowd, Forked, crowd, forked, is_alive
 from tests.processes import eventually
 
