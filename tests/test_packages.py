@@ -131,6 +131,7 @@ def test_the_tests_run_from_the_sdist(built: Built, tmp_path: Path) -> None:
     [folder] = tmp_path.iterdir()
     for name in ("CHANGES.md", "SECURITY.md", "dev", "package.json", "examples/chat/app.py"):
         assert (folder / name).exists(), name
+    assert not (folder / "benchmarks" / ".build").exists()
     pytest_here = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run(*pytest_here, "--collect-only", cwd=folder)
     # Tests of the package there, of its helpers, and of the pages that come along.
