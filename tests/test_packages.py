@@ -139,6 +139,7 @@ def test_the_tests_run_from_the_sdist(built: Built, tmp_path: Path) -> None:
     files = ("CHANGES.md", "SECURITY.md", "dev", "package.json", "examples/chat/app.py")
     for name in (*files, *pictures):
         assert (folder / name).exists(), name
+    assert not (folder / "benchmarks" / ".build").exists()
     pytest_here = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run(*pytest_here, "--collect-only", cwd=folder)
     # Tests of the package there, of its helpers, and of the pages that come along.
