@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from flask import (
     Flask,
@@ -274,12 +275,12 @@ class FlaskContext:
 
     def __init__(self) -> None:
         self.app: Flask | None = None
-        self._apps: list[Flask] = []
+        self._apps: WeakSet[Flask] = WeakSet()
 
     def add(self, app: Flask) -> None:
         """Take note of an application that was set up."""
         self.app = app
-        self._apps.append(app)
+        self._apps.add(app)
 
     def call(
         self, socket: Any, event: str, function: Callable[..., Any], args: tuple[Any, ...]
@@ -314,7 +315,7 @@ class FlaskContext:
         See :class:`~.server.handlers.Context`.
         """
         here = app_ctx.app if has_app_context() else None
-        found = [app for app in self._apps if app is here] or self._apps
+        found = [app for app in self._apps if app is here] or list(self._apps)
         if not found:
             raise RuntimeError("this Realtime has no Flask application yet: call init_app() first")
         if len(found) > 1:

@@ -62,10 +62,9 @@ class NativeThreads:
         places.take()
         result = places.pool.spawn(Context().run, function, *args)
         result.rawlink(places.free)
-        try:
-            return result.get()
-        finally:
-            self._hub.catch_up()
+        value = result.get()
+        self._hub.catch_up()
+        return value
 
     def close(self) -> None:
         """Let the threads end, each after the function that it runs; does not block."""

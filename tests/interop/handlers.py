@@ -373,6 +373,14 @@ def install_declared(io: Server) -> None:
         event = released.setdefault(socket.id, Event())
         return "released" if event.wait(5) else "never released"
 
+    @io.event("ask back", namespace="/declared", thread=True)
+    def ask_back(socket: Socket, value: int) -> Any:
+        return socket.timeout(5).emit_with_ack("question", value)
+
+    @io.fallback(namespace="/declared")
+    def unknown(socket: Socket, event: str, *args: Any) -> list[Any]:
+        return [event, *args]
+
     @io.event("release", namespace="/declared")
     def release(socket: Socket) -> None:
         released.setdefault(socket.id, Event()).set()

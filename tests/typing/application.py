@@ -48,6 +48,23 @@ def connected(socket: Socket) -> None:
     socket.emit("hello", 1, ack=message)
 
 
+@io.event(thread=True, concurrent=False)
+def search(socket: Socket, text: str) -> int:
+    io.start_background_task(io.sleep, 0.5).join(timeout=1)
+    return len(text)
+
+
+@io.fallback
+def unknown(socket: Socket, event: str, *args: object) -> str:
+    length: int = search(socket, event)
+    return f"no {event} of {length}"
+
+
+@io.of("/chat").fallback(thread=True)
+def unknown_there(socket: Socket, event: str) -> str:
+    return unknown(socket, event).upper()
+
+
 def mistakes(socket: Socket) -> None:
     socket.id = 5  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     socket.rooms = set()  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

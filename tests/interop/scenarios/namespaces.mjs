@@ -104,6 +104,14 @@ export async function callsDeclaredHandlers(context) {
   assert.equal(await ask(based, "add", 3, 4), 7);
 }
 
+export async function callsHandlersInThreadsAndFallbacks(context) {
+  const socket = await context.connect("/declared");
+  socket.on("question", (value, answer) => answer(Buffer.from([value])));
+  assert.deepEqual(await ask(socket, "ask back", 7), Buffer.from([7]));
+  const bytes = Buffer.from([1, 2]);
+  assert.deepEqual(await ask(socket, "unheard of", bytes, "x"), ["unheard of", bytes, "x"]);
+}
+
 // One handler waits for what the next event of the same client does.
 export async function callsConcurrentHandlers(context) {
   const socket = await context.connect("/declared");
