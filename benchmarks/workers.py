@@ -2,7 +2,8 @@
 
     python benchmarks/workers.py --help
 
-Prints a Markdown table. README.md beside this file describes the method.
+Prints two Markdown tables: the throughput, and what it costs that the workers are one server.
+README.md beside this file describes the method.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from processes import (
     load_generator,
     run_load,
 )
+from worker_costs import table as costs_table
 
 LOADS = {
     "echo": ("echo", "--conns", "100", "--size", "64"),
@@ -134,17 +136,28 @@ def table(found: Mapping[tuple[str, str, int], list[float]]) -> str:
 
 
 def main() -> int:
-    """Take the measurements in turns and print the table."""
+    """Take the measurements in turns and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--workers", default="1,2", help="how many, beginning with 1")
     parser.add_argument("--quick", action="store_true", help="one round of one second")
+    parser.add_argument("--only", choices=("throughput", "costs"), help="one of the two tables")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rounds, seconds = (1, 1.0) if options.quick else (options.rounds, options.seconds)
     if importlib.util.find_spec("gunicorn") is None:
         raise BenchmarkError("gunicorn is missing: run `pip install -e '.[gunicorn,speed]'`")
+    if options.only != "costs":
+        compare(options, rounds, seconds)
+    if options.only != "throughput":
+        print()
+        print(costs_table(rounds, 0.02 if options.quick else 1.0))
+    return 0
+
+
+def compare(options: argparse.Namespace, rounds: int, seconds: float) -> None:
+    """Print the throughput of the contestants."""
     contestants = [Contestant("ours", ours)]
     if has_node_packages(environment()):
         contestants.append(Contestant("Node", node))
@@ -169,7 +182,6 @@ def main() -> int:
     if options.json:
         rows = [[*key, rates] for key, rates in found.items()]
         options.json.write_text(json.dumps({"rows": rows}))
-    return 0
 
 
 if __name__ == "__main__":

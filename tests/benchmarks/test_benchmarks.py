@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,21 @@ def test_emitting_is_compared_with_nodes_and_with_a_server_alone(tmp_path: Path)
 
 def test_workers_of_one_host_are_compared(tmp_path: Path) -> None:
     file = tmp_path / "found.json"
-    command = python(str(BENCHMARKS / "workers.py"), "--quick", "--json", str(file))
-    with Process(command) as run:
+    options = ["--quick", "--only", "throughput", "--json", str(file)]
+    with Process(python(str(BENCHMARKS / "workers.py"), *options)) as run:
         assert run.wait(within=120) == 0, run.report()
     rows = json.loads(file.read_text())["rows"]
     ours = [[load, workers] for load, name, workers, _ in rows if name == "ours"]
     assert ours == [["echo", 1], ["echo", 2], ["poll", 1], ["poll", 2]]
     assert all(rate > 0 for *_, rates in rows for rate in rates)
+
+
+def test_what_workers_cost_is_measured() -> None:
+    with Process(python(str(BENCHMARKS / "workers.py"), "--quick", "--only", "costs")) as run:
+        assert run.wait(within=240) == 0, run.report()
+    rows = [line.split(" | ") for line in run.lines()[3:]]
+    assert len(rows) == 4, run.stdout
+    assert all(re.search(r"\d", measured) for _, measured, _ in rows)
 
 
 def test_a_comparison_that_cannot_be_made_says_so() -> None:

@@ -30,6 +30,8 @@ MAX_FRAME = 64 * 1024 * 1024
 
 _HEAD = struct.Struct("!IB")
 _LENGTH = struct.Struct("!I")
+# Made once: `json.dumps` makes another one for each call.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Kind(IntEnum):
@@ -131,7 +133,7 @@ class Hello(NamedTuple):
 
 def join_parts(about: dict[str, Any], data: bytes) -> bytes:
     """Return a payload of a few values and of bytes."""
-    text = json.dumps(about, separators=(",", ":")).encode()
+    text = _encode(about).encode()
     return _LENGTH.pack(len(text)) + text + data
 
 
@@ -145,7 +147,7 @@ def split_parts(payload: bytes) -> tuple[dict[str, Any], bytes]:
         raise ValueError("a payload is cut off")
     (length,) = _LENGTH.unpack_from(payload)
     end = _LENGTH.size + length
-    about = json.loads(payload[_LENGTH.size : end])
+    about = json.loads(payload[_LENGTH.size : end].decode())
     if not isinstance(about, dict) or end > len(payload):
         raise ValueError("a payload is malformed")
     return about, payload[end:]

@@ -174,6 +174,9 @@ class Link:
                     continue
                 if not self._take(*found[:3]):
                     return
+                if self.is_open and len(found[0]) < _READ_SIZE:
+                    # That was all: the next attempt would find nothing.
+                    hub.wait(self._reader)
         except (OSError, LinkLost) as error:
             logger.debug("the link to worker %s broke: %s", named(self.tag), shown(error))
         except LinkFull:
