@@ -18,7 +18,7 @@ __all__ = ["RealtimeWorker"]
 
 
 class RealtimeWorker(GeventWorker):
-    """Serves with less work for each request than ``-k gevent``; polling costs half."""
+    """Serves with less work for each request than ``-k gevent``: less than half for a poll."""
 
     wsgi_handler: ClassVar[Any] = GunicornHandler
     #: For :class:`~flask_realtime.hosts.gunicorn.WorkerWatch`: ``max_requests`` counts here.
