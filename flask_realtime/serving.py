@@ -144,7 +144,7 @@ class Server(BaseServer):
         workers: int | None = None,
         **keywords: Any,
     ) -> None:
-        """Serve with gevent's ``pywsgi`` until SIGTERM, SIGINT or :meth:`Server.stop`.
+        """Serve with gevent's server until SIGTERM, SIGINT or :meth:`Server.stop`.
 
         Then it closes gracefully, and is closed for good. Another SIGINT ends the process at
         once. Handlers of these signals that the application has set are called as well.

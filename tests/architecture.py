@@ -38,6 +38,7 @@ LAYERS = {
     "emitter": SHELL,
     "extension": SHELL,
     "flask_socketio": SHELL,
+    "gunicorn": SHELL,
     "hosts": SHELL,
     "metrics": SHELL,
     "routes": SHELL,

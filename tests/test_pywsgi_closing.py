@@ -10,7 +10,8 @@ import pytest
 from gevent import socket
 
 from flask_realtime import Middleware, Server
-from flask_realtime.hosts import embedded as pywsgi
+from flask_realtime.hosts import connections
+from flask_realtime.hosts import handler as pywsgi
 from tests.fakes import deadline, reset, wait_until
 from tests.hosts.test_embedded import Connection, Serve, serve
 from tests.test_pywsgi_requests import CHUNKED, HEAD, HOST, OPEN
@@ -93,7 +94,7 @@ def test_what_is_behind_a_refused_body_is_read_to_a_bound(serve: Serve) -> None:
 def test_a_client_that_does_not_end_is_not_waited_for(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pywsgi, "LINGER_TIMEOUT", 0.05)
+    monkeypatch.setattr(connections, "LINGER_TIMEOUT", 0.05)
     handlers: list[Any] = []
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from flask_realtime import Middleware, Server
-from flask_realtime.hosts import embedded as pywsgi
+from flask_realtime.hosts import handler as pywsgi
 from flask_realtime.hosts import request_body
 from flask_realtime.hosts.embedded import EmbeddedServer, RealtimeHandler
 from tests.fakes import deadline, wait_until

@@ -8,15 +8,22 @@ import socket
 from typing import Any
 from weakref import WeakSet
 
+import gevent
 from gevent.monkey import get_original
 
 from .forked import silence
 
-__all__ = ["Connections", "read_no_more", "set_nodelay"]
+__all__ = ["Connections", "close_in_stages", "drain", "read_no_more", "set_nodelay"]
 
 logger = logging.getLogger(__name__)
 
 _Socket = get_original("socket", "socket")
+
+#: Bytes and seconds for what a client still sends after an answer that ends the connection.
+LINGER_BYTES = 16_777_216
+LINGER_TIMEOUT = 5.0
+
+_STEP = 65_536
 
 
 class Connections:
@@ -75,3 +82,32 @@ def set_nodelay(sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError:
         logger.debug("not a TCP socket, or gone already")
+
+
+def drain(sock: Any) -> bool:
+    """Take what has arrived, and do not wait; returns whether there was something."""
+    sock.settimeout(0)
+    try:
+        return bool(sock.recv(_STEP))
+    except OSError:
+        return False
+
+
+def close_in_stages(sock: Any) -> None:
+    """Send no more, and read what still comes, within bounds (RFC 9112 §9.6).
+
+    To bytes that it closes on unread, the kernel answers with a reset, at which the client's
+    kernel drops what its program has not read yet: the answer.
+
+    Raises:
+        OSError: The client is gone.
+    """
+    sock.shutdown(socket.SHUT_WR)
+    sock.settimeout(None)
+    room = LINGER_BYTES
+    try:
+        with gevent.Timeout(LINGER_TIMEOUT):
+            while room > 0 and (data := sock.recv(_STEP)):
+                room -= len(data)
+    except gevent.Timeout:
+        logger.debug("a client goes on sending behind the answer")

@@ -1,6 +1,7 @@
 """The socket below a request, under each WSGI server that gives it.
 
-- gevent's ``pywsgi`` with any handler, ours or the stock one: ``pywsgi.py``;
+- the embedded server: ``handler_socket.py``;
+- gevent's ``pywsgi`` with any handler of its own: ``pywsgi.py``;
 - gunicorn's gevent worker: ``gunicorn_socket.py``;
 - gevent-websocket, its handler and its gunicorn worker: ``gevent_websocket.py``;
 - a caller that knows this package, its test client or a worker that another one hands a
@@ -24,7 +25,9 @@ from ..engine.requests.obstacles import Obstacle
 from .connections import set_nodelay
 from .gevent_websocket import upgraded_socket
 from .gunicorn_socket import GunicornSocket
-from .pywsgi import HANDLER_KEY, PywsgiSocket, pywsgi_socket
+from .handler import HANDLER_KEY
+from .handler_socket import HandlerSocket
+from .pywsgi import pywsgi_socket
 from .remedies import REMEDIES
 
 __all__ = ["HOST_SOCKET_KEY", "SocketFinder"]
@@ -52,7 +55,7 @@ class SocketFinder:
         handler = environ.get(HANDLER_KEY)
         if handler is not None:
             # The embedded server's, which has set TCP_NODELAY.
-            return PywsgiSocket(handler, start_response)
+            return HandlerSocket(handler, start_response)
         given = environ.get(HOST_SOCKET_KEY)
         if given is not None:
             made: HostSocket = given(start_response)

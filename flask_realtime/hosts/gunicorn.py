@@ -146,8 +146,9 @@ class WorkerWatch:
                 math.ceil(wanted + _RESERVE),
             )
         limit = self._worker.cfg.max_requests
-        # The workers that bring a server of their own do not count its requests.
-        if limit > 0 and self._worker.server_class is None:
+        # The workers that bring a server of their own do not count its requests, but for ours.
+        counts = self._worker.server_class is None or hasattr(self._worker, "counts_requests")
+        if limit > 0 and counts:
             logger.warning(
                 "gunicorn restarts this worker after max_requests = %d, and every long-polling "
                 "request counts: its clients, those on WebSocket as well, are then disconnected "

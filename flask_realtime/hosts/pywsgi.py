@@ -1,7 +1,7 @@
 """gevent's ``pywsgi``: the handler of a request has its socket.
 
-The handler is behind ``start_response``, also where a middleware has wrapped that; the embedded
-server's is in the environ as well.
+The handler is behind ``start_response``, also where a middleware has wrapped that. The embedded
+server's is found so where a middleware has made an environ of its own.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from typing import Any
 
 from gevent.pywsgi import Input, WSGIHandler
 
-from ..engine.requests.host import StartResponse
+from ..engine.requests.host import HostSocket, StartResponse
 from ..errors import WriteKept
+from .handler import RealtimeHandler
+from .handler_socket import HandlerSocket
 from .owners import owner_of
+from .response import Response
 
-__all__ = ["HANDLER_KEY", "WOULD_BLOCK", "PywsgiSocket", "handler_of", "pywsgi_socket"]
+__all__ = ["WOULD_BLOCK", "PywsgiSocket", "handler_of", "pywsgi_socket"]
 
-#: Where the embedded server's handler puts itself.
-HANDLER_KEY = "flask_realtime.handler"
 #: What a read raises when nothing has arrived.
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError)
 
 
 def _is_handler(owner: Any) -> bool:
-    return isinstance(owner, WSGIHandler)
+    return isinstance(owner, (WSGIHandler, Response))
 
 
 class PywsgiSocket:
@@ -71,8 +72,6 @@ class PywsgiSocket:
             leftover = b""
         # Its buffer of 8 kB is of no more use, and the host reads no second request.
         stream.close()
-        if hasattr(self._handler, "forget_head"):
-            self._handler.forget_head()
         return leftover
 
     def give_back(self) -> None:
@@ -87,13 +86,15 @@ class PywsgiSocket:
 
 def handler_of(start_response: StartResponse) -> Any:
     """Return the handler behind ``start_response``; ``None`` without one."""
-    handler = getattr(start_response, "__self__", None)
-    if not isinstance(handler, WSGIHandler):
-        handler = owner_of(start_response, "start_response", _is_handler)
-    return handler
+    owner = getattr(start_response, "__self__", None)
+    if not _is_handler(owner):
+        owner = owner_of(start_response, "start_response", _is_handler)
+    return owner.connection if isinstance(owner, Response) else owner
 
 
-def pywsgi_socket(start_response: StartResponse) -> PywsgiSocket | None:
+def pywsgi_socket(start_response: StartResponse) -> HostSocket | None:
     """Return the socket of the handler behind ``start_response``; ``None`` without one."""
     handler = handler_of(start_response)
+    if isinstance(handler, RealtimeHandler):
+        return HandlerSocket(handler, start_response)
     return None if handler is None else PywsgiSocket(handler, start_response)

@@ -173,9 +173,6 @@ class RequestBody:
             return False
         return self.is_at_end
 
-    def _discard(self) -> None:
-        """Do nothing: gevent's handler calls this, but the embedded server skips the rest."""
-
     def waits_too_long(self, now: float) -> bool:
         """Whether a read has waited for the client as long as it may."""
         return self.waiting_since is not None and now - self.waiting_since >= BODY_TIMEOUT

@@ -1,19 +1,25 @@
 """Request heads of the embedded server: the request line and the header fields.
 
 What RFC 9112 §2 to §6 leaves in doubt is refused: requests are smuggled where a server and a
-proxy read one request differently. Pure but for the stream, and quick: each polling request
-passes here.
+proxy read one request differently. Pure, and quick: each polling request passes here. String
+operations of the whole head cost less than a parser in C that calls back for each field.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
-__all__ = ["FIELD_LINE", "BadHead", "RequestHead", "parse_request_line", "parse_target"]
+__all__ = [
+    "FIELD_LINE",
+    "BadHead",
+    "Fields",
+    "check_size",
+    "parse_fields",
+    "parse_request_line",
+    "parse_target",
+]
 
-#: What a request head may have: lines, and bytes in one of them and in all.
+#: What the fields of a request may have: lines, and bytes in one of them and in all.
 MAX_HEADERS = 200
 MAX_LINE = 65_536
 MAX_HEAD = 262_144
@@ -30,13 +36,14 @@ _absolute = re.compile(rf"https?://({_AUTHORITY})((?:/[^?]*)?)((?:\?.*)?)", re.I
 FIELD_LINE = re.compile(rf"{_TOKEN_CHARS}:[^\x00-\x08\x0a-\x1f\x7f]*\r\n".encode())
 
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
-_CONTROLS = frozenset(map(chr, [*range(9), *range(10, 32), 127]))
+#: No field has one of these. CR and LF are counted: each belongs to the end of a line.
+_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
 _DIGITS = frozenset("0123456789")
-_SINGLE = frozenset({"content-length", "transfer-encoding", "host"})
+_SINGLE = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_HOST"})
 
-#: Names as clients write them, with the name in lower case and the key in the environ. What
-#: clients make up has a bound: in number and in length.
-_KNOWN: dict[str, tuple[str, str]] = {}
+#: Names as clients write them, with the key in the environ. What clients make up has a bound: in
+#: number and in length.
+_KNOWN: dict[str, str] = {}
 _MAX_KNOWN = 200
 _MAX_KNOWN_LENGTH = 40
 
@@ -90,8 +97,8 @@ def parse_target(method: str, target: str) -> tuple[str, str | None]:
     return (path or "/") + query, authority
 
 
-def _learn(name: str) -> tuple[str, str] | None:
-    """Return the two forms of a new name; ``None`` when it is malformed.
+def _learn(name: str) -> str | None:
+    """Return the key of a new name; ``None`` when it is malformed.
 
     White space before the colon, and lines that go on, are how requests are smuggled.
     """
@@ -106,110 +113,125 @@ def _learn(name: str) -> tuple[str, str] | None:
     else:
         key = "HTTP_" + lower.upper().replace("-", "_")
     if len(_KNOWN) < _MAX_KNOWN and len(name) <= _MAX_KNOWN_LENGTH:
-        _KNOWN[name] = (lower, key)
-    return lower, key
+        _KNOWN[name] = key
+    return key
 
 
-class RequestHead:
+class Fields:
     """The header fields of a request.
 
+    Attributes:
+        environ: The fields under the names of the WSGI environ.
+        content_length: The stated length of the body; ``None`` without one.
+        keeps_alive: Whether the client wants to use the connection again (RFC 9112 §9.3).
+        is_chunked: Whether the body comes in chunks.
+        expects: Whether the client waits for ``100 Continue``.
+        is_upgrade: Whether it asks for the WebSocket protocol.
+    """
+
+    __slots__ = (
+        "content_length",
+        "environ",
+        "expects",
+        "is_chunked",
+        "is_upgrade",
+        "keeps_alive",
+    )
+
+    def __init__(self, environ: dict[str, str], version: str) -> None:
+        self.environ: dict[str, str] = environ
+        self.content_length: int | None = _length_of(environ, version)
+        self.is_chunked: bool = "HTTP_TRANSFER_ENCODING" in environ
+        _check_host(environ, version)
+        self.keeps_alive: bool = _keeps_alive(environ.get("HTTP_CONNECTION"), version)
+        # RFC 9110 §10.1.1: HTTP/1.0 has no interim responses.
+        expects = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+        self.expects: bool = expects and version != "HTTP/1.0"
+        self.is_upgrade: bool = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+
+
+def parse_fields(block: bytes, version: str) -> Fields:
+    """Return what the lines of a head say.
+
     Args:
-        stream: Where the fields are read from, up to and with the empty line.
+        block: The lines behind the request line, each with its CRLF; not the empty line.
         version: ``HTTP/1.0`` or ``HTTP/1.1``.
 
     Raises:
         BadHead: A line is not a header field (RFC 9112 §5), the length of the body is not
-            certain (§6), the host is missing or malformed (§3.2), a limit is passed, or the
-            client is gone or too slow.
+            certain (§6), the host is missing or malformed (§3.2), or a limit is passed.
     """
-
-    __slots__ = ("_count", "_fields", "_version", "content_length", "environ")
-
-    def __init__(self, stream: Any, version: str) -> None:
-        #: The fields under the names of the WSGI environ.
-        self.environ: dict[str, str] = {}
-        #: The stated length of the body; ``None`` without one.
-        self.content_length: int | None = None
-        self._fields: dict[str, str] = {}
-        self._version = version
-        self._count = 0
-        room = MAX_HEAD
-        while True:
-            try:
-                line: bytes = stream.readline(MAX_LINE)
-            except OSError as error:
-                raise BadHead("the request head did not arrive") from error
-            if line == b"\r\n":
-                break
-            room -= len(line)
-            self._count += 1
-            if room < 0 or self._count > MAX_HEADERS or len(line) == MAX_LINE:
-                raise BadHead("the request head is too large", 431)
-            if not line.endswith(b"\r\n"):
-                raise BadHead("a line of the request head does not end in CRLF")
-            self._add(line[:-2].decode("latin-1"))
-        self._check_framing()
-        self._check_host()
-
-    def _add(self, line: str) -> None:
+    lines = block.decode("latin-1").split("\r\n")
+    lines.pop()
+    count = len(lines)
+    # The longest line is looked for only where it can matter.
+    longest = max(map(len, lines)) + 2 if len(block) >= MAX_LINE else 0
+    check_size(len(block), count, longest)
+    if block.count(b"\n") != count or block.count(b"\r") != count:
+        raise BadHead("a line of the request head does not end in CRLF")
+    if len(block.translate(None, _CONTROLS)) != len(block):
+        raise BadHead("a header field has a control character")
+    environ: dict[str, str] = {}
+    for line in lines:
         name, colon, value = line.partition(":")
-        known = _KNOWN.get(name) or _learn(name)
-        if not colon or known is None:
+        key = _KNOWN.get(name)
+        if key is None:
+            key = _learn(name)
+        if not colon or key is None:
             raise BadHead("a line of the request head is not a header field")
-        name, key = known
         value = value.strip(" \t")
-        if not _CONTROLS.isdisjoint(value):
-            raise BadHead("a header field has a control character")
-        if name not in self._fields:
-            self._fields[name] = value
-            self.environ[key] = value
-        elif name in _SINGLE:
-            raise BadHead(f"{name} is given twice")
+        if key not in environ:
+            environ[key] = value
+        elif key in _SINGLE:
+            raise BadHead(f"{key} is given twice")
         elif key:
-            self.environ[key] += ("; " if name == "cookie" else ",") + value
+            environ[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
+    environ.pop("", None)
+    return Fields(environ, version)
 
-    def _check_framing(self) -> None:
-        length = self._fields.get("content-length")
-        if length is not None:
-            if not (0 < len(length) <= MAX_DIGITS and _DIGITS.issuperset(length)):
-                raise BadHead("Content-Length is not a number")
-            self.content_length = int(length)
-        encoding = self._fields.get("transfer-encoding")
-        if encoding is None:
-            return
+
+def check_size(size: int, count: int, longest: int) -> None:
+    """Check what has come of the fields.
+
+    Args:
+        size: Bytes of all lines.
+        count: How many there are.
+        longest: Bytes of the longest.
+
+    Raises:
+        BadHead: A limit is passed.
+    """
+    if size > MAX_HEAD or count > MAX_HEADERS or longest >= MAX_LINE:
+        raise BadHead("the request head is too large", 431)
+
+
+def _length_of(environ: dict[str, str], version: str) -> int | None:
+    length = environ.get("CONTENT_LENGTH")
+    if length is not None and not (0 < len(length) <= MAX_DIGITS and _DIGITS.issuperset(length)):
+        raise BadHead("Content-Length is not a number")
+    encoding = environ.get("HTTP_TRANSFER_ENCODING")
+    if encoding is not None:
         if length is not None or encoding.lower() != "chunked":
             raise BadHead("the length of the body is not certain")
-        if self._version == "HTTP/1.0":
+        if version == "HTTP/1.0":
             # RFC 9112 §6.1: a proxy of that version has passed it on without reading it.
             raise BadHead("HTTP/1.0 has no Transfer-Encoding")
+    return None if length is None else int(length)
 
-    def _check_host(self) -> None:
-        host = self._fields.get("host")
-        if host is None:
-            if self._version == "HTTP/1.1":
-                raise BadHead("Host is missing")
-        elif host and _authority.fullmatch(host) is None:
-            raise BadHead("Host is malformed")
 
-    def items(self) -> Iterator[tuple[str, str]]:
-        """Return names and values, as a request with the same fields may have them."""
-        for key, value in self.environ.items():
-            if key:
-                yield key.removeprefix("HTTP_").replace("_", "-"), value
+def _check_host(environ: dict[str, str], version: str) -> None:
+    host = environ.get("HTTP_HOST")
+    if host is None:
+        if version == "HTTP/1.1":
+            raise BadHead("Host is missing")
+    elif host and _authority.fullmatch(host) is None:
+        raise BadHead("Host is malformed")
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return the first field of that name."""
-        return self._fields.get(name.lower(), default)
 
-    def keeps_alive(self) -> bool:
-        """Whether the client wants to use the connection again (RFC 9112 §9.3)."""
-        connection = self.environ.get("HTTP_CONNECTION")
-        if connection is None:
-            return self._version == "HTTP/1.1"
-        connection = connection.lower()
-        if connection == "keep-alive":
-            return True
-        options = {option.strip(" \t") for option in connection.split(",")}
-        if "close" in options:
-            return False
-        return self._version == "HTTP/1.1" or "keep-alive" in options
+def _keeps_alive(connection: str | None, version: str) -> bool:
+    if connection is None:
+        return version == "HTTP/1.1"
+    options = {option.strip(" \t") for option in connection.lower().split(",")}
+    if "close" in options:
+        return False
+    return version == "HTTP/1.1" or "keep-alive" in options

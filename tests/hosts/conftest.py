@@ -14,6 +14,7 @@ from tests.processes import ServerProcess, node_package, python
 
 GUNICORN_READY = r"Listening at: https?://127\.0\.0\.1:(\d+)"
 GEVENT_WEBSOCKET_WORKER = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
+REALTIME_WORKER = "flask_realtime.gunicorn.RealtimeWorker"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ HOSTS = (
     Host("middleware around a function", serve=("middleware",)),
     Host("gunicorn gevent", gunicorn=("-k", "gevent")),
     Host("gunicorn gevent with TLS", gunicorn=("-k", "gevent"), tls=True),
+    Host("gunicorn with the worker class", gunicorn=("-k", REALTIME_WORKER)),
+    Host("gunicorn with the worker class and TLS", gunicorn=("-k", REALTIME_WORKER), tls=True),
     Host("gunicorn gevent-websocket", gunicorn=("-k", GEVENT_WEBSOCKET_WORKER), late=True),
 )
 

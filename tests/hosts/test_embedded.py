@@ -13,7 +13,7 @@ from gevent.pywsgi import WSGIServer
 from flask_realtime import Middleware, Server
 from flask_realtime.hosts.embedded import EmbeddedServer, RealtimeHandler
 from flask_realtime.hosts.finder import SocketFinder
-from flask_realtime.hosts.pywsgi import HANDLER_KEY
+from flask_realtime.hosts.handler import HANDLER_KEY
 from flask_realtime.testing.frames import FrameReader, text_frame
 from tests.fakes import deadline, wait_until
 
@@ -207,7 +207,7 @@ def test_a_websocket_holds_its_request_head_once(serve: Serve) -> None:
         connection.until(b"\r\n\r\n")
         (session,) = wait_until(lambda: list(io.engine.clients.values()))
         assert session.request["HTTP_HOST"] == "localhost"
-        assert session.request[HANDLER_KEY].headers is None
+        assert session.request[HANDLER_KEY].head() == HELLO.partition(b"\r\n")[0] + b"\r\n\r\n"
 
 
 def test_a_session_does_not_hold_the_buffer_of_a_connection_that_is_gone(serve: Serve) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 
 from flask_realtime.hosts import request_head
-from flask_realtime.hosts.request_head import BadHead, RequestHead, parse_request_line, parse_target
+from flask_realtime.hosts.request_head import (
+    BadHead,
+    Fields,
+    parse_fields,
+    parse_request_line,
+    parse_target,
+)
 
 
-def head(fields: bytes, version: str = "HTTP/1.0") -> RequestHead:
-    return RequestHead(io.BytesIO(fields + b"\r\n"), version)
+def head(fields: bytes, version: str = "HTTP/1.0") -> Fields:
+    return parse_fields(fields, version)
 
 
 def test_a_request_line_has_three_words() -> None:
@@ -110,7 +114,6 @@ def test_a_repeated_field_is_one_list() -> None:
     assert found.environ["HTTP_COOKIE"] == "a=1; b=2"
     assert found.environ["HTTP_X"] == "1,2"
     assert "HTTP_X_Y" not in found.environ
-    assert found.get("x") == "1"
 
 
 def test_the_length_of_a_body_is_a_number() -> None:
@@ -135,7 +138,7 @@ def test_a_client_says_whether_it_uses_the_connection_again(
     connection: bytes | None, version: str, again: bool
 ) -> None:
     fields = b"" if connection is None else b"Connection: " + connection + b"\r\n"
-    assert head(b"Host: a\r\n" + fields, version).keeps_alive() is again
+    assert head(b"Host: a\r\n" + fields, version).keeps_alive is again
 
 
 @pytest.mark.parametrize(
@@ -155,9 +158,3 @@ def test_made_up_names_do_not_stay_in_memory() -> None:
     known = request_head._KNOWN
     assert len(known) <= 200
     assert max(map(len, known)) <= 40
-
-
-def test_fields_can_be_written_once_more() -> None:
-    text = b"Host: x\r\nX-Two: 1\r\nx_two: 3\r\nX-Two: 2\r\nContent-Length: 4\r\n\r\n"
-    head = RequestHead(io.BytesIO(text), "HTTP/1.1")
-    assert list(head.items()) == [("HOST", "x"), ("X-TWO", "1,2"), ("CONTENT-LENGTH", "4")]

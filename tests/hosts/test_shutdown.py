@@ -12,7 +12,12 @@ import pytest
 import requests
 import websocket
 
-from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER, GUNICORN_READY, gunicorn_flags
+from tests.hosts.conftest import (
+    GEVENT_WEBSOCKET_WORKER,
+    GUNICORN_READY,
+    REALTIME_WORKER,
+    gunicorn_flags,
+)
 from tests.interop.running import MODES, start_scenario
 from tests.interop.wire import hang_up
 from tests.processes import ServerProcess, eventually, python
@@ -24,6 +29,7 @@ WORKERS = {
     "gevent": ("-k", "gevent"),
     "gevent preloaded": ("-k", "gevent", "--preload"),
     "gevent-websocket": ("-k", GEVENT_WEBSOCKET_WORKER),
+    "worker class": ("-k", REALTIME_WORKER),
 }
 RUN = "io.run"
 
@@ -110,7 +116,7 @@ def test_a_session_that_nobody_polls_is_not_waited_for(host: str) -> None:
         assert "gone: server shutting down polling" in server.stdout
 
 
-@pytest.mark.parametrize("host", [RUN, "gevent", "gevent-websocket"])
+@pytest.mark.parametrize("host", [RUN, "gevent", "gevent-websocket", "worker class"])
 def test_new_handshakes_are_refused_meanwhile(host: str) -> None:
     with start(host) as server, joined(server) as ws, requests.Session() as http:
         url = f"{server.url}/socket.io/?EIO=4&transport=polling"
@@ -150,7 +156,7 @@ def test_a_handler_that_blocks_is_stopped_when_the_time_is_over() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT], ids=lambda n: n.name)
-@pytest.mark.parametrize("host", ["gevent", "gevent-websocket"])
+@pytest.mark.parametrize("host", ["gevent", "gevent-websocket", "worker class"])
 def test_a_quick_end_of_gunicorn_tells_clients_as_well(host: str, number: signal.Signals) -> None:
     with start(host) as server, joined(server) as ws, Peer(server) as peer:
         server.signal(number)
@@ -162,7 +168,7 @@ def test_a_quick_end_of_gunicorn_tells_clients_as_well(host: str, number: signal
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("host", ["gevent", "gevent-websocket"])
+@pytest.mark.parametrize("host", ["gevent", "gevent-websocket", "worker class"])
 def test_the_official_client_comes_back_after_a_reload(host: str, mode: str) -> None:
     with start(host, app="tests.hosts.app:app") as server:
         with start_scenario("comesBackToANewServer", mode, server.url) as client:
@@ -192,7 +198,7 @@ def test_without_max_requests_there_is_no_warning() -> None:
         assert "max_requests" not in server.stderr
 
 
-@pytest.mark.parametrize("host", ["gevent", "gevent-websocket"])
+@pytest.mark.parametrize("host", ["gevent", "gevent-websocket", "worker class"])
 def test_a_forked_child_leaves_the_clients_to_the_worker(host: str) -> None:
     with start(host) as server, joined(server) as ws, Peer(server) as peer:
         ws.send('420["who"]')

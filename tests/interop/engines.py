@@ -13,12 +13,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from gevent.pywsgi import WSGIServer
-
 from flask_realtime import Middleware, Server, Socket
 from flask_realtime.engine.engine import Engine
 from flask_realtime.engine.session import Session
-from flask_realtime.hosts.embedded import QuietHandler
+from flask_realtime.hosts.embedded import EmbeddedServer, QuietHandler
 from flask_realtime.hosts.finder import SocketFinder
 from flask_realtime.options import Options
 
@@ -79,7 +77,7 @@ def taken() -> Any:
 
 def main(kind: str) -> None:
     app = {"alone": alone, "bound": bound, "taken": taken}[kind]()
-    server = WSGIServer(("127.0.0.1", 0), app, handler_class=QuietHandler, log=None)
+    server = EmbeddedServer(("127.0.0.1", 0), app, handler_class=QuietHandler, log=None)
     server.start()
     print("listening", server.server_port, flush=True)
     server.serve_forever()

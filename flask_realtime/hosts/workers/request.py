@@ -18,7 +18,8 @@ from typing import Any
 from gevent import get_hub
 from gevent.monkey import get_original
 
-from ..pywsgi import HANDLER_KEY, WOULD_BLOCK, handler_of
+from ..handler import HANDLER_KEY, RealtimeHandler
+from ..pywsgi import WOULD_BLOCK, handler_of
 from .head import proxy_head, request_head
 
 __all__ = ["Grip", "Handled", "Release", "grip"]
@@ -200,6 +201,27 @@ class _PywsgiGrip(Grip):
         return ()
 
 
+class _HandlerGrip(Grip):
+    """A request of the embedded server's handler."""
+
+    def __init__(self, handler: RealtimeHandler) -> None:
+        self.socket = handler.socket
+        self._handler = handler
+
+    def head(self) -> bytes:
+        return self._handler.head()
+
+    def take_rest(self) -> bytes:
+        return self._handler.rest()
+
+    def put_back(self, rest: bytes) -> None:
+        """It was only looked at."""
+
+    def let_go(self) -> Iterable[bytes]:
+        self._handler.let_go()
+        return ()
+
+
 def _from_environ(environ: dict[str, Any]) -> bytes:
     fields = [
         (key[5:].replace("_", "-"), value)
@@ -230,6 +252,8 @@ def grip(environ: dict[str, Any], start_response: Any) -> Grip | None:
     handler: Any = getattr(websocket, "handler", None)
     if handler is None:
         handler = environ.get(HANDLER_KEY) or handler_of(start_response)
+    if isinstance(handler, RealtimeHandler):
+        return _HandlerGrip(handler)
     if hasattr(handler, "rfile") and hasattr(handler, "close_connection"):
         return _PywsgiGrip(environ, start_response, handler.socket, handler)
     if "gunicorn.sock" in environ:

@@ -22,12 +22,12 @@ from flask_realtime.hosts.workers.replay import ReplaySocket
 from flask_realtime.hosts.workers.siblings import Siblings
 from tests.certificate import Certificate
 from tests.fakes import wait_until
-from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER
+from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER, REALTIME_WORKER
 from tests.hosts.workers.crowd import STEP, Crowd, Fleet, crowd, fleet
 from tests.processes import Process, eventually, free_port
 from tests.redis_server import RedisServer
 
-KINDS = ["gevent", "gevent_pywsgi", GEVENT_WEBSOCKET_WORKER]
+KINDS = ["gevent", "gevent_pywsgi", GEVENT_WEBSOCKET_WORKER, REALTIME_WORKER]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,7 +66,7 @@ def test_an_application_that_is_loaded_before_the_fork_works_the_same() -> None:
         assert clients.assert_nothing_went_wrong()["reasons"] == {}
 
 
-@pytest.mark.parametrize("kind", ["gevent", "gevent_pywsgi"])
+@pytest.mark.parametrize("kind", ["gevent", "gevent_pywsgi", REALTIME_WORKER])
 def test_connections_with_tls_are_passed_through(kind: str, certificate: Certificate) -> None:
     pair = ["--certfile", str(certificate.certificate), "--keyfile", str(certificate.key)]
     trust = {"NODE_EXTRA_CA_CERTS": str(certificate.certificate)}
@@ -130,7 +130,7 @@ def test_an_application_may_make_its_own_ids() -> None:
         talk(server)
 
 
-@pytest.mark.parametrize("kind", ["gevent", "gevent_pywsgi"])
+@pytest.mark.parametrize("kind", ["gevent", "gevent_pywsgi", REALTIME_WORKER])
 def test_middlewares_may_wrap_the_application(kind: str) -> None:
     with fleet(app="tests.hosts.workers.app:wrapped", kind=kind) as server:
         talk(server)

@@ -1,0 +1,234 @@
+"""One response of the embedded server: WSGI's side of it (PEP 3333).
+
+The first piece of the body goes out together with the head. A response whose length the
+application does not state has chunks (RFC 9112 §7.1), or ends with its connection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+from wsgiref.handlers import format_date_time
+
+__all__ = ["Connection", "Response"]
+
+#: Fields of a head that this file looks at, in lower case.
+_OWN = frozenset({"connection", "content-length", "date"})
+#: Those with a body that is not there; and all below 200.
+_BODILESS = (204, 304)
+
+Headers = list[tuple[str, str]]
+
+
+class Connection(Protocol):
+    """What a response needs of its connection."""
+
+    @property
+    def must_close(self) -> bool:
+        """Whether the connection ends with this response."""
+
+    def end_with_response(self) -> None:
+        """Let the connection end: the response has no other end, or not the one it stated."""
+
+    def send(self, data: bytes) -> None:
+        """Send all of the data; raises ``OSError`` when the client is gone or too slow."""
+
+
+class _Date:
+    """The Date field, made once in a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = ""
+
+    def __call__(self) -> str:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._line = f"Date: {format_date_time(second)}\r\n"
+        return self._line
+
+
+_date = _Date()
+
+
+class Response:
+    """The answer to one request.
+
+    Args:
+        connection: Takes the bytes.
+        method: The method of the request.
+        version: ``HTTP/1.0`` or ``HTTP/1.1``, the client's.
+
+    Attributes:
+        connection: As given.
+        is_begun: Whether anything has been sent, or is sent without this object.
+        code: The status code; 0 before the application has named it.
+        status: The whole status.
+        head_length: Bytes of the head, once it has been sent.
+        headers: As the application has named them.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_head",
+        "_is_bare",
+        "_left",
+        "_own",
+        "_result",
+        "_version",
+        "code",
+        "connection",
+        "head_length",
+        "headers",
+        "is_begun",
+        "status",
+    )
+
+    def __init__(self, connection: Connection, method: str, version: str) -> None:
+        self.connection: Connection = connection
+        self._version = version
+        # Whether it has no body, whatever the application returns.
+        self._is_bare = method == "HEAD"
+        self._result: Any = None
+        self._chunked = False
+        # Bytes that a stated length still promises.
+        self._left: int | None = None
+        self._head = ""
+        self._own: dict[str, str] = {}
+        self.is_begun: bool = False
+        self.code: int = 0
+        self.status: str = ""
+        self.head_length: int = 0
+        self.headers: Headers = []
+
+    def run(self, application: Callable[..., Any], environ: dict[str, Any]) -> None:
+        """Call the application and send what it returns.
+
+        Raises:
+            Exception: What the application raises, and the ``OSError`` of a client that is gone.
+        """
+        result = self._result = application(environ, self.start_response)
+        try:
+            for data in result:
+                if data:
+                    self.write(data)
+            if not self.is_begun:
+                self.write(b"")
+            if self._chunked:
+                self.connection.send(b"0\r\n\r\n")
+            if self._left and not self._is_bare:
+                # The next response would be taken for a part of this one, or the other way round.
+                self.connection.end_with_response()
+        finally:
+            self._result = None
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+
+    def start_response(
+        self, status: str, headers: Headers, exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """Take the head of the response; see PEP 3333.
+
+        Raises:
+            TypeError: A name or a value is not text.
+            ValueError: The status is not one, there is the end of a line in a field or a character
+                beyond Latin-1, or a length is stated where there is no body.
+        """
+        if exc_info is not None:
+            try:
+                if self.is_begun:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None
+        code = int(status[:3])
+        own: dict[str, str] = {}
+        lines = ["HTTP/1.1 ", status, "\r\n"]
+        for field in headers:
+            name, value = field
+            key = name.lower()
+            if key in _OWN:
+                own[key] = value if key not in own else own[key] + ", " + value
+            lines += (name, ": ", value, "\r\n")
+        head = "".join(lines)
+        count = len(headers) + 1
+        if head.count("\r") != count or head.count("\n") != count:
+            raise ValueError("a field of a response holds the end of a line")
+        if not head.isascii():
+            head.encode("latin-1")
+        if code in _BODILESS and own.get("content-length", "0") != "0":
+            raise ValueError(f"a response with the status {code} has no length")
+        self._head, self._own = head, own
+        self.code, self.status, self.headers = code, status, headers
+        if "connection" in own:
+            self._take_connection(own["connection"])
+        return self.write
+
+    def _take_connection(self, value: str) -> None:
+        if "close" in {option.strip(" \t") for option in value.lower().split(",")}:
+            self.connection.end_with_response()
+        # It is said at the end, when it is certain.
+        fields = [field for field in self.headers if field[0].lower() != "connection"]
+        lines = [f"{name}: {value}\r\n" for name, value in fields]
+        self._head = f"HTTP/1.1 {self.status}\r\n" + "".join(lines)
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body; the first goes out together with the head.
+
+        Raises:
+            RuntimeError: ``start_response`` was not called.
+            ValueError: The response has no body.
+            OSError: The client is gone or too slow.
+        """
+        if not self.is_begun:
+            head = self._finished_head()
+            piece = self._piece(data) if data else b""
+            self.head_length = len(head)
+            data = head + piece
+            self.is_begun = True
+            self.connection.send(data)
+        elif data:
+            self.connection.send(self._piece(data))
+
+    def _piece(self, data: bytes) -> bytes:
+        if self.code in _BODILESS:
+            raise ValueError(f"a response with the status {self.code} has no body")
+        if self._is_bare:
+            return b""
+        if self._left is not None:
+            self._left -= len(data)
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+
+    def _finished_head(self) -> bytes:
+        code, own, head = self.code, self._own, self._head
+        if not code:
+            raise RuntimeError("the application has not called start_response")
+        if "date" not in own:
+            head += _date()
+        if "content-length" in own:
+            length = own["content-length"]
+            self._left = int(length) if length.isdigit() else None
+        elif code >= 200 and code not in _BODILESS:
+            head += self._framing()
+        if code != 101 and self.connection.must_close:
+            head += "Connection: close\r\n"
+        elif "connection" in own:
+            head += f"Connection: {own['connection']}\r\n"
+        elif self._version == "HTTP/1.0":
+            head += "Connection: keep-alive\r\n"
+        return (head + "\r\n").encode("latin-1")
+
+    def _framing(self) -> str:
+        """Return the field that tells where the body ends."""
+        if hasattr(self._result, "__len__"):
+            self._left = sum(map(len, self._result))
+            # Of what a GET would get, nothing is known.
+            is_unknown = self._is_bare and not self._left
+            return "" if is_unknown else f"Content-Length: {self._left}\r\n"
+        if self._version == "HTTP/1.0":
+            self.connection.end_with_response()
+            return ""
+        self._chunked = not self._is_bare
+        return "Transfer-Encoding: chunked\r\n"

@@ -1,0 +1,102 @@
+"""The environs of the requests of one connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flask_realtime.hosts.request_environ import Environs
+from flask_realtime.hosts.request_head import BadHead
+
+HOST = b"Host: a\r\n"
+
+
+class Standing:
+    """Counts how often an environ is begun."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, fields: dict[str, str]) -> dict[str, Any]:
+        self.count += 1
+        return {"standing": True, **fields}
+
+
+@pytest.fixture
+def standing() -> Standing:
+    return Standing()
+
+
+def test_an_environ_has_all_of_the_request(standing: Standing) -> None:
+    fields, environ = Environs(standing).make(b"GET /a%20b/%C3?c=%20 HTTP/1.1\r\n", HOST)
+    assert environ == {
+        "standing": True,
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/a b/\u00c3",
+        "QUERY_STRING": "c=%20",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "a",
+    }
+    assert fields.keeps_alive
+
+
+def test_fields_that_come_again_are_not_parsed_again(standing: Standing) -> None:
+    environs = Environs(standing)
+    _, first = environs.make(b"GET /a HTTP/1.1\r\n", HOST)
+    first["changed"] = first["HTTP_HOST"] = "by the application"
+    _, second = environs.make(b"GET /b?c HTTP/1.1\r\n", HOST)
+    assert standing.count == 1
+    assert (second["PATH_INFO"], second["QUERY_STRING"]) == ("/b", "c")
+    assert second["HTTP_HOST"] == "a"
+    assert "changed" not in second
+
+
+@pytest.mark.parametrize(
+    ("line", "block"),
+    [
+        (b"POST / HTTP/1.1\r\n", HOST),
+        (b"GET / HTTP/1.0\r\n", HOST),
+        (b"GET / HTTP/1.1\r\n", b"Host: b\r\n"),
+        (b"GET / HTTP/1.1\r\n", HOST + b"X: y\r\n"),
+    ],
+)
+def test_another_head_is_parsed(standing: Standing, line: bytes, block: bytes) -> None:
+    environs = Environs(standing)
+    environs.make(b"GET / HTTP/1.1\r\n", HOST)
+    _, environ = environs.make(line, block)
+    assert standing.count == 2
+    again = Environs(standing).make(line, block)[1]
+    assert environ == again
+
+
+def test_the_host_of_a_target_is_that_of_its_request_alone(standing: Standing) -> None:
+    environs = Environs(standing)
+    hosts = [
+        environs.make(b"GET %s HTTP/1.1\r\n" % target, HOST)[1]["HTTP_HOST"]
+        for target in (b"/", b"http://other/", b"/")
+    ]
+    assert hosts == ["a", "other", "a"]
+
+
+def test_what_is_wrong_is_wrong_each_time(standing: Standing) -> None:
+    environs = Environs(standing)
+    environs.make(b"GET / HTTP/1.1\r\n", HOST)
+    for line, block in ((b"GET / HTTP/1.1\r\n", b""), (b"GET a HTTP/1.1\r\n", HOST)):
+        for _ in range(2):
+            with pytest.raises(BadHead):
+                environs.make(line, block)
+
+
+def test_what_is_kept_has_bounds(standing: Standing) -> None:
+    environs = Environs(standing)
+    for method in (b"GET", b"POST", b"PUT", b"PUT", b"GET"):
+        environs.make(method + b" / HTTP/1.1\r\n", HOST)
+    assert standing.count == 4
+    long = HOST + b"X: " + b"x" * 5000 + b"\r\n"
+    for _ in range(2):
+        environs.make(b"GET / HTTP/1.1\r\n", long)
+    assert standing.count == 6
+    environs.forget()
+    environs.make(b"GET / HTTP/1.1\r\n", HOST)
+    assert standing.count == 7

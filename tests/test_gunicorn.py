@@ -1,0 +1,32 @@
+"""The worker class for gunicorn; real ones are in tests/hosts/test_hosts.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_realtime.gunicorn import RealtimeWorker
+from tests.hosts.test_gunicorn_server import Lines, Worker
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("proxy_protocol", "v1"), ("protocol", "uwsgi"), ("http_protocols", "h2")],
+)
+def test_settings_that_need_the_parser_of_gunicorn_are_refused(setting: str, value: str) -> None:
+    worker = Worker(**{setting: value})
+    with pytest.raises(RuntimeError, match="RealtimeWorker cannot serve"):
+        RealtimeWorker.check_config(worker.cfg, worker.log)
+
+
+def test_hooks_that_are_not_called_are_a_line_of_the_log() -> None:
+    worker = Worker()
+    worker.log.error_log.addHandler(lines := Lines())
+    try:
+        RealtimeWorker.check_config(worker.cfg, worker.log)
+        assert lines.lines == []
+        worker.cfg.set("pre_request", lambda worker, request: None)
+        RealtimeWorker.check_config(worker.cfg, worker.log)
+    finally:
+        worker.log.error_log.removeHandler(lines)
+    (line,) = lines.lines
+    assert "pre_request" in line
