@@ -23,7 +23,7 @@ from ...engine.requests.request import Request
 from ...quoting import named, shown
 from ...server.server import BaseServer
 from ..finder import HOST_SOCKET_KEY
-from ..pywsgi import HANDLER_KEY
+from ..handler import HANDLER_KEY
 from .arrivals import Arrivals
 from .directory import ForeignFolder, Meeting, listener_key, private_folder
 from .enquiry import Enquiry, Unanswered
