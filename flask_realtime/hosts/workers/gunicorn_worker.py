@@ -40,7 +40,11 @@ class GunicornWorker:
                 " be handed over; use --workers 1, or sticky sessions"
             )
             return None
-        return cls(worker)
+        try:
+            return cls(worker)
+        except OSError:
+            # It was told to end before it had begun, and its listeners are closed already.
+            return None
 
     @property
     def folder(self) -> str | None:

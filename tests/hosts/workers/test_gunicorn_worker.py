@@ -66,3 +66,8 @@ def test_there_are_workers_without_siblings(settings: dict[str, Any]) -> None:
     fake = FakeWorker(**settings)
     assert GunicornWorker.among_siblings(fake) is None
     fake.sockets[0].close()
+
+
+def test_a_worker_that_ends_before_it_has_begun_has_no_siblings(fake: FakeWorker) -> None:
+    fake.sockets[0].close()
+    assert GunicornWorker.among_siblings(fake) is None
