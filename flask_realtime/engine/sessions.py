@@ -89,7 +89,11 @@ class Sessions:
     def is_idle(self) -> bool:
         """Whether no handler of an open session runs or waits for its turn."""
         inboxes = [session.inbox for session in self.by_id.values()]
-        return not len(self._greenlets) and all(inbox.is_idle for inbox in inboxes)
+        return len(self._greenlets) == self._resting() and all(inbox.is_idle for inbox in inboxes)
+
+    def _resting(self) -> int:
+        """Return how many of the greenlets have nothing to do."""
+        return sum(session.inbox.is_resting for session in self.by_id.values())
 
     def wait_for_handlers(self, timeout: float) -> None:
         """Block until the handlers of polling sessions have returned; stop the others.
@@ -97,7 +101,7 @@ class Sessions:
         Args:
             timeout: Seconds. The handlers of WebSockets run on greenlets of the host.
         """
-        wait_for_handlers(self._greenlets, timeout, self.scheduler.clock)
+        wait_for_handlers(self._greenlets, self._resting, timeout, self.scheduler.clock)
 
     def abandon(self) -> None:
         """Close the sessions of a hub that has ended with its thread."""

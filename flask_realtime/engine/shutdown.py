@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -100,21 +100,25 @@ def drain(sessions: Mapping[str, Session], grace: float, clock: Clock) -> None:
             gevent.sleep(_STEP)
 
 
-def wait_for_handlers(greenlets: Group, timeout: float, clock: Clock) -> None:
+def wait_for_handlers(
+    greenlets: Group, resting: Callable[[], int], timeout: float, clock: Clock
+) -> None:
     """Block until the greenlets of handlers have ended; stop those that are not in time.
 
     Args:
         greenlets: They leave this group by themselves.
+        resting: Returns how many of them have nothing to do.
         timeout: Seconds.
         clock: Monotonic seconds.
     """
     deadline = clock() + timeout
-    while len(greenlets) and clock() < deadline:
+    while len(greenlets) > resting() and clock() < deadline:
         gevent.sleep(_STEP)
-    late: list[Any] = list(greenlets)
-    if late:
-        logger.warning("! %d handlers did not return in time and are stopped", len(late))
-        stop(late)
+    late = len(greenlets) - resting()
+    if late > 0:
+        logger.warning("! %d handlers did not return in time and are stopped", late)
+        all_of_them: list[Any] = list(greenlets)
+        stop(all_of_them)
 
 
 def stop(greenlets: Sequence[Any]) -> None:

@@ -62,19 +62,23 @@ class GunicornServer(EmbeddedServer):
         self.worker = worker
         self.cfg: Any = worker.cfg
         self.script_name: str = os.environ.get("SCRIPT_NAME", "")
-        self._trusted = set(self.cfg.forwarded_allow_ips)
-        self._networks = [
-            ipaddress.ip_network(text, strict=False) for text in self._trusted if text != "*"
-        ]
+        self._networks = []
+        self._trusts_all = False
+        for text in self.cfg.forwarded_allow_ips:
+            if text == "*":
+                self._trusts_all = True
+            else:
+                self._networks.append(ipaddress.ip_network(text, strict=False))
 
     @property
     def shortest_timeout(self) -> float:
         """The shortest of the deadlines of connections, in seconds."""
-        return min(super().shortest_timeout, float(self.cfg.keepalive or 1))
+        shortest = super().shortest_timeout
+        return min(shortest, self.cfg.keepalive or shortest)
 
     def trusts(self, address: Any) -> bool:
         """Whether a peer may say which scheme its client used: ``forwarded_allow_ips``."""
-        if "*" in self._trusted or not isinstance(address, tuple):
+        if self._trusts_all or not isinstance(address, tuple):
             return True
         try:
             found = ipaddress.ip_address(address[0])

@@ -33,7 +33,8 @@ class HandlerSocket:
     @property
     def can_peek(self) -> bool:
         """Whether what has arrived can be looked at without reading it."""
-        return not hasattr(self.socket, "pending")
+        can_peek: bool = self._handler.rfile.can_peek
+        return can_peek
 
     def writer_of(self, write: Any) -> Any:
         """Return the response of the handler when ``write`` is its own or calls it."""

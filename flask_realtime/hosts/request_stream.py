@@ -36,6 +36,8 @@ class RequestStream:
         sock: A gevent socket, plain or TLS.
 
     Attributes:
+        can_peek: Whether what has arrived can be looked at without reading it; TLS has no such
+            call. Read only.
         closed: Whether the stream has been given up; read only.
     """
 
@@ -48,17 +50,21 @@ class RequestStream:
         "_reader",
         "_socket",
         "_watcher",
+        "can_peek",
         "closed",
     )
 
     def __init__(self, sock: Any) -> None:
         self._socket = sock
-        # Not for TLS, which keeps bytes that no watcher sees, nor for sockets that replay some.
+        # Not for TLS, which keeps bytes that no watcher sees, nor for sockets that replay some, nor
+        # for Windows, whose sockets are no descriptors.
         self._watcher: Any = None
         self._is_watching = False
         # The greenlet that waits.
         self._reader: Any = None
-        if sock.__class__ is socket.socket:
+        is_plain = sock.__class__ is socket.socket and os.name == "posix"
+        self.can_peek: bool = is_plain or not hasattr(sock, "pending")
+        if is_plain:
             self._hub = get_hub()
             self._descriptor: int = sock.fileno()
             self._watcher = self._hub.loop.io(self._descriptor, _READ)
@@ -85,6 +91,8 @@ class RequestStream:
                 continue
 
     def _wait(self) -> None:
+        if self._reader is not None:
+            raise RuntimeError("another greenlet reads this request already")
         self._reader = getcurrent()
         try:
             self._hub.switch()

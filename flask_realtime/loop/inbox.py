@@ -8,10 +8,10 @@ put, on one greenlet at a time, and may block.
 - A WebSocket request lends its own greenlet by calling :meth:`Inbox.host`. The host parks in
   the hub. ``put`` from the hub's read callback switches straight to it, with the task as the
   value of the switch: no spawn, no queue, no turn of the loop. This is the hot path.
-- A polling session has no request to live in. Its first task spawns a greenlet, the drainer,
-  which ends when nothing is left.
-- An inbox that ``stays`` spawns a host of its own once, and parks it between tasks: a switch
-  costs a fifth of a new greenlet.
+- A polling session has no request to live in, nor has a source of requests. The first task
+  spawns a greenlet, the drainer, which rests between tasks: waking it costs a tenth of a new
+  greenlet. It ends when the inbox is closed, when a request lends its greenlet, or when
+  :meth:`Inbox.let_go` finds that it has rested for long.
 
 **Callers.** ``put`` never blocks and never runs a task on the stack of a greenlet. Only from
 the hub does the task begin before ``put`` returns; any other greenlet (a POST, a handler, a
@@ -29,8 +29,8 @@ transport stop reading and :meth:`Inbox.wait_for_room` blocks; at half of it ``o
 The bound asks, it does not refuse: what has been read is kept. Spawned tasks count while they
 run, with the weight of a greenlet; those beyond the limit wait for an end among them.
 
-**Kills.** A kill costs the task that it hits. A killed drainer, or a host of the inbox itself,
-is replaced while anything waits. After a killed host that was lent the state is IDLE and the
+**Kills.** A kill costs the task that it hits. A killed drainer is replaced while anything
+waits. After a killed host that was lent the state is IDLE and the
 next task starts a drainer: the request is over, and the end of its session is that task.
 Closing lets the host return once the queue is empty; an inbox still takes tasks afterwards.
 """
@@ -72,16 +72,19 @@ class InboxState(Enum):
     RUNNING = auto()
     #: A drainer; a host that was lent meanwhile waits for its end.
     DRAINING = auto()
+    #: A drainer, which waits for a task.
+    RESTING = auto()
 
 
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
-_IDLE, _PARKED, _WAKING, _RUNNING, _DRAINING = InboxState
+_IDLE, _PARKED, _WAKING, _RUNNING, _DRAINING, _RESTING = InboxState
 INBOX_MOVES: Final[dict[InboxState, tuple[InboxState, ...]]] = {
-    _IDLE: (_RUNNING, _WAKING, _DRAINING),
+    _IDLE: (_RUNNING, _DRAINING),
     _PARKED: (_RUNNING, _WAKING, _IDLE),
     _WAKING: (_RUNNING, _IDLE),
     _RUNNING: (_PARKED, _IDLE),
-    _DRAINING: (_WAKING, _IDLE),
+    _DRAINING: (_RESTING, _WAKING, _IDLE),
+    _RESTING: (_DRAINING, _RUNNING, _IDLE),
 }
 
 
@@ -93,8 +96,6 @@ class Inbox:
         on_full: Called when the limit is passed.
         on_room: Called when half of it is free again.
         spawn: Starts a greenlet; its owner sees to it that they end.
-        stays: Whether a greenlet that the inbox spawns waits for further tasks, until
-            :meth:`close`.
         on_error: Called with what a task raises, on its greenlet; by default it is logged.
 
     Attributes:
@@ -116,7 +117,7 @@ class Inbox:
         "_room",
         "_size",
         "_spawn",
-        "_stays",
+        "_was_seen_resting",
         "is_closed",
         "is_full",
         "state",
@@ -128,14 +129,12 @@ class Inbox:
         on_full: Callable[[], None],
         on_room: Callable[[], None],
         spawn: Callable[..., gevent.Greenlet[..., Any]] = gevent.spawn,
-        stays: bool = False,
         on_error: Callable[[Exception | gevent.Timeout], object] | None = None,
     ) -> None:
         self._limit = limit
         self._on_full = on_full
         self._on_room = on_room
         self._spawn = spawn
-        self._stays = stays
         self._on_error = on_error or _log
         self.state: InboxState = _IDLE
         self.is_closed: bool = False
@@ -143,6 +142,7 @@ class Inbox:
         self._host: Any = None
         self._hub: Any = None  # of the host
         self._drainer: Any = None
+        self._was_seen_resting = False
         self._queue: Waiting | None = None
         self._size = 0
         self._concurrent: ConcurrentTasks | None = None
@@ -152,6 +152,11 @@ class Inbox:
     def is_idle(self) -> bool:
         """Whether a task that is put now would be the next to run, at once."""
         return not self._queue and self.state is not _RUNNING and self.state is not _DRAINING
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether a greenlet of the inbox waits for a task."""
+        return self.state is _RESTING
 
     @property
     def is_running_here(self) -> bool:
@@ -244,6 +249,8 @@ class Inbox:
             if self.state is _DRAINING:
                 hub.switch()  # until the drainer ends
             else:
+                if self.state is _RESTING:
+                    self._dismiss()
                 self._enter(_RUNNING)
             while True:
                 if self._queue is not None:
@@ -276,8 +283,16 @@ class Inbox:
         """Let the host go once the tasks that wait have run; harmless when called again."""
         self.is_closed = True
         self._announce_room()
-        if self.state is _PARKED:
+        if self.state is _PARKED or self.state is _RESTING:
             self._wake()
+
+    def let_go(self) -> None:
+        """Let the drainer end if it has had no task since the last call; called now and then."""
+        if self.state is _RESTING:
+            if self._was_seen_resting:
+                self._dismiss()
+                self._enter(_IDLE)
+            self._was_seen_resting = not self._was_seen_resting
 
     # A move whose condition names the state that it leaves is an assignment: checks would add a
     # third to the hot path. The other moves go through _enter(); tests check all of them.
@@ -290,13 +305,13 @@ class Inbox:
         if self.state is _PARKED:
             self.state = _WAKING
             get_hub().loop.run_callback(self._switch_to, self._host)
+        elif self.state is _RESTING:
+            self.state = _DRAINING
+            self._was_seen_resting = False
+            get_hub().loop.run_callback(self._resume, self._drainer)
         elif self.state is _IDLE and self._queue:
-            if self._stays:
-                self.state = _WAKING
-                self._spawn(self._stay)
-            else:
-                self.state = _DRAINING
-                self._drainer = self._spawn(self._drain)
+            self.state = _DRAINING
+            self._drainer = self._spawn(self._drain)
 
     def _switch_to(self, host: Any) -> None:
         # It may have been killed in the meantime.
@@ -304,17 +319,28 @@ class Inbox:
             self.state = _RUNNING
             host.switch(None)
 
-    def _stay(self) -> None:
-        try:
-            self.host()
-        finally:
-            self._wake()  # after a kill
+    def _resume(self, drainer: Any) -> None:
+        # It may have been killed in the meantime.
+        if self._drainer is drainer:
+            drainer.switch()
+
+    def _dismiss(self) -> None:
+        """Let a drainer that rests end."""
+        drainer, self._drainer = self._drainer, None
+        get_hub().loop.run_callback(drainer.switch)
 
     def _drain(self) -> None:
+        current = getcurrent()
+        hub = get_hub()
         try:
-            self._run_queue()
+            while self._drainer is current:
+                self._run_queue()
+                if self._drainer is not current or self._host is not None or self.is_closed:
+                    break
+                self.state = _RESTING
+                hub.switch()
         finally:
-            if self._drainer is getcurrent():
+            if self._drainer is current:
                 self._drainer = None
                 if self._host is not None:
                     self.state = _WAKING

@@ -11,6 +11,7 @@ import pytest
 from flask_realtime.errors import WriteKept
 from flask_realtime.hosts.finder import SocketFinder
 from flask_realtime.hosts.handler_socket import HandlerSocket
+from flask_realtime.hosts.request_stream import RequestStream
 from tests.hosts.test_embedded import Connection, Serve, serve
 
 __all__ = ["serve"]
@@ -18,7 +19,8 @@ __all__ = ["serve"]
 
 def test_what_has_arrived_can_be_looked_at_without_tls() -> None:
     def of(sock: Any) -> HandlerSocket:
-        return HandlerSocket(SimpleNamespace(socket=sock), print)  # type: ignore[arg-type]
+        handler = SimpleNamespace(socket=sock, rfile=RequestStream(sock))
+        return HandlerSocket(handler, print)  # type: ignore[arg-type]
 
     one, other = gevent.socket.socketpair()
     with one, other:

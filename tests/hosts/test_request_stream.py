@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+import gevent
 import pytest
+from gevent import socket
 
 from flask_realtime.hosts.request_head import BadHead
 from flask_realtime.hosts.request_stream import RequestStream
+from tests.fakes import deadline, settle
 
 LINE = b"GET / HTTP/1.1\r\n"
 HEAD = LINE + b"Host: a\r\n\r\n"
@@ -135,3 +139,73 @@ def test_a_stream_that_is_given_up_holds_nothing() -> None:
     found.close()
     assert found.closed
     assert found.peek() == b""
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[RequestStream, Any]]:
+    """A stream on a real socket, and the client's end."""
+    ours, theirs = socket.socketpair()
+    found = RequestStream(ours)
+    yield found, theirs
+    found.close()
+    ours.close()
+    theirs.close()
+
+
+def test_a_reader_waits_for_what_comes(pair: tuple[RequestStream, Any]) -> None:
+    found, client = pair
+    for pieces in ([HEAD], bytewise(HEAD), [HEAD[:10], HEAD[10:]]):
+        reader = gevent.spawn(found.head)
+        for piece in pieces:
+            client.sendall(piece)
+            gevent.sleep(0)
+        with deadline():
+            assert reader.get() == (LINE, b"Host: a\r\n")
+    reader = gevent.spawn(found.head)
+    client.close()
+    with deadline():
+        assert reader.get() is None
+
+
+def test_what_comes_while_a_request_is_served_waits_and_costs_nothing(
+    pair: tuple[RequestStream, Any],
+) -> None:
+    found, client = pair
+    client.sendall(HEAD)
+    assert found.head() is not None
+    client.sendall(HEAD)
+    # The hub rests although there is something to read.
+    settle()
+    assert found.head() is not None
+
+
+def test_a_reader_may_give_up_and_begin_again(pair: tuple[RequestStream, Any]) -> None:
+    found, client = pair
+    for _ in range(2):
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.01):
+            found.read1(10)
+    client.sendall(b"late")
+    assert found.read1(10) == b"late"
+
+
+def test_two_greenlets_cannot_read_at_a_time(pair: tuple[RequestStream, Any]) -> None:
+    found, client = pair
+    first = gevent.spawn(found.read1, 10)
+    settle()
+    with pytest.raises(RuntimeError, match="another greenlet"):
+        found.read1(10)
+    client.sendall(b"first")
+    assert first.get(timeout=5) == b"first"
+
+
+def test_a_stream_that_is_closed_leaves_the_socket_to_others(
+    pair: tuple[RequestStream, Any],
+) -> None:
+    found, client = pair
+    client.sendall(HEAD)
+    found.head()
+    raw = found.raw
+    found.close()
+    client.sendall(b"frame")
+    assert raw.read(10) == b"frame"
+    raw.close()

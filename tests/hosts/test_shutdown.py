@@ -180,8 +180,9 @@ def test_the_official_client_comes_back_after_a_reload(host: str, mode: str) -> 
         server.stop()
 
 
-def test_max_requests_is_announced_and_ends_cleanly() -> None:
-    with start("gevent", "--max-requests", "6") as server, joined(server) as ws:
+@pytest.mark.parametrize("host", ["gevent", "worker class"])
+def test_max_requests_is_announced_and_ends_cleanly(host: str) -> None:
+    with start(host, "--max-requests", "6") as server, joined(server) as ws:
         server.wait_for("after max_requests = 6, and every long-polling request counts")
         for _ in range(5):
             requests.get(server.url, timeout=5)

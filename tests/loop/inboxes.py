@@ -33,7 +33,7 @@ class WatchedInbox(Inbox):
 class World:
     """An inbox, with its calls for a pause and its tasks."""
 
-    def __init__(self, limit: int = 10_000, stays: bool = False) -> None:
+    def __init__(self, limit: int = 10_000) -> None:
         self.asked: list[str] = []
         self.ran: list[Any] = []
         self.greenlets: list[Any] = []
@@ -41,7 +41,6 @@ class World:
             limit,
             lambda: self.asked.append("pause"),
             lambda: self.asked.append("resume"),
-            stays=stays,
         )
         self.host: Any = None
 

@@ -90,17 +90,56 @@ def test_order_is_kept_between_tasks_of_the_hub_and_of_requests(world: World) ->
     assert world.ran == ["first", "second"]
 
 
-def test_a_polling_session_gives_its_greenlet_back_when_nothing_waits(
+def test_a_polling_session_gives_its_greenlet_back_when_nothing_comes_for_long(
     quiet_hub: io.StringIO,
 ) -> None:
     world = World()
+    for what, calls in (("a", 0), ("b", 1), ("c", 1), ("d", 2), ("e", 0)):
+        world.put(what)
+        settle()
+        for _ in range(calls):
+            world.inbox.let_go()
+        settle()
+    first, *others, last = world.greenlets
+    assert others == [first] * 3
+    assert last is not first
+    assert first.dead
+    world.inbox.close()
+    settle()
+    assert last.dead
+
+
+def test_a_greenlet_that_is_lent_takes_the_place_of_one_that_rests(quiet_hub: io.StringIO) -> None:
+    world = World()
     world.put("a")
     settle()
+    assert world.inbox.is_resting
+    world.lend_greenlet()
     world.put("b")
     settle()
-    first, second = world.greenlets
-    assert first is not second
-    assert first.dead
+    assert world.greenlets[0].dead
+    assert world.greenlets[1] is world.host
+    world.inbox.close()
+    with deadline():
+        world.host.get()
+
+
+def test_a_greenlet_that_rests_may_be_killed(quiet_hub: io.StringIO) -> None:
+    world = World()
+    world.put("a")
+    settle()
+    world.greenlets[0].kill(block=False)
+    world.put("b")
+    world.put("c")
+    settle()
+    assert world.ran == ["a", "b", "c"]
+    world.greenlets[-1].kill()
+    assert world.inbox.state is IDLE
+    world.put("d")
+    settle()
+    assert world.ran[-1] == "d"
+    world.inbox.close()
+    settle()
 
 
 def test_a_greenlet_that_is_lent_later_waits_for_the_task_that_runs(
@@ -363,13 +402,13 @@ def test_a_kill_of_a_greenlet_of_the_inbox_costs_only_the_task_that_it_hits(
     def killed() -> None:
         raise gevent.GreenletExit
 
-    for stays in (False, True):
-        world = World(stays=stays)
-        world.inbox.put(killed, ())
-        world.put("next")
-        settle()
-        assert world.ran == ["next"]
-        world.inbox.close()
+    world = World()
+    world.inbox.put(killed, ())
+    world.put("next")
+    settle()
+    assert world.ran == ["next"]
+    world.inbox.close()
+    settle()
 
 
 def test_a_former_host_does_not_disturb_the_next_one(quiet_hub: io.StringIO) -> None:
@@ -388,11 +427,11 @@ def test_a_former_host_does_not_disturb_the_next_one(quiet_hub: io.StringIO) -> 
 
 
 def test_a_greenlet_that_stays_waits_for_further_tasks_until_the_inbox_is_closed() -> None:
-    world = World(stays=True)
+    world = World()
     for what in ("a", "b"):
         world.put(what)
         settle()
-        assert world.inbox.state is PARKED
+        assert world.inbox.is_resting
     assert world.ran == ["a", "b"]
     assert world.greenlets[0] is world.greenlets[1]
     world.inbox.close()
@@ -417,7 +456,7 @@ def test_a_task_that_is_put_when_there_is_room_comes_after_those_that_are_kept()
 
 
 def test_every_move_of_the_table_happens(quiet_hub: io.StringIO) -> None:
-    closed, killed, woken, drained, staying = (World(stays=number == 4) for number in range(5))
+    closed, killed, woken, drained, rested, tired, lent = (World() for _ in range(7))
     for world in (closed, killed, woken):
         world.lend_greenlet()  # IDLE -> RUNNING -> PARKED
     closed.inbox.close()  # PARKED -> WAKING -> RUNNING -> IDLE
@@ -428,14 +467,17 @@ def test_every_move_of_the_table_happens(quiet_hub: io.StringIO) -> None:
     release = drained.block()  # IDLE -> DRAINING
     drained.lend_greenlet()
     release.set()  # DRAINING -> WAKING
-    staying.put("a")  # IDLE -> WAKING
+    for world in (rested, tired, lent):
+        world.put("a")  # IDLE -> DRAINING -> RESTING
     settle()
-    woken.put("c")  # IDLE -> DRAINING -> IDLE
+    rested.inbox.close()  # RESTING -> DRAINING -> IDLE
+    for _ in range(2):
+        tired.inbox.let_go()  # RESTING -> IDLE
+    lent.lend_greenlet()  # RESTING -> RUNNING
     settle()
-    seen = {
-        move for world in (closed, killed, woken, drained, staying) for move in world.inbox.moves
-    }
+    worlds = (closed, killed, woken, drained, rested, tired, lent)
+    seen = {move for world in worlds for move in world.inbox.moves}
     assert seen == {(before, after) for before, nexts in INBOX_MOVES.items() for after in nexts}
-    for world in (drained, staying):
+    for world in worlds:
         world.inbox.close()
     settle()

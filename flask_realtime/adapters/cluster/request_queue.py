@@ -12,7 +12,7 @@ from typing import Any
 
 import gevent
 
-from ...loop.inbox import Inbox, InboxState
+from ...loop.inbox import Inbox
 
 __all__ = ["RequestQueue"]
 
@@ -20,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 #: Bytes that may wait, and what a call costs beside its payload and the inbox's own overhead.
 _LIMIT, _OVERHEAD = 16_000_000, 244
-# Looking a member up in its enumeration takes longer than a global does (Python 3.11).
-_PARKED = InboxState.PARKED
 #: Seconds after which the log says that a listener holds up reading.
 _PATIENCE = 10.0
 
@@ -39,12 +37,12 @@ class RequestQueue:
 
     def __init__(self, on_malformed: Callable[[ValueError], None], limit: int = _LIMIT) -> None:
         self._on_malformed = on_malformed
-        self._inbox = Inbox(limit, _nothing, _nothing, stays=True, on_error=self._failed)
+        self._inbox = Inbox(limit, _nothing, _nothing, on_error=self._failed)
 
     @property
     def is_serving_here(self) -> bool:
         """Whether the current greenlet is the one that the functions are called on."""
-        return self._inbox.is_hosted_here
+        return self._inbox.is_running_here
 
     @property
     def is_empty(self) -> bool:
@@ -62,13 +60,13 @@ class RequestQueue:
         inbox = self._inbox
         if inbox.is_closed:
             return
-        is_parked = inbox.state is _PARKED
+        is_resting = inbox.is_resting
         inbox.put(function, args, size + _OVERHEAD)
-        if is_parked:
+        if is_resting:
             # Before the reader reads on, which takes longer than serving does.
             gevent.sleep(0)
         # A call that puts another one would wait for itself.
-        while inbox.is_full and not inbox.is_hosted_here and not inbox.wait_for_room(_PATIENCE):
+        while inbox.is_full and not inbox.is_running_here and not inbox.wait_for_room(_PATIENCE):
             logger.warning("! a listener holds up what other servers ask for")
 
     def close(self) -> None:
