@@ -103,7 +103,7 @@ def test_requests_of_each_form_arrive_whole(server: Forked, name: str, version: 
 
 def total(server: Forked) -> float:
     """How many connections have been handed over."""
-    return sum(stats["siblings_handed_over"] for stats in server.all_stats().values())
+    return float(sum(stats["siblings_handed_over"] for stats in server.all_stats().values()))
 
 
 def test_sessions_take_turns_on_one_connection(server: Forked) -> None:
