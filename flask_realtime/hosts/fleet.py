@@ -32,7 +32,6 @@ __all__ = ["MOST_QUICK", "PATIENCE", "YOUNG", "Fleet", "Lifeline", "next_try"]
 logger = logging.getLogger(__name__)
 
 # Those of gevent would run the hub.
-_select: Any = get_original("select", "select")
 _sleep: Any = get_original("time", "sleep")
 _waitpid: Any = get_original("os", "waitpid")
 _Socket: Any = get_original("socket", "socket")
@@ -126,6 +125,8 @@ class Fleet:
         self._patience = patience
         self._places = [_Place() for _ in range(count)]
         self._ours, self._theirs = _pair()
+        self._ours.settimeout(_TICK)
+        self._theirs.setblocking(False)
         # Whether the workers are to leave their clients no time, and have not been told yet.
         self._is_hurried = False
 
@@ -155,7 +156,7 @@ class Fleet:
                 self._ours.close()
                 work(Lifeline(self._theirs))
                 raise SystemExit(0)
-            if _select([self._ours], [], [], _TICK)[0]:
+            if self._is_asked():
                 break
             failed = self._look()
         self._end()
@@ -164,6 +165,13 @@ class Fleet:
             raise signals.raised
         if failed is not None:
             raise SystemExit(f"Workers end as soon as they begin, the last by {failed}: giving up")
+
+    def _is_asked(self) -> bool:
+        """Wait for a moment; returns whether the end was asked for."""
+        try:
+            return bool(self._ours.recv(1))
+        except TimeoutError:
+            return False
 
     # Their lives
 
@@ -237,10 +245,7 @@ class Fleet:
 
 def _pair() -> tuple[Any, Any]:
     ours, theirs = socket.socketpair()
-    pair = tuple(_Socket(fileno=sock.detach()) for sock in (ours, theirs))
-    for sock in pair:
-        sock.setblocking(False)
-    return pair[0], pair[1]
+    return _Socket(fileno=ours.detach()), _Socket(fileno=theirs.detach())
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from tests.certificate import Certificate
 from tests.hosts.workers.crowd import STEP, Crowd, Forked, crowd, forked, is_alive
+from tests.hosts.workers.test_faults import KINDS, open_session, path, poll_url, send
 from tests.processes import eventually
 
 
@@ -79,6 +81,57 @@ def test_a_worker_that_is_told_to_end_loses_no_client(server: Forked) -> None:
         clients.ask("answers", 200)
         clients.ask("stop")
         clients.assert_nothing_went_wrong(resets=3)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_requests_of_each_form_arrive_whole(server: Forked, name: str, version: str) -> None:
+    if version == "1.0" and name in ("chunked", "expect"):
+        return
+    head, body = KINDS[name]
+    # More than one worker takes: some are elsewhere, wherever the kernel brings a request.
+    sids = [open_session(server) for _ in range(12)]
+    moved = total(server)
+    for sid in sids:
+        request = f"POST {path(sid)} HTTP/{version}\r\nHost: x\r\nConnection: close\r\n"
+        answer = send(server, request.encode() + head, body, pause=0.01)
+        assert answer.count(b"100 Continue") == (name == "expect"), answer
+        assert answer.count(b" 200 OK") == 1, answer
+        assert answer.endswith(b"ok"), answer
+    assert total(server) > moved
+
+
+def total(server: Forked) -> float:
+    """How many connections have been handed over."""
+    return float(sum(stats["siblings_handed_over"] for stats in server.all_stats().values()))
+
+
+def test_sessions_take_turns_on_one_connection(server: Forked) -> None:
+    with requests.Session() as http:
+        sids = [open_session(server, http) for _ in range(8)]
+        for sid in sids * 5:
+            assert http.post(poll_url(server, sid), data="4hi", timeout=10).text == "ok"
+        large = "4" + "x" * 900_000
+        assert http.post(poll_url(server, sids[0]), data=large, timeout=20).text == "ok"
+        assert http.get(f"{server.url}/?a=%20b", timeout=10).ok
+
+
+def test_nothing_is_left_open(server: Forked) -> None:
+    def open_files() -> int:
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in server.workers())
+
+    def use() -> None:
+        for sid in [open_session(server) for _ in range(10)]:
+            for _ in range(4):
+                requests.post(poll_url(server, sid), data="4hi", timeout=10)
+            requests.post(poll_url(server, sid), data="1", timeout=10)
+
+    use()
+    time.sleep(1)
+    before = open_files()
+    for _ in range(3):
+        use()
+    eventually(lambda: open_files() <= before + 3, within=10.0)
 
 
 def test_tls_is_passed_through(certificate: Certificate) -> None:
