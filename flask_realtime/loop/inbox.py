@@ -265,6 +265,8 @@ class Inbox:
                         function(*args)
                     except _CAUGHT as error:
                         self._on_error(error)
+                    # A host that is parked keeps no event of its client alive.
+                    task = function = args = None
         finally:
             # Not when the tasks were taken away from it.
             if self._host is current:

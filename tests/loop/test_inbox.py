@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,21 @@ def test_from_the_hub_an_idle_greenlet_is_switched_to_at_once(hosted: World) -> 
     settle()
     assert seen == [["a"]]
     assert hosted.greenlets == [hosted.host]
+
+
+class Payload:
+    """Something that an event has brought."""
+
+
+def test_a_greenlet_that_waits_keeps_nothing_of_its_last_task(hosted: World) -> None:
+    payload = Payload()
+    reference = weakref.ref(payload)
+    gevent.get_hub().loop.run_callback(hosted.inbox.put, hosted.note, (payload,))
+    settle()
+    assert hosted.ran == [payload]
+    hosted.ran.clear()
+    del payload
+    assert reference() is None
 
 
 def test_tasks_wait_while_a_handler_blocks(world: World) -> None:
