@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .hosts.fleet import Lifeline
+    from .hosts.workers.embedded_worker import EmbeddedWorker
     from .server.option_types import ServerOptions
     from .testing import TestClient
 
@@ -220,10 +221,9 @@ class Server(BaseServer):
 
         def work(lifeline: Lifeline) -> None:
             worker = EmbeddedWorker(http_server, listener, lifeline)
-            for join in self.joiners:
-                join(worker)
+            worker.siblings = [join(worker) for join in self.joiners]
             http_server.start()
-            self._serve(http_server, options, lifeline)
+            self._serve(http_server, options, worker)
 
         fleet = Fleet(options.workers, listener)
         self._stops.append(fleet.stop)
@@ -236,7 +236,7 @@ class Server(BaseServer):
         self.close_adapters()
 
     def _serve(
-        self, http_server: EmbeddedServer, options: RunOptions, lifeline: Lifeline | None = None
+        self, http_server: EmbeddedServer, options: RunOptions, worker: EmbeddedWorker | None = None
     ) -> None:
         in_children(http_server.forget)
         in_children(self.engine.forget_clients)
@@ -249,8 +249,8 @@ class Server(BaseServer):
         self._stops.append(stop)
         signals = StopSignals(stop)
         signals.install()
-        if lifeline is not None:
-            lifeline.watch(asked.set)
+        if worker is not None:
+            worker.lifeline.watch(asked.set)
         else:
             click.echo(f" * Running on {options.url(http_server.server_port or 0)}", err=True)
         try:
@@ -260,19 +260,21 @@ class Server(BaseServer):
         finally:
             self._stops.remove(stop)
             try:
-                self._shut_down(http_server)
+                self._shut_down(http_server, worker)
             finally:
                 signals.restore()
                 self.hub.release()
         if signals.raised is not None:
             raise signals.raised
 
-    def _shut_down(self, http_server: EmbeddedServer) -> None:
+    def _shut_down(self, http_server: EmbeddedServer, worker: EmbeddedWorker | None) -> None:
         logger.info("= shutting down")
         deadline = monotonic() + GRACE
         # It goes on accepting meanwhile: a client that polls may need a new connection for
         # what is left to it, and a handshake gets an answer.
         self.drain(GRACE)
+        if worker is not None:
+            worker.wait_for_siblings(deadline - monotonic())
         http_server.stop(timeout=max(deadline - monotonic(), 0.0))
         self.end(deadline - monotonic())
 
