@@ -27,6 +27,7 @@ from .loop.patching import warn_if_unpatched
 
 if TYPE_CHECKING:
     from .hosts.fleet import Lifeline
+    from .hosts.workers.embedded_worker import EmbeddedWorker
     from .hosts.watched_files import WatchedFiles
     from .serving import Server
 
@@ -116,10 +117,9 @@ class Run:
 
         def work(lifeline: Lifeline) -> None:
             worker = EmbeddedWorker(http_server, listener, lifeline)
-            for join in server.joiners:
-                join(worker)
+            worker.siblings = [join(worker) for join in server.joiners]
             http_server.start()
-            self._serve(http_server, lifeline=lifeline)
+            self._serve(http_server, worker=worker)
 
         fleet = Fleet(count, listener, PATIENCE + server.options.drain_seconds)
         self._stops.append(fleet.stop)
@@ -133,7 +133,7 @@ class Run:
     # In this process
 
     def _serve(
-        self, http_server: EmbeddedServer, banner: str = "", lifeline: Lifeline | None = None
+        self, http_server: EmbeddedServer, banner: str = "", worker: EmbeddedWorker | None = None
     ) -> None:
         server = self._server
         in_children(http_server.forget)
@@ -150,8 +150,8 @@ class Run:
         self._stops.append(stop)
         signals = StopSignals(partial(soon, asked), partial(soon, hurry))
         signals.install()
-        if lifeline is not None:
-            lifeline.watch(asked.set)
+        if worker is not None:
+            worker.lifeline.watch(asked.set)
         if banner:
             click.echo(banner, err=True)
         try:
@@ -160,7 +160,7 @@ class Run:
             hurry.set()
         finally:
             try:
-                self._shut_down(http_server, hurry)
+                self._shut_down(http_server, worker, hurry)
             finally:
                 self._stops.remove(stop)
                 signals.restore()
@@ -168,7 +168,9 @@ class Run:
         if signals.raised is not None:
             raise signals.raised
 
-    def _shut_down(self, http_server: EmbeddedServer, hurry: Event) -> None:
+    def _shut_down(
+        self, http_server: EmbeddedServer, worker: EmbeddedWorker | None, hurry: Event
+    ) -> None:
         logger.info("= shutting down")
         server, development = self._server, self._options.development
         # A change of the program is to be seen at once: its clients come back by themselves.
@@ -178,6 +180,8 @@ class Run:
         # It goes on accepting meanwhile: a client that polls may need a new connection for
         # what is left to it, and a handshake gets an answer.
         server.drain(grace)
+        if worker is not None:
+            worker.wait_for_siblings(deadline - monotonic())
         http_server.stop(timeout=max(deadline - monotonic(), 0.0))
         server.end(deadline - monotonic())
 

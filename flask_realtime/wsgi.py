@@ -108,11 +108,14 @@ class Middleware:
         if found is not None:
             self.join(found)
 
-    def join(self, worker: Worker) -> None:
+    def join(self, worker: Worker) -> Siblings | None:
         """Join the other workers of this host; before the first request only.
 
         Args:
             worker: The host of this process.
+
+        Returns:
+            ``None`` when they cannot be found.
         """
         from .adapters.cluster.sibling_adapter import SiblingAdapter
         from .hosts.workers.siblings import Siblings
@@ -124,6 +127,7 @@ class Middleware:
             # Other threads may emit from now on, and messages of other workers arrive.
             self.server.hub.bind()
             self.server.start()
+        return self._siblings
 
     def _answer(
         self, environ: dict[str, Any], start_response: Any, request: Request | None = None

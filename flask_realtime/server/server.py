@@ -82,7 +82,7 @@ class BaseServer(ServerMethods):
         self.backends: Backends = Backends(self._namespaces.sweep)
         self._started_in = 0  # the process
         #: Each joins one way into the server to the other workers of this host.
-        self.joiners: list[Callable[[Any], None]] = []
+        self.joiners: list[Callable[[Any], Any]] = []
         # Sessions of engines that are not this server's.
         self._adopted: set[Session] = set()
         self.configure({**options})

@@ -7,6 +7,7 @@ from typing import Any
 from ...engine.shutdown import GRACE
 from ..embedded import EmbeddedServer
 from ..fleet import Lifeline
+from .siblings import Siblings
 
 __all__ = ["EmbeddedWorker", "listen"]
 
@@ -40,13 +41,24 @@ class EmbeddedWorker:
     def __init__(self, http_server: EmbeddedServer, listener: Any, lifeline: Lifeline) -> None:
         self.listeners: list[Any] = [listener]
         self._http_server = http_server
-        self._lifeline = lifeline
+        #: What it has joined by, ``None`` where it has found none.
+        self.siblings: list[Siblings | None] = []
+        self.lifeline = lifeline
+
+    def wait_for_siblings(self, timeout: float) -> None:
+        """Block until the sessions of siblings are over as well, when all end.
+
+        Their clients need new connections until then, which come to any worker.
+        """
+        if self.lifeline.is_cut:
+            for siblings in filter(None, self.siblings):
+                siblings.wait_for_all(timeout)
 
     @property
     def patience(self) -> float:
         """Seconds that requests may wait for a sibling while this worker ends."""
         # When all end, none of them takes a request.
-        return 0.0 if self._lifeline.is_cut else GRACE
+        return 0.0 if self.lifeline.is_cut else GRACE
 
     @property
     def is_ending(self) -> bool:

@@ -45,8 +45,8 @@ logger = logging.getLogger(__name__)
 _READY = 1.0
 #: Seconds between two looks at what siblings have to know; and at whether they are found.
 _TICK, _LOOK = 0.2, 5.0
-#: Seconds for what changes at the same time.
-_MOMENT = 0.01
+#: Seconds for what changes at the same time; and between two looks at the end.
+_MOMENT, _STEP = 0.01, 0.05
 #: How often a new session may be passed on: those who stop do not know of each other at once.
 _MAX_HOPS = 3
 
@@ -132,6 +132,15 @@ class Siblings:
         self._mesh.refuse()
         self._arrivals.wait(self._worker.patience)
         self._part()
+
+    def wait_for_all(self, timeout: float) -> None:
+        """Block until no sibling has a session: while all end, each takes requests for others."""
+        deadline = monotonic() + timeout
+        links = self._mesh.links
+        while any(state.sessions for tag, state in self._states.items() if tag in links):
+            if monotonic() > deadline:
+                return
+            gevent.sleep(_STEP)
 
     def _part(self) -> None:
         self._mesh.close()

@@ -20,8 +20,9 @@ from flask_realtime.engine.requests.host import NoHost
 from flask_realtime.engine.requests.request import Request
 from flask_realtime.hosts.workers.replay import ReplaySocket
 from flask_realtime.hosts.workers.siblings import Siblings
+from flask_realtime.testing import TestClient
 from tests.certificate import Certificate
-from tests.fakes import wait_until
+from tests.fakes import deadline, wait_until
 from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER, REALTIME_WORKER
 from tests.hosts.workers.crowd import STEP, Crowd, Fleet, crowd, fleet
 from tests.processes import Process, eventually, free_port
@@ -338,6 +339,32 @@ def test_a_request_that_comes_back_is_told_to_come_again_while_its_worker_lives(
     one.close()
     moved.close()
     ours.close()
+
+
+def test_the_end_of_all_waits_for_the_sessions_of_each(
+    tmp_path: Path, listener: socket.socket
+) -> None:
+    servers = [Server(), Server()]
+    made = [Siblings.meet(Host(tmp_path, listener), io, lambda *_: []) for io in servers]
+    one, two = [found for found in made if found is not None]
+    wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
+    with deadline():
+        one.wait_for_all(60.0)  # the other one has none
+    client = TestClient(servers[1])
+    # It is told from time to time.
+    wait_until(lambda: waits(one))
+    client.disconnect()
+    with deadline():
+        one.wait_for_all(60.0)
+    one.close()
+    two.close()
+
+
+def waits(siblings: Siblings) -> bool:
+    """Whether a moment is not enough for the sessions of others to end."""
+    began = time.monotonic()
+    siblings.wait_for_all(0.2)
+    return time.monotonic() - began > 0.1
 
 
 def test_a_worker_that_cannot_be_found_goes_on_alone(
