@@ -27,8 +27,8 @@ from .loop.patching import warn_if_unpatched
 
 if TYPE_CHECKING:
     from .hosts.fleet import Lifeline
-    from .hosts.workers.embedded_worker import EmbeddedWorker
     from .hosts.watched_files import WatchedFiles
+    from .hosts.workers.embedded_worker import EmbeddedWorker
     from .serving import Server
 
 __all__ = ["Run"]
