@@ -178,6 +178,16 @@ def _connection(client: Any) -> _Connection:
 class _PushedContexts:
     """The contexts that stay pushed on the greenlet of a connection."""
 
+    __slots__ = (
+        "_app",
+        "_app_context",
+        "_request_context",
+        "environ",
+        "failure",
+        "greenlet",
+        "is_busy",
+    )
+
     def __init__(self, connection: _Connection) -> None:
         self.environ = connection.environ
         self.greenlet = getcurrent()
@@ -228,6 +238,8 @@ class _PushedContexts:
 
 class _Call:
     """An event whose contexts are popped when it is over."""
+
+    __slots__ = ("failure", "greenlet", "is_busy")
 
     def __init__(self) -> None:
         self.greenlet = getcurrent()
