@@ -22,7 +22,7 @@ class RealtimeWorker(GeventWorker):
 
     wsgi_handler: ClassVar[Any] = GunicornHandler
     #: For :class:`~flask_realtime.hosts.gunicorn.WorkerWatch`: ``max_requests`` counts here.
-    counts_requests = True
+    counts_requests: bool = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
