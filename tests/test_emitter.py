@@ -29,6 +29,7 @@ from flask_realtime.adapters.wire.node import decode
 from flask_realtime.adapters.wire.streams import decode_entry
 from flask_realtime.adapters.wire.values import load, unpack
 from flask_realtime.testing.pytest.adapter_contract import event, to
+from tests.ids import case
 from tests.processes import free_port
 from tests.server.test_room_selectors import refused
 
@@ -244,7 +245,7 @@ def test_a_name_is_a_string(client: Client, name: Any) -> None:
 
 
 @pytest.mark.parametrize("family", ["redis", "sharded", "streams"])
-@pytest.mark.parametrize("value", [object(), math.nan, {b"key": 1}], ids=str)
+@pytest.mark.parametrize("value", [object(), math.nan, {b"key": 1}], ids=case)
 def test_what_cannot_be_carried_raises_and_is_not_published(
     client: Client, family: Any, value: Any
 ) -> None:

@@ -25,6 +25,7 @@ from flask_realtime.codec.json_codec import (
 from flask_realtime.codec.message import Message
 from tests.codec import values
 from tests.codec.values import Colour, Kind, Level, Pair, Point, Slotted
+from tests.ids import case
 
 CODECS = [pytest.param(StandardCodec(), id="standard"), pytest.param(OrjsonCodec(), id="orjson")]
 ALL = [*CODECS, pytest.param(wrap_module(json), id="module")]
@@ -122,7 +123,7 @@ def test_nan_is_refused_wherever_it_is(codec: JSONCodec, value: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [object(), {1, 2}, 1j, Point, {(1, 2): 3}, {b"key": 1}, Slotted(object()), [b"", {3}]],
-    ids=repr,
+    ids=case,
 )
 def test_what_json_cannot_carry_is_a_type_error(codec: JSONCodec, value: Any) -> None:
     with pytest.raises(TypeError):

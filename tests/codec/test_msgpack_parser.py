@@ -20,6 +20,7 @@ from flask_realtime.codec.socket_packet import Packet, PacketType
 from flask_realtime.errors import PacketError
 from flask_realtime.parsers import MsgpackParser
 from tests.codec.values import Colour, Level, Pair, Point
+from tests.ids import case
 
 PARSER = MsgpackParser()
 NOON = datetime(2026, 1, 2, 12, 0, 0, 123_000, tzinfo=timezone.utc)
@@ -150,7 +151,7 @@ def test_bytes_of_every_kind_are_carried_as_they_are(kind: Any) -> None:
         (object(), TypeError, "object"),
         ({1, 2}, TypeError, "set"),
     ],
-    ids=ascii,
+    ids=case,
 )
 def test_what_cannot_be_carried_is_an_error_at_once(
     value: Any, error: type[Exception], message: str

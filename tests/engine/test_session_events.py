@@ -11,6 +11,7 @@ from flask_realtime.codec.message import Message
 from flask_realtime.engine.session import Session
 from tests.clients import WebSocketLine
 from tests.fakes import settle
+from tests.ids import case
 from tests.worlds import EngineWorld, MakeEngine
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["polling", "websocket"])
@@ -240,7 +241,7 @@ def test_a_message_may_be_kept_from_compression(engine: EngineWorld) -> None:
     assert found == [True, False, False]
 
 
-@pytest.mark.parametrize("data", [None, 5, ["a"], Message(b"a")], ids=repr)
+@pytest.mark.parametrize("data", [None, 5, ["a"], Message(b"a")], ids=case)
 def test_anything_else_is_no_message(engine: EngineWorld, data: Any) -> None:
     engine.network.polling()
     with pytest.raises(TypeError, match="a message is str or bytes, not"):

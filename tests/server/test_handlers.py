@@ -11,6 +11,7 @@ import pytest
 
 from flask_realtime.server.handlers import FAILED, HandlerTable, Runner, Visitor, describe
 from flask_realtime.server.observer import Observer
+from tests.ids import case
 
 
 class Named:
@@ -76,7 +77,7 @@ MANY = 900
         (functools.partial(keyword_ack, "x"), 0, True),
         (print, MANY, False),
     ],
-    ids=lambda value: getattr(value, "__qualname__", str(value)),
+    ids=case,
 )
 def test_a_signature_is_read_at_registration(
     function: Any, arguments: int, wants_ack: bool

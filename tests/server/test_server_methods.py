@@ -8,6 +8,7 @@ import gevent
 import pytest
 
 from flask_realtime import Server, Socket
+from tests.ids import case
 from tests.worlds import ServerWorld
 
 Plain = Any
@@ -19,7 +20,7 @@ def test_a_fallback_has_no_name(server: ServerWorld) -> None:
         io.fallback("/chat")
 
 
-@pytest.mark.parametrize("wrong", [3, [], object()], ids=repr)
+@pytest.mark.parametrize("wrong", [3, [], object()], ids=case)
 def test_what_cannot_be_called_is_no_fallback(server: ServerWorld, wrong: Any) -> None:
     with pytest.raises(TypeError, match="a handler must be callable"):
         server.io.fallback(wrong)

@@ -15,6 +15,7 @@ from flask_realtime.server.server import BaseServer
 from flask_realtime.testing.fakes import FakeBus
 from tests.clients import Later
 from tests.fakes import settle, wait_until
+from tests.ids import case
 from tests.loop.test_hub import Outcome, Owner
 from tests.server.together import Together
 from tests.worlds import MakeServer
@@ -254,7 +255,7 @@ def test_an_ack_that_fails_is_reported_like_a_handler(make_server: MakeServer, a
     assert told == ["lost"]
 
 
-@pytest.mark.parametrize("value", [object(), math.nan, {1, 2}], ids=str)
+@pytest.mark.parametrize("value", [object(), math.nan, {1, 2}], ids=case)
 @pytest.mark.parametrize("alone", [True, False])
 def test_what_cannot_be_carried_raises(make_server: MakeServer, value: Any, alone: bool) -> None:
     io = make_server().io if alone else Together(make_server).servers[0]

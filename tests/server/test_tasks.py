@@ -16,6 +16,7 @@ from gevent.event import Event
 
 from flask_realtime import Socket
 from tests.fakes import settle, wait_until
+from tests.ids import case
 from tests.processes import ROOT
 from tests.worlds import MakeServer, ServerWorld
 
@@ -91,7 +92,7 @@ def test_a_timeout_of_gevent_is_an_exception_as_well(server: ServerWorld) -> Non
 async def coroutine() -> None: ...
 
 
-@pytest.mark.parametrize("wrong", [None, 3, "fn", coroutine], ids=str)
+@pytest.mark.parametrize("wrong", [None, 3, "fn", coroutine], ids=case)
 def test_what_cannot_run_raises_at_the_call(server: ServerWorld, wrong: Any) -> None:
     with pytest.raises(TypeError, match="a background task must be"):
         server.io.start_background_task(wrong)

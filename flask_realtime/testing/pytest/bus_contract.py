@@ -165,7 +165,11 @@ class BusContract(BusQuestions):
             wait_until(lambda: len(socket.events) == 3)  # noqa: B023
             assert sorted(socket.events) == ["0", "1", "2"]
 
-    @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), [float("inf")]], ids=str)
+    @pytest.mark.parametrize(
+        "value",
+        [object(), {1, 2}, float("nan"), [float("inf")]],
+        ids=["object", "set", "nan", "infinite"],
+    )
     def test_what_cannot_be_carried_raises_and_reaches_no_server(
         self, crowd: Crowd, value: Any
     ) -> None:

@@ -46,6 +46,7 @@ from flask_realtime.adapters.wire.values import load, pack
 from flask_realtime.testing.pytest.adapter_contract import event, to
 from tests.adapters.strange import anything, message
 from tests.codec.values import Point
+from tests.ids import case
 
 UID = "0123456789abcdef"
 TAIL = ',"uid":"0123456789abcdef","nsp":"/"}'
@@ -183,7 +184,7 @@ def test_a_message_that_never_holds_bytes_is_json_or_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [object(), float("nan"), {b"k": 1}, [b"x", float("inf")]], ids=str
+    "value", [object(), float("nan"), {b"k": 1}, [b"x", float("inf")]], ids=case
 )
 def test_what_cannot_be_carried_is_refused(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):

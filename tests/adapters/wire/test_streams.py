@@ -38,6 +38,7 @@ from flask_realtime.adapters.wire.streams import (
 )
 from flask_realtime.adapters.wire.values import load, unpack
 from flask_realtime.testing.pytest.adapter_contract import event, to
+from tests.ids import case
 
 UID = "0123456789abcdef"
 OPTS = '"opts":{"rooms":["r1"],"except":[],"flags":{}}'
@@ -102,7 +103,7 @@ def test_where_only_text_is_allowed_bytes_are_refused() -> None:
     assert load(fields["data"])["packet"]["data"] == ["a", "x"]
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), [b"x", {b"k": 1}]], ids=str)
+@pytest.mark.parametrize("value", [object(), float("nan"), [b"x", {b"k": 1}]], ids=case)
 def test_what_cannot_be_carried_is_refused(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         fields_of(Broadcast(event("a", value), Target()))

@@ -48,6 +48,7 @@ from tests.codec.values import (
     some_bytes,
     strangers,
 )
+from tests.ids import case
 
 UTC = timezone.utc
 LONGEST = 2147483.647
@@ -162,7 +163,7 @@ def test_eight_bytes_that_are_no_date_are_bytes() -> None:
         ({False: {1: 2}}, {"false": {"1": 2}}),
         ([bytearray(b"a"), memoryview(b"b")], [b"a", b"b"]),
     ],
-    ids=str,
+    ids=case,
 )
 def test_values_beyond_json_are_sent_as_to_clients(value: Any, expected: Any) -> None:
     assert unpack(pack(value)) == expected
