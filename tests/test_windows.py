@@ -41,7 +41,9 @@ MAKING = """
 import importlib, pkgutil
 import flask_realtime
 for module in pkgutil.walk_packages(flask_realtime.__path__, "flask_realtime."):
-    importlib.import_module(module.name)
+    # gunicorn itself, which its worker class derives from, does not run there.
+    if module.name != "flask_realtime.gunicorn":
+        importlib.import_module(module.name)
 from flask_realtime import Emitter, Middleware, Realtime, Server
 io = Realtime(flask.Flask(__name__))
 Middleware(Server())

@@ -189,8 +189,8 @@ def test_the_number_of_workers_is_one_unless_it_is_given(given: Any, count: int)
         ({"workers": 1.5}, TypeError, "workers must be a number"),
         ({"workers": 0}, ValueError, "workers must be from 1 to 128, not 0"),
         ({"workers": 1000}, ValueError, "workers must be from 1 to 128"),
-        ({"workers": 2, "debug": True}, TypeError, "leave out workers while developing"),
-        ({"workers": 2, "use_reloader": True}, TypeError, "leave out workers while developing"),
+        ({"workers": 2, "debug": True}, RuntimeError, "leave out workers while developing"),
+        ({"workers": 2, "use_reloader": True}, RuntimeError, "leave out workers while developing"),
         ({"workers": 2, "spawn": 100}, TypeError, "leave out spawn"),
     ],
 )

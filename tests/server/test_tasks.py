@@ -175,10 +175,11 @@ def test_a_fork_has_no_copies_that_run(
 ) -> None:
     server = make_server()
     seen: list[str] = []
+    gate = Event()
 
     def work(name: str) -> None:
         seen.append(name)
-        gevent.sleep(0.02)
+        gate.wait()
         seen.append(f"{name} goes on")
 
     first = server.io.start_background_task(work, "first")
@@ -186,6 +187,7 @@ def test_a_fork_has_no_copies_that_run(
     server.io.start_background_task(work, "second")
 
     def child() -> int:
+        gate.set()
         gevent.sleep(0.1)
         caplog.clear()
         server.io.start()
@@ -194,6 +196,7 @@ def test_a_fork_has_no_copies_that_run(
         return 42 if told and seen == ["first", "own", "own goes on"] else 1
 
     assert in_child(child) == 42
+    gate.set()
     first.join(10)
     wait_until(lambda: len(seen) == 4)
     caplog.clear()

@@ -27,7 +27,9 @@ function makeClient(number) {
     client.life += 1;
   });
   client.on("connect_error", (error) => {
-    seen.errors.push(`${error.message} ${error.description?.status ?? error.description ?? ""}`);
+    const { description } = error;
+    const detail = description?.status ?? description?.message ?? description ?? "";
+    seen.errors.push(`${error.message} ${detail}`);
   });
   client.on("disconnect", (reason) => {
     seen.reasons[reason] = (seen.reasons[reason] ?? 0) + 1;

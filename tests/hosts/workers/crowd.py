@@ -40,7 +40,7 @@ class Fleet(ServerProcess):
         port: int = 0,
     ) -> None:
         options = ["-k", kind, "-w", str(workers), "-b", f"127.0.0.1:{port}"]
-        options += ["--graceful-timeout", "10"]
+        options += ["--graceful-timeout", "25"]
         script = str(Path(sys.executable).with_name("gunicorn"))
         command = python(script, *options, *gunicorn_flags(), *flags, app)
         # With --reuse-port the master has no socket, and says none.
@@ -50,7 +50,7 @@ class Fleet(ServerProcess):
         )
         self.port = port or self.port
 
-    def terminate(self, within: float = 25.0) -> int:
+    def terminate(self, within: float = 40.0) -> int:
         """SIGTERM; workers that are in the middle of ending have the graceful timeout of 10 s."""
         return super().terminate(within)
 
