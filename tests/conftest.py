@@ -61,9 +61,7 @@ PEERS = tuple(
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--quick", action="store_true", help="only what Python alone can run"
-    )
+    parser.addoption("--quick", action="store_true", help="only what Python alone can run")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
