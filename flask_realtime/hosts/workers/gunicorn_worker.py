@@ -12,7 +12,7 @@ __all__ = ["GunicornWorker"]
 logger = logging.getLogger(__name__)
 
 #: Seconds that a new session waits at most for a worker that takes it: one that has to load yet.
-_PATIENCE = 20.0
+_PATIENCE = 10.0
 
 
 class GunicornWorker:

@@ -43,7 +43,7 @@ def test_it_tells_what_gunicorn_was_told(fake: FakeWorker) -> None:
     assert (worker.folder, worker.by_address, worker.capacity) == (None, False, 2)
     assert worker.patience == 3.0
     fake.cfg.graceful_timeout = 30
-    assert worker.patience == 20.0
+    assert worker.patience == 10.0
     assert not worker.is_ending
     fake.alive = False
     assert worker.is_ending
