@@ -87,7 +87,7 @@ class NamespaceCore:
         self.registrations: Registrations = Registrations()
         self.handlers: HandlerTable = self.registrations.handlers
         self.sockets: dict[str, SocketCore] = {}
-        self.concurrent = False
+        self.concurrent: bool = False
         self.admits_early = False
         self.warned_of: tuple[str, ...] = ()
         self._ack_ids = itertools.count()

@@ -45,7 +45,7 @@ class Arrivals:
         self._application = application
         self._pool = Pool(worker.capacity)
         #: How many there were.
-        self.taken = 0
+        self.taken: int = 0
 
     def take(self, parcel: Parcel) -> None:
         """Serve a parcel; never blocks."""

@@ -58,8 +58,8 @@ class Handover:
         self._pumps: set[Pump] = set()
         self._told: set[str] = set()
         #: Counters for :meth:`Siblings.stats`.
-        self.handed_over = 0
-        self.refused = 0
+        self.handed_over: int = 0
+        self.refused: int = 0
 
     def request(self, grip: Grip, tag: str, hops: int) -> Iterable[bytes]:
         """Hand a request over; it comes to the sibling's host as it came to this one.

@@ -72,8 +72,8 @@ class Link:
         self._socket = get_original("socket", "socket")(fileno=sock.detach())
         self._socket.setblocking(False)
         #: The tag of the sibling, once it is known.
-        self.tag = ""
-        self.is_open = True
+        self.tag: str = ""
+        self.is_open: bool = True
         self._received = received
         self._lost = lost
         self._max_outbox = max_outbox

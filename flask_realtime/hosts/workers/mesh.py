@@ -63,7 +63,7 @@ class Mesh:
     """
 
     def __init__(self, meeting: Meeting, tag: str, owner: MeshOwner) -> None:
-        self.tag = tag
+        self.tag: str = tag
         self._meeting = meeting
         self._owner = owner
         self._hello = Hello(VERSION, tag, os.getpid()).encode()
@@ -76,7 +76,7 @@ class Mesh:
         self._watcher: Any = None
         self._told_version = False
         #: Set for a moment when a sibling has been reached, or not.
-        self.changed = Event()
+        self.changed: Event = Event()
 
     def start(self) -> None:
         """Listen, and dial all that are there.

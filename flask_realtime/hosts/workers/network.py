@@ -36,12 +36,12 @@ class Network:
     """
 
     def __init__(self, meeting: Meeting, tag: str) -> None:
-        self.tag = tag
+        self.tag: str = tag
         self._mesh = Mesh(meeting, tag, self)
         self._own: dict[str, Listener] = {}
         self._others: dict[str, set[str]] = {}
         #: How often a sibling was so far behind that its link was closed.
-        self.dropped = 0
+        self.dropped: int = 0
 
     def start(self) -> None:
         """Find the others.

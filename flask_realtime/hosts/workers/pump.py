@@ -26,6 +26,7 @@ class Pump:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.outer: Any
         self._inner, self.outer = gevent_socket.socketpair()
 
     def run(self) -> None:

@@ -63,7 +63,7 @@ class Siblings:
     def __init__(
         self, worker: Worker, server: BaseServer, application: Callable[..., Iterable[bytes]]
     ) -> None:
-        self.tag = new_tag()
+        self.tag: str = new_tag()
         self._worker = worker
         self._server = server
         self._engine = server.engine
@@ -73,7 +73,7 @@ class Siblings:
         meeting = Meeting(folder, key)
         meeting.clean()
         self._mesh = Mesh(meeting, self.tag, self)
-        self.network = Network(Meeting(folder, key + "-bus"), self.tag)
+        self.network: Network = Network(Meeting(folder, key + "-bus"), self.tag)
         self._arrivals = Arrivals(worker, application)
         self._handover = Handover(self._mesh, self._arrivals.take)
         self._enquiry = Enquiry(self._mesh, lambda sid: sid in self._engine.clients)
