@@ -19,10 +19,10 @@ from gevent.event import Event
 
 from .engine.state import Life
 from .hosts.embedded import EmbeddedServer, QuietHandler, RealtimeHandler
-from .hosts.forked import in_children
 from .hosts.reloader import inherited_listener, is_parent, listen, serve_in_children
 from .hosts.run_options import RunOptions, why_not
 from .hosts.stop_signals import StopSignals
+from .loop.children import in_children
 from .loop.patching import warn_if_unpatched
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ it: it would hold back what they write, and its page is of no use to their clien
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..engine.shutdown import GRACE
+from ..hints import unknown_option
 from .watched_files import WatchedFiles
 
 __all__ = ["OF_DEVELOPMENT", "Development", "debugged"]
@@ -109,9 +109,7 @@ def _options(given: Any) -> Mapping[str, Any]:
         raise TypeError(f"reloader_options must be a mapping, not {given!r}")
     for name in given:
         if name not in _OF_RELOADER:
-            near = difflib.get_close_matches(str(name), _OF_RELOADER, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"reloader_options: unknown option {name!r}{hint}")
+            raise TypeError("reloader_options: " + unknown_option(str(name), _OF_RELOADER))
     kind = given.get("reloader_type", "auto")
     if kind not in ("auto", "stat", "watchdog"):
         raise ValueError(f'reloader_type must be "auto" or "stat", not {kind!r}')

@@ -14,9 +14,7 @@ from typing import Any
 
 from gevent.monkey import get_original
 
-from ..loop.children import in_children
-
-__all__ = ["in_children", "silence"]
+__all__ = ["silence"]
 
 logger = logging.getLogger(__name__)
 

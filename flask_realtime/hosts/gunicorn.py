@@ -27,10 +27,10 @@ from gevent.event import Event
 from ..adapters.memory import MemoryAdapter
 from ..engine.requests.request import Request
 from ..engine.shutdown import GRACE, MOMENT
+from ..loop.children import in_children
 from ..quoting import shown
 from ..server.server import BaseServer
 from .connections import Connections
-from .forked import in_children
 
 __all__ = ["WorkerWatch", "find_worker", "time_to_spread"]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from gevent import get_hub
 
-from .forked import in_children
+from ..loop.children import in_children
 
 __all__ = ["StopSignals"]
 
