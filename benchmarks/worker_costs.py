@@ -7,7 +7,6 @@ the difference between two workers and one, for the requests that were handed ov
 from __future__ import annotations
 
 import json
-import os
 import socket
 import statistics
 import subprocess
@@ -19,7 +18,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from processes import HERE, BenchmarkError, free_port, redis_server
+from comparison import server_environment
+from processes import HERE, BenchmarkError, children, free_port, redis_server
 
 START_SECONDS = 30.0
 TAG_LENGTH = 4
@@ -76,11 +76,10 @@ def gunicorn(workers: int, adapter: str = "", others: tuple[int, ...] = ()) -> I
     """Run gunicorn for the duration of the block."""
     port = free_port()
     options = ["-k", "gevent", "-w", str(workers), "-b", f"127.0.0.1:{port}"]
-    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
     with subprocess.Popen(
         [sys.executable, "-m", "gunicorn", *options, "--no-control-socket", "gunicorn_app:app"],
         cwd=HERE / "servers",
-        env={**os.environ, "PYTHONPATH": path, "BENCH_ADAPTER": adapter},
+        env={**server_environment(), "BENCH_ADAPTER": adapter},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as master:
@@ -98,10 +97,9 @@ def gunicorn(workers: int, adapter: str = "", others: tuple[int, ...] = ()) -> I
 
 def wait_for_workers(master: subprocess.Popen[bytes], port: int, workers: int) -> list[int]:
     """Return the processes of the workers when one of them answers."""
-    children = Path(f"/proc/{master.pid}/task/{master.pid}/children")
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and master.poll() is None:
-        pids = [int(pid) for pid in children.read_text().split()]
+        pids = children(master.pid)
         if len(pids) >= workers:
             try:
                 request(port, "GET", "/")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from comparison import server_environment
 from processes import (
     HERE,
     BenchmarkError,
@@ -86,7 +86,7 @@ def measure(
     """Start a server, load it, and return the load generator's answer."""
     port = free_port()
     command = contestant.command(port, workers)
-    env = environment()
+    env = server_environment()
     servers = HERE / "servers"
     with subprocess.Popen(
         command, cwd=servers, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -106,12 +106,6 @@ def measure(
                 master.wait(10)
             except subprocess.TimeoutExpired:
                 master.kill()
-
-
-def environment() -> dict[str, str]:
-    """Let the servers find this checkout."""
-    path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, "PYTHONPATH": path}
 
 
 def wait_for_workers(master: subprocess.Popen[bytes], workers: int) -> list[int]:
@@ -159,7 +153,7 @@ def main() -> int:
 def compare(options: argparse.Namespace, rounds: int, seconds: float) -> None:
     """Print the throughput of the contestants."""
     contestants = [Contestant("ours", ours)]
-    if has_node_packages(environment()):
+    if has_node_packages(server_environment()):
         contestants.append(Contestant("Node", node))
     else:
         print(f"Node is left out: `npm install {' '.join(NODE_PACKAGES)}`", file=sys.stderr)

@@ -9,27 +9,13 @@ def main() -> None:
     """Serve the three events of the load generator."""
     options = common.parse_options()
     with common.imports("pip install -e '.[speed]'"):
-        from flask_realtime import Server, Socket  # --no-orjson must act first
+        from flask_realtime import Server  # --no-orjson must act first
     if options.versions:
         common.print_versions("gevent", json=common.json_module())
         return
 
     io = Server(serve_client=False)
-
-    @io.on("connection")
-    def connected(socket: Socket) -> None:
-        @socket.on("echo")
-        def echo(payload: str) -> None:
-            socket.emit("echo", payload)
-
-        @socket.on("ack")
-        def ack(payload: str) -> str:
-            return payload
-
-        @socket.on("bcast")
-        def bcast(payload: str) -> None:
-            io.emit("b", payload)
-
+    common.answer_load(io)
     common.announce(options.port)
     io.run(host=common.HOST, port=options.port, log=None)
 

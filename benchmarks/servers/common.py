@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from flask_realtime import Server, Socket  # --no-orjson must act first
 
 HOST = "127.0.0.1"
 START_SECONDS = 15
@@ -61,6 +64,24 @@ def json_module() -> str:
     except ImportError:
         return "standard library"
     return f"orjson {version('orjson')}"
+
+
+def answer_load(io: Server) -> None:
+    """Let the bare server answer the three events of the load generator."""
+
+    @io.on("connection")
+    def connected(socket: Socket) -> None:
+        @socket.on("echo")
+        def echo(payload: str) -> None:
+            socket.emit("echo", payload)
+
+        @socket.on("ack")
+        def ack(payload: str) -> str:
+            return payload
+
+        @socket.on("bcast")
+        def bcast(payload: str) -> None:
+            io.emit("b", payload)
 
 
 def announce(port: int) -> None:

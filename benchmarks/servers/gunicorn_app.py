@@ -6,7 +6,8 @@ import json
 import os
 from typing import Any
 
-from flask_realtime import Middleware, Server, Socket
+import common
+from flask_realtime import Middleware, Server
 
 io = Server(serve_client=False, adapter=os.environ.get("BENCH_ADAPTER") or None)
 
@@ -19,20 +20,4 @@ def stats(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 
 app = Middleware(io, stats)
-
-
-@io.on("connection")
-def connected(socket: Socket) -> None:
-    """Answer what the load generator sends."""
-
-    @socket.on("echo")
-    def echo(payload: str) -> None:
-        socket.emit("echo", payload)
-
-    @socket.on("ack")
-    def ack(payload: str) -> str:
-        return payload
-
-    @socket.on("bcast")
-    def bcast(payload: str) -> None:
-        io.emit("b", payload)
+common.answer_load(io)
