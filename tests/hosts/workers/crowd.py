@@ -158,6 +158,20 @@ class Crowd(Process):
                 raise Late(f"no answer to {name}\n{self.report()}")
             time.sleep(0.005)
 
+    def assert_one_server(self, server: Fleet) -> None:
+        """24 clients on four workers: answers, upgrades and emits reach all, wherever they are."""
+        self.ask("chatter")
+        self.ask("answers", 200)
+        self.ask("upgraded")
+        assert set(self.ask("pids")) == set(server.workers())
+        assert self.ask("call", 0, "count") == [4, 24]
+        self.ask("emit", 0, "say", None, "hello", {"a": [1]})
+        assert sorted(self.ask("call", 1, "ask")) == list(range(24))
+        self.ask("stop")
+        assert self.ask("heard") == [[["hello", {"a": [1]}]]] * 24
+        assert self.assert_nothing_went_wrong()["reasons"] == {}
+        assert sum(stats["siblings_handed_over"] for stats in server.all_stats().values()) > 0
+
     def assert_nothing_went_wrong(self, resets: int = 0) -> dict[str, Any]:
         """No error at connecting, no wrong or missing answer; return what was seen.
 

@@ -12,7 +12,14 @@ import requests
 
 from tests.certificate import Certificate
 from tests.hosts.workers.crowd import STEP, Crowd, Forked, crowd, forked, is_alive
-from tests.hosts.workers.test_faults import KINDS, open_session, path, poll_url, send
+from tests.hosts.workers.test_faults import (
+    KINDS,
+    assert_nothing_is_left_open,
+    open_session,
+    path,
+    poll_url,
+    send,
+)
 from tests.processes import eventually
 
 
@@ -33,17 +40,7 @@ def replaced(server: Forked, victim: int) -> None:
 
 def test_the_workers_are_one_server(server: Forked) -> None:
     with crowd(server.url, 24) as clients:
-        clients.ask("chatter")
-        clients.ask("answers", 200)
-        clients.ask("upgraded")
-        assert set(clients.ask("pids")) == set(server.workers())
-        assert clients.ask("call", 0, "count") == [4, 24]
-        clients.ask("emit", 0, "say", None, "hello", {"a": [1]})
-        assert sorted(clients.ask("call", 1, "ask")) == list(range(24))
-        clients.ask("stop")
-        assert clients.ask("heard") == [[["hello", {"a": [1]}]]] * 24
-        assert clients.assert_nothing_went_wrong()["reasons"] == {}
-    assert sum(stats["siblings_handed_over"] for stats in server.all_stats().values()) > 0
+        clients.assert_one_server(server)
 
 
 @pytest.mark.parametrize("transports", ["polling", "websocket"])
@@ -117,21 +114,7 @@ def test_sessions_take_turns_on_one_connection(server: Forked) -> None:
 
 
 def test_nothing_is_left_open(server: Forked) -> None:
-    def open_files() -> int:
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in server.workers())
-
-    def use() -> None:
-        for sid in [open_session(server) for _ in range(10)]:
-            for _ in range(4):
-                requests.post(poll_url(server, sid), data="4hi", timeout=10)
-            requests.post(poll_url(server, sid), data="1", timeout=10)
-
-    use()
-    time.sleep(1)
-    before = open_files()
-    for _ in range(3):
-        use()
-    eventually(lambda: open_files() <= before + 3, within=10.0)
+    assert_nothing_is_left_open(server)
 
 
 def test_tls_is_passed_through(certificate: Certificate) -> None:

@@ -34,18 +34,7 @@ KINDS = ["gevent", "gevent_pywsgi", GEVENT_WEBSOCKET_WORKER, REALTIME_WORKER]
 @pytest.mark.parametrize("kind", KINDS)
 def test_clients_on_any_worker_are_clients_of_one_server(kind: str) -> None:
     with fleet(kind=kind) as server, crowd(server.url, 24) as clients:
-        clients.ask("chatter")
-        clients.ask("answers", 200)
-        clients.ask("upgraded")
-        assert set(clients.ask("pids")) == set(server.workers())
-        assert clients.ask("call", 0, "count") == [4, 24]
-        clients.ask("emit", 0, "say", None, "hello", {"a": [1]})
-        assert sorted(clients.ask("call", 1, "ask")) == list(range(24))
-        clients.ask("stop")
-        assert clients.ask("heard") == [[["hello", {"a": [1]}]]] * 24
-        assert clients.assert_nothing_went_wrong()["reasons"] == {}
-        moved = sum(stats["siblings_handed_over"] for stats in server.all_stats().values())
-        assert moved > 0
+        clients.assert_one_server(server)
 
 
 @pytest.mark.parametrize("kind", KINDS)
