@@ -59,9 +59,13 @@ class Arrivals:
         else:
             self._pool.spawn(self._serve, sock, _address(about["local"]), _address(about["peer"]))
 
-    def wait(self, timeout: float) -> None:
-        """Block until all are over; stop the others."""
-        self._pool.join(timeout)
+    @property
+    def count(self) -> int:
+        """How many are served at the moment."""
+        return len(self._pool)
+
+    def stop(self) -> None:
+        """Cut those that are not over."""
         self._pool.kill(timeout=1.0)
 
     def _serve(self, sock: ReplaySocket, local: Any, peer: Any) -> None:

@@ -158,6 +158,11 @@ class Handover:
             logger.warning("! worker %s does not take connections: %s", named(tag), shown(why))
         raise NotTaken(str(why))
 
+    @property
+    def unconfirmed(self) -> int:
+        """How many connections are on their way to a sibling."""
+        return sum(map(len, self._unconfirmed.values()))
+
     def confirmed(self, tag: str, number: int) -> None:
         """The sibling has a connection."""
         parcel = self._unconfirmed.get(tag, {}).pop(number, None)

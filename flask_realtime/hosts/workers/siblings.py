@@ -41,7 +41,8 @@ __all__ = ["Siblings"]
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that requests wait for the first word of the siblings.
+#: Seconds that requests wait for the first word of the siblings, and the end of a worker for
+#: their last one.
 _READY = 1.0
 #: Seconds between two looks at what siblings have to know; and at whether they are found.
 _TICK, _LOOK = 0.2, 5.0
@@ -130,8 +131,21 @@ class Siblings:
         if os.getpid() != self._pid:
             return
         self._mesh.refuse()
-        self._arrivals.wait(self._worker.patience)
+        self._wait_for_requests()
+        self._arrivals.stop()
         self._part()
+
+    def _wait_for_requests(self) -> None:
+        # They may go to and fro: a sibling that ends as well gives back what it has not
+        # confirmed, and with this process the only copy of a connection would go that is still
+        # on its way to a sibling.
+        began = monotonic()
+        patience = self._worker.patience
+        while (waited := monotonic() - began) < max(patience, _READY):
+            are_served = waited >= patience or not self._arrivals.count
+            if are_served and not self._handover.unconfirmed:
+                return
+            gevent.sleep(_MOMENT)
 
     def wait_for_all(self, timeout: float) -> None:
         """Block until no sibling has a session: while all end, each takes requests for others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -12,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 import requests
+from gevent.socket import socketpair
 
 from flask_realtime import Server
 from flask_realtime.engine.requests.host import NoHost
@@ -268,7 +271,7 @@ class Host:
         self.folder: str | None = str(folder)
 
     def serve(self, sock: Any, local: Any, peer: Any) -> None:
-        """No connection arrives."""
+        sock.sendall(b"served")
 
 
 @pytest.fixture
@@ -328,6 +331,33 @@ def test_a_request_that_comes_back_is_told_to_come_again_while_its_worker_lives(
     one.close()
     moved.close()
     ours.close()
+
+
+@pytest.mark.parametrize("are_both_ending", [False, True])
+def test_a_request_on_its_way_to_a_sibling_outlives_the_end_of_its_worker(
+    tmp_path: Path, listener: socket.socket, are_both_ending: bool
+) -> None:
+    made = [Siblings.meet(Host(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)]
+    one, two = [found for found in made if found is not None]
+    wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
+    client, sock = socketpair()
+    moving = request(
+        "x" * 16 + two.tag,
+        SERVER_PROTOCOL="HTTP/1.1",
+        **{"gunicorn.sock": sock, "wsgi.input": io.BufferedReader(io.BytesIO())},
+    )
+    assert one.route(moving) is not None
+    # Nothing has run since: the sibling has not seen it yet.
+    ends = [gevent.spawn(two.close)] if are_both_ending else []
+    one.close()
+    gevent.joinall(ends, raise_error=True)
+    assert one.stats()["siblings_taken"] + two.stats()["siblings_taken"] == 1
+    # Not a moment later: the process has ended.
+    client.settimeout(0)
+    assert client.recv(100) == b"served"
+    two.close()
+    client.close()
+    sock.close()
 
 
 def test_the_end_of_all_waits_for_the_sessions_of_each(
