@@ -45,19 +45,21 @@ def example() -> Iterator[Process]:
 
 @pytest.fixture
 def people(example: Process) -> Iterator[list[Client]]:
-    """One client of each server."""
+    """One client of each server; each is in the room."""
     with ExitStack() as stack:
         clients = []
         for port in ports(example):
             client = Client(f"ws://127.0.0.1:{port}")
             stack.callback(client.close)
             clients.append(client)
+        for client in clients:
+            eventually(lambda: client.named("welcome"), what="welcome")  # noqa: B023
         yield clients
 
 
 def test_a_message_crosses_all_servers(people: list[Client]) -> None:
     for speaker in people:
-        (name,) = eventually(lambda: speaker.named("welcome"))[0]  # noqa: B023
+        (name,) = speaker.named("welcome")[0]
         speaker.send("say", f"from {name}")
         for listener in people:
             listener.expect("said", name, f"from {name}")
