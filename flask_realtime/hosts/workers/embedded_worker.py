@@ -57,8 +57,12 @@ class EmbeddedWorker:
     @property
     def patience(self) -> float:
         """Seconds that requests may wait for a sibling while this worker ends."""
-        # When all end, none of them takes a request.
-        return 0.0 if self.lifeline.is_cut else GRACE
+        return GRACE
+
+    @property
+    def is_last(self) -> bool:
+        """Whether all workers end: the parent has said so, or is gone."""
+        return self.lifeline.is_cut
 
     @property
     def is_ending(self) -> bool:

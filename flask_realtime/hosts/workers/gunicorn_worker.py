@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 from typing import Any
+
+from gevent.monkey import get_original
 
 from .replay import Address
 
 __all__ = ["GunicornWorker"]
 
 logger = logging.getLogger(__name__)
+
+_Socket = get_original("socket", "socket")
 
 #: Seconds that a new session waits at most for a worker that takes it: one that has to load yet.
 _PATIENCE = 10.0
@@ -27,6 +33,7 @@ class GunicornWorker:
         self.listeners: list[Any] = list(worker.sockets)
         # They are closed while the worker stops.
         self._addresses = [sock.getsockname() for sock in self.listeners]
+        self._families = [sock.family for sock in self.listeners]
         self._server: Any = None
 
     @classmethod
@@ -66,6 +73,14 @@ class GunicornWorker:
     def is_ending(self) -> bool:
         """Whether the worker takes no more requests by itself."""
         return not self._worker.alive
+
+    @property
+    def is_last(self) -> bool:
+        """Whether all workers end: a master that goes on keeps its listeners open."""
+        return self.is_ending and not any(
+            _may_be_listened_at(*where)
+            for where in zip(self._families, self._addresses, strict=True)
+        )
 
     @property
     def capacity(self) -> int | None:
@@ -109,3 +124,18 @@ class GunicornWorker:
             server.update_environ()
             self._server = server
         return self._server
+
+
+def _may_be_listened_at(family: int, address: Any) -> bool:
+    """Whether a process may listen at an address; in doubt, one does."""
+    if isinstance(address, (str, bytes)):
+        # The master removes it. An abstract address has no file.
+        return address[:1] in ("\0", b"\0", "", b"") or os.path.exists(address)
+    with _Socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            # It succeeds beside connections, and beside listeners never.
+            probe.bind(address)
+        except OSError:
+            return True
+    return False

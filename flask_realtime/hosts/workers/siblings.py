@@ -227,7 +227,9 @@ class Siblings:
             tag = lightest(own, others)
             if tag is not None:
                 break
-            if not own.is_leaving or monotonic() >= began + self._worker.patience:
+            if not own.is_leaving or self._worker.is_last:
+                return None
+            if monotonic() >= began + self._worker.patience:
                 return None
             self._mesh.changed.wait(_TICK)
         held = self._hold(environ, start_response)

@@ -31,6 +31,10 @@ class Worker(Protocol):
         """Whether the worker takes no more requests by itself."""
 
     @property
+    def is_last(self) -> bool:
+        """Whether all workers end, so that none comes which could take a new session."""
+
+    @property
     def capacity(self) -> int | None:
         """How many connections may come from siblings at a time; ``None`` is any number."""
 

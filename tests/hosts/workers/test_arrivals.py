@@ -20,7 +20,7 @@ class Host:
     """A worker's server that answers each connection by what it was told."""
 
     folder: str | None = None
-    by_address = is_ending = False
+    by_address = is_ending = is_last = False
     patience = 1.0
     capacity: int | None = 2
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,6 +23,7 @@ class FakeWorker:
 
     def __init__(self, **settings: Any) -> None:
         self.sockets = [socket.socket()]
+        self.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sockets[0].bind(("0.0.0.0", 0))
         self.port: int = self.sockets[0].getsockname()[1]
         self.served: list[tuple[Any, Any, Any]] = []
@@ -47,6 +50,45 @@ def test_it_tells_what_gunicorn_was_told(fake: FakeWorker) -> None:
     assert not worker.is_ending
     fake.alive = False
     assert worker.is_ending
+
+
+def test_it_is_the_last_one_when_none_listens_any_more(fake: FakeWorker) -> None:
+    fake.sockets[0].listen()
+    worker = GunicornWorker(fake)
+    master = fake.sockets[0].dup()
+    fake.alive = False
+    fake.sockets[0].close()
+    assert not worker.is_last
+    master.close()
+    assert worker.is_last
+    # Another master may have begun.
+    with socket.create_server(("0.0.0.0", fake.port)):
+        assert not worker.is_last
+    fake.alive = True
+    assert not worker.is_last
+
+
+def test_connections_do_not_look_like_a_listener(fake: FakeWorker) -> None:
+    fake.sockets[0].listen()
+    worker = GunicornWorker(fake)
+    with socket.create_connection(("127.0.0.1", fake.port)), fake.sockets[0].accept()[0]:
+        fake.sockets[0].close()
+        fake.alive = False
+        assert worker.is_last
+
+
+def test_a_unix_socket_is_removed_at_the_end(tmp_path: Path) -> None:
+    path = str(tmp_path / "app.sock")
+    fake = FakeWorker()
+    fake.sockets[0].close()
+    fake.sockets = [socket.socket(socket.AF_UNIX)]
+    fake.sockets[0].bind(path)
+    worker = GunicornWorker(fake)
+    fake.alive = False
+    assert not worker.is_last
+    os.unlink(path)
+    assert worker.is_last
+    fake.sockets[0].close()
 
 
 def test_connections_are_served_under_the_name_of_their_listener(fake: FakeWorker) -> None:

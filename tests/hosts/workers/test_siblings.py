@@ -262,7 +262,7 @@ def test_with_redis_the_workers_hand_over_and_redis_carries_what_they_say() -> N
 class Host:
     """As much of a worker's server as its siblings look at."""
 
-    by_address = is_ending = False
+    by_address = is_ending = is_last = False
     patience = 1.0
     capacity: int | None = 10
 
