@@ -66,3 +66,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     return True if config.getoption("--quick") and collection_path in PEERS else None
+
+
+#: What loads or times the whole machine: never two of them at the same time.
+HEAVY = (TESTS / "benchmarks", TESTS / "hosts" / "workers")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process of ``pytest -n``: they share servers."""
+    for item in items:
+        is_heavy = any(path in item.path.parents for path in HEAVY)
+        name = "heavy" if is_heavy else str(item.path.relative_to(TESTS))
+        item.add_marker(pytest.mark.xdist_group(name))

@@ -22,7 +22,6 @@ class LatencyProxy:
         self._delay = delay
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
-        self._tasks: set[asyncio.Task[None]] = set()
         self.port = 0
 
     @property
@@ -52,14 +51,16 @@ class LatencyProxy:
 
     async def _stop(self) -> None:
         self._server.close()
-        for task in self._tasks:
+        # What was accepted at the last moment has a task that has not begun.
+        await asyncio.sleep(0)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # Transports close in the next round.
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         writers = [writer]
         try:
             upstream, onward = await asyncio.open_connection("127.0.0.1", self._target)
@@ -68,9 +69,8 @@ class LatencyProxy:
         except (OSError, asyncio.CancelledError):
             pass
         finally:
-            self._tasks.discard(task)
             for each in writers:
-                each.close()
+                each.transport.abort()
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # Each chunk has its own timer: a delay, and no limit of what is on its way.

@@ -97,8 +97,9 @@ class Meeting:
             OSError: There is none, because its name is too long for instance.
         """
         sock = _Socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # It is renamed when it accepts, and cannot be found before.
-        early = self._folder / f".{tag}.{os.getpid()}"
+        # It is renamed when it accepts, and cannot be found before. A name that would be too
+        # long to connect to is too long already.
+        early = self._folder / f".{self._key}.{tag}"
         try:
             with contextlib.suppress(FileNotFoundError):
                 early.unlink()

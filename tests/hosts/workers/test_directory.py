@@ -110,3 +110,18 @@ def test_a_name_that_is_too_long_is_an_error(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(OSError, match="too long"):
         Meeting(folder, "key").listen("aaaa")
+
+
+def test_a_worker_that_listens_can_be_connected_to(tmp_path: Path) -> None:
+    """A key may be longer than the names under which sockets begin."""
+    refused = 0
+    for length in range(1, 100):
+        meeting = Meeting(tmp_path, "k" * length)
+        try:
+            listener = meeting.listen("aaaa")
+        except OSError:
+            refused += 1
+            continue
+        with listener, meeting.connect("aaaa"):
+            meeting.forget("aaaa")
+    assert 0 < refused < 99

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import gevent
@@ -275,6 +276,13 @@ class Host:
 
 
 @pytest.fixture
+def folder() -> Iterator[Path]:
+    """A temporary folder whose name is short enough for sockets."""
+    with TemporaryDirectory() as made:
+        yield Path(made)
+
+
+@pytest.fixture
 def listener() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as made:
         yield made
@@ -287,9 +295,9 @@ def request(sid: str | None, **more: Any) -> Request:
 
 
 def test_a_request_whose_connection_cannot_move_is_answered_here_with_one_line_in_the_log(
-    tmp_path: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
+    folder: Path, listener: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
-    made = [Siblings.meet(Host(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)]
+    made = [Siblings.meet(Host(folder, listener), Server(), lambda *_: []) for _ in range(2)]
     one, two = [found for found in made if found is not None]
     wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
     for _ in range(3):
@@ -305,9 +313,9 @@ def test_a_request_whose_connection_cannot_move_is_answered_here_with_one_line_i
 
 
 def test_a_request_that_comes_back_is_told_to_come_again_while_its_worker_lives(
-    tmp_path: Path, listener: socket.socket
+    folder: Path, listener: socket.socket
 ) -> None:
-    made = [Siblings.meet(Host(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)]
+    made = [Siblings.meet(Host(folder, listener), Server(), lambda *_: []) for _ in range(2)]
     one, two = [found for found in made if found is not None]
     wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
     ours, theirs = socket.socketpair()
@@ -335,9 +343,9 @@ def test_a_request_that_comes_back_is_told_to_come_again_while_its_worker_lives(
 
 @pytest.mark.parametrize("are_both_ending", [False, True])
 def test_a_request_on_its_way_to_a_sibling_outlives_the_end_of_its_worker(
-    tmp_path: Path, listener: socket.socket, are_both_ending: bool
+    folder: Path, listener: socket.socket, are_both_ending: bool
 ) -> None:
-    made = [Siblings.meet(Host(tmp_path, listener), Server(), lambda *_: []) for _ in range(2)]
+    made = [Siblings.meet(Host(folder, listener), Server(), lambda *_: []) for _ in range(2)]
     one, two = [found for found in made if found is not None]
     wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
     client, sock = socketpair()
@@ -361,10 +369,10 @@ def test_a_request_on_its_way_to_a_sibling_outlives_the_end_of_its_worker(
 
 
 def test_the_end_of_all_waits_for_the_sessions_of_each(
-    tmp_path: Path, listener: socket.socket
+    folder: Path, listener: socket.socket
 ) -> None:
     servers = [Server(), Server()]
-    made = [Siblings.meet(Host(tmp_path, listener), io, lambda *_: []) for io in servers]
+    made = [Siblings.meet(Host(folder, listener), io, lambda *_: []) for io in servers]
     one, two = [found for found in made if found is not None]
     wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
     with deadline():
