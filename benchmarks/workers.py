@@ -33,6 +33,7 @@ from processes import (
     load_generator,
     run_load,
 )
+from worker_costs import QUICK, THOROUGH
 from worker_costs import table as costs_table
 
 LOADS = {
@@ -146,7 +147,7 @@ def main() -> int:
         compare(options, rounds, seconds)
     if options.only != "throughput":
         print()
-        print(costs_table(rounds, 0.02 if options.quick else 1.0))
+        print(costs_table(QUICK if options.quick else THOROUGH))
     return 0
 
 
