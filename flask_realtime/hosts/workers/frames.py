@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 #: Workers of another version are not talked to: an old master's, during an update.
-VERSION = 1
+VERSION = 2
 #: Bytes of a payload.
 MAX_FRAME = 64 * 1024 * 1024
 
@@ -44,7 +44,7 @@ class Kind(IntEnum):
     CONNECTION = 3
     #: A connection that is a WebSocket, or is about to become one.
     UPGRADE = 4
-    #: A connection has arrived.
+    #: A connection has arrived; the payload is its number.
     TAKEN = 5
     ASK = 6
     ANSWER = 7
@@ -89,20 +89,26 @@ class FrameDecoder:
             ValueError: A frame is too long, or of an unknown kind.
         """
         pending = self._pending
-        pending += data
+        if pending:
+            pending += data
+        # Most often nothing is left of what came before.
+        source = pending or data
         found = []
-        start, size = 0, len(pending)
+        start, size = 0, len(source)
         while size - start >= _HEAD.size:
-            length, kind = _HEAD.unpack_from(pending, start)
+            length, kind = _HEAD.unpack_from(source, start)
             if length > MAX_FRAME:
                 raise ValueError(f"a frame of {length} bytes is too long")
             end = start + _HEAD.size + length
             if end > size:
                 break
-            payload = bytes(memoryview(pending)[start + _HEAD.size : end])
+            payload = bytes(memoryview(source)[start + _HEAD.size : end])
             found.append(Frame(Kind(kind), payload))
             start = end
-        del pending[:start]
+        if pending:
+            del pending[:start]
+        else:
+            pending += data[start:]
         return found
 
 

@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from gevent.monkey import get_original
+
 from ...quoting import named, shown
 from .frames import Kind, join_parts
 from .link import Link, LinkFull, LinkLost
@@ -22,6 +24,9 @@ from .request import Grip, Release
 __all__ = ["Handover", "NotTaken", "Parcel"]
 
 logger = logging.getLogger(__name__)
+
+# Not gevent's, which first looks for greenlets that wait: none does for a duplicate.
+_close: Callable[[int], None] = get_original("os", "close")
 
 #: Connections that a sibling has not confirmed yet.
 MAX_UNCONFIRMED = 64
@@ -119,7 +124,7 @@ class Handover:
         try:
             self._send(tag, Parcel(kind, about, data, descriptor))
         except NotTaken:
-            os.close(descriptor)
+            _close(descriptor)
             if pump is not None:
                 pump.abandon()
             raise
@@ -162,7 +167,7 @@ class Handover:
         """The sibling has a connection."""
         parcel = self._unconfirmed.get(tag, {}).pop(number, None)
         if parcel is not None:
-            os.close(parcel.descriptor)
+            _close(parcel.descriptor)
             self._told.discard(tag)
 
     def broken(self, link: Link) -> None:
@@ -184,6 +189,6 @@ class Handover:
         """Give up what was not confirmed."""
         for waiting in self._unconfirmed.values():
             for parcel in waiting.values():
-                os.close(parcel.descriptor)
+                _close(parcel.descriptor)
         self._unconfirmed.clear()
         self._release.close()

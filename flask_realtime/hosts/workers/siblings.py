@@ -47,6 +47,8 @@ _READY = 1.0
 _TICK, _LOOK = 0.2, 5.0
 #: Seconds for what changes at the same time; and between two looks at the end.
 _MOMENT, _STEP = 0.01, 0.05
+#: Bytes of the number of a connection.
+_NUMBER_LENGTH = 8
 #: How often a new session may be passed on: those who stop do not know of each other at once.
 _MAX_HOPS = 3
 
@@ -261,11 +263,12 @@ class Siblings:
 
     def received(self, link: Link, kind: Kind, payload: bytes, descriptor: int | None) -> None:
         """A sibling has said something."""
+        if kind is Kind.TAKEN:
+            self._handover.confirmed(link.tag, int.from_bytes(payload, "big"))
+            return
         about, data = split_parts(payload)
         if descriptor is not None:
             self._take(link, Parcel(kind, about, data, descriptor))
-        elif kind is Kind.TAKEN:
-            self._handover.confirmed(link.tag, int(about["number"]))
         elif kind is Kind.STATE:
             self._states[link.tag] = State(int(about["sessions"]), bool(about["is_leaving"]))
         else:
@@ -274,7 +277,7 @@ class Siblings:
     def _take(self, link: Link, parcel: Parcel) -> None:
         try:
             # Before anything else: one that is not confirmed is served by the sibling.
-            link.send(Kind.TAKEN, join_parts({"number": parcel.about["number"]}, b""))
+            link.send(Kind.TAKEN, int(parcel.about["number"]).to_bytes(_NUMBER_LENGTH, "big"))
         except BaseException:
             os.close(parcel.descriptor)
             raise
