@@ -11,6 +11,7 @@ import json
 import random
 import socket
 import statistics
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from processes import BenchmarkError, redis_server
 from worker_clients import (
     POLLING,
+    SETTLE_SECONDS,
     WEBSOCKET,
     Connection,
     WebSocket,
@@ -165,6 +167,7 @@ def placement(server: Workers, count: int) -> float:
                 client.open()
                 sid = json.loads(client.receive()[1:])["sid"]
                 found[sid[-TAG_LENGTH:]] += 1
+            time.sleep(SETTLE_SECONDS)
     mean = found.total() / WORKERS
     counts = [*found.values(), *[0] * (WORKERS - len(found))]
     return max(abs(number - mean) for number in counts) / mean

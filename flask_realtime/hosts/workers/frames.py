@@ -54,6 +54,7 @@ class Kind(IntEnum):
     LISTENS_NO_MORE = 10
 
 
+_KINDS = {kind.value: kind for kind in Kind}
 #: Each of these has a descriptor with its first byte.
 TAKES_DESCRIPTOR = frozenset({Kind.CONNECTION, Kind.UPGRADE})
 
@@ -99,11 +100,13 @@ class FrameDecoder:
             length, kind = _HEAD.unpack_from(source, start)
             if length > MAX_FRAME:
                 raise ValueError(f"a frame of {length} bytes is too long")
+            if kind not in _KINDS:
+                raise ValueError(f"a frame is of the unknown kind {kind}")
             end = start + _HEAD.size + length
             if end > size:
                 break
             payload = bytes(memoryview(source)[start + _HEAD.size : end])
-            found.append(Frame(Kind(kind), payload))
+            found.append(Frame(_KINDS[kind], payload))
             start = end
         if pending:
             del pending[:start]
