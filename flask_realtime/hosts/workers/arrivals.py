@@ -50,22 +50,28 @@ class Arrivals:
     def take(self, parcel: Parcel) -> None:
         """Serve a parcel; never blocks."""
         self.taken += 1
-        about = parcel.about
-        sock = ReplaySocket(parcel.descriptor, parcel.data, int(about["hops"]))
+        sock = ReplaySocket(parcel.descriptor, parcel.data, parcel.hops)
         if self._pool.free_count() == 0:
             gevent.spawn(_refuse, sock)
         elif parcel.kind is Kind.UPGRADE:
-            self._pool.spawn(self._serve_upgrade, sock, about, parcel.data)
+            self._pool.spawn(self._serve_upgrade, sock, parcel.about, parcel.data)
         else:
-            self._pool.spawn(self._serve, sock, _address(about["local"]), _address(about["peer"]))
+            self._pool.spawn(self._serve, sock, parcel.about)
 
     def wait(self, timeout: float) -> None:
         """Block until all are over; stop the others."""
         self._pool.join(timeout)
         self._pool.kill(timeout=1.0)
 
-    def _serve(self, sock: ReplaySocket, local: Any, peer: Any) -> None:
+    def _serve(self, sock: ReplaySocket, about: dict[str, Any]) -> None:
         try:
+            if about:
+                local, peer = _address(about["local"]), _address(about["peer"])
+            else:
+                local, peer = sock.getsockname(), sock.getpeername()
+        except OSError as error:
+            logger.debug("the peer is gone: %s", error)
+        else:
             self._worker.serve(sock, local, peer)
         finally:
             sock.close()

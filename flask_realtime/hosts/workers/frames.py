@@ -19,7 +19,9 @@ __all__ = [
     "Hello",
     "Kind",
     "encode_frame",
+    "join_numbers",
     "join_parts",
+    "split_numbers",
     "split_parts",
 ]
 
@@ -30,6 +32,7 @@ MAX_FRAME = 64 * 1024 * 1024
 
 _HEAD = struct.Struct("!IB")
 _LENGTH = struct.Struct("!I")
+_NUMBERS = struct.Struct("!QB")
 # Made once: `json.dumps` makes another one for each call.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -141,8 +144,8 @@ class Hello(NamedTuple):
 
 
 def join_parts(about: dict[str, Any], data: bytes) -> bytes:
-    """Return a payload of a few values and of bytes."""
-    text = _encode(about).encode()
+    """Return a payload of a few values, or of none, and of bytes."""
+    text = _encode(about).encode() if about else b""
     return _LENGTH.pack(len(text)) + text + data
 
 
@@ -156,7 +159,32 @@ def split_parts(payload: bytes) -> tuple[dict[str, Any], bytes]:
         raise ValueError("a payload is cut off")
     (length,) = _LENGTH.unpack_from(payload)
     end = _LENGTH.size + length
+    if not length:
+        return {}, payload[end:]
     about = json.loads(payload[_LENGTH.size : end].decode())
     if not isinstance(about, dict) or end > len(payload):
         raise ValueError("a payload is malformed")
     return about, payload[end:]
+
+
+def join_numbers(number: int, hops: int, parts: bytes) -> bytes:
+    """Return the payload of a connection.
+
+    Args:
+        number: By which it is confirmed.
+        hops: How often its request has been handed over.
+        parts: Of :func:`join_parts`.
+    """
+    return _NUMBERS.pack(number, hops) + parts
+
+
+def split_numbers(payload: bytes) -> tuple[int, int, bytes]:
+    """Return what :func:`join_numbers` has joined.
+
+    Raises:
+        ValueError: It has not.
+    """
+    if len(payload) < _NUMBERS.size:
+        raise ValueError("a payload is cut off")
+    number, hops = _NUMBERS.unpack_from(payload)
+    return number, hops, payload[_NUMBERS.size :]

@@ -27,7 +27,7 @@ from ..handler import HANDLER_KEY
 from .arrivals import Arrivals
 from .directory import ForeignFolder, Meeting, listener_key, private_folder
 from .enquiry import Enquiry, Unanswered
-from .frames import Kind, join_parts, split_parts
+from .frames import Kind, join_parts, split_numbers, split_parts
 from .handover import Handover, NotTaken, Parcel
 from .link import Link
 from .mesh import Mesh
@@ -263,23 +263,26 @@ class Siblings:
 
     def received(self, link: Link, kind: Kind, payload: bytes, descriptor: int | None) -> None:
         """A sibling has said something."""
+        if descriptor is not None:
+            self._take(link, kind, payload, descriptor)
+            return
         if kind is Kind.TAKEN:
             self._handover.confirmed(link.tag, int.from_bytes(payload, "big"))
             return
-        about, data = split_parts(payload)
-        if descriptor is not None:
-            self._take(link, Parcel(kind, about, data, descriptor))
-        elif kind is Kind.STATE:
+        about, _ = split_parts(payload)
+        if kind is Kind.STATE:
             self._states[link.tag] = State(int(about["sessions"]), bool(about["is_leaving"]))
         else:
             self._enquiry.received(link, kind, about)
 
-    def _take(self, link: Link, parcel: Parcel) -> None:
+    def _take(self, link: Link, kind: Kind, payload: bytes, descriptor: int) -> None:
         try:
+            number, hops, parts = split_numbers(payload)
+            parcel = Parcel(kind, hops, *split_parts(parts), descriptor)
             # Before anything else: one that is not confirmed is served by the sibling.
-            link.send(Kind.TAKEN, int(parcel.about["number"]).to_bytes(_NUMBER_LENGTH, "big"))
+            link.send(Kind.TAKEN, number.to_bytes(_NUMBER_LENGTH, "big"))
         except BaseException:
-            os.close(parcel.descriptor)
+            os.close(descriptor)
             raise
         self._arrivals.take(parcel)
 
