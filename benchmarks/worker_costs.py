@@ -56,7 +56,7 @@ class Sizes:
 
 
 THOROUGH = Sizes(blocks=30, requests=100, upgrades=60, clients=400, broadcasts=300)
-QUICK = Sizes(blocks=3, requests=40, upgrades=40, clients=200, broadcasts=40)
+SMALL = Sizes(blocks=3, requests=40, upgrades=40, clients=200, broadcasts=40)
 
 #: What a session does over a connection: it waits where it yields, while others do the same.
 Step = Callable[[str, Connection], Iterator[None]]
