@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import gevent
-from gevent.pool import Pool
 
 from ..finder import HOST_SOCKET_KEY
 from ..owners import owner_of
@@ -43,7 +42,8 @@ class Arrivals:
     def __init__(self, worker: Worker, application: Callable[..., Iterable[bytes]]) -> None:
         self._worker = worker
         self._application = application
-        self._pool = Pool(worker.capacity)
+        # Not a pool of gevent's, of which each spawn costs twice as much.
+        self._running: set[Any] = set()
         #: How many there were.
         self.taken: int = 0
 
@@ -51,17 +51,26 @@ class Arrivals:
         """Serve a parcel; never blocks."""
         self.taken += 1
         sock = ReplaySocket(parcel.descriptor, parcel.data, parcel.hops)
-        if self._pool.free_count() == 0:
+        capacity = self._worker.capacity
+        if capacity is not None and len(self._running) >= capacity:
             gevent.spawn(_refuse, sock)
-        elif parcel.kind is Kind.UPGRADE:
-            self._pool.spawn(self._serve_upgrade, sock, parcel.about, parcel.data)
         else:
-            self._pool.spawn(self._serve, sock, parcel.about)
+            self._running.add(gevent.spawn(self._run, sock, parcel))
 
     def wait(self, timeout: float) -> None:
         """Block until all are over; stop the others."""
-        self._pool.join(timeout)
-        self._pool.kill(timeout=1.0)
+        gevent.joinall(list(self._running), timeout)
+        gevent.killall(list(self._running), timeout=1.0)
+
+    def _run(self, sock: ReplaySocket, parcel: Parcel) -> None:
+        try:
+            if parcel.kind is Kind.UPGRADE:
+                self._serve_upgrade(sock, parcel.about, parcel.data)
+            else:
+                self._serve(sock, parcel.about)
+        finally:
+            sock.close()
+            self._running.discard(gevent.getcurrent())
 
     def _serve(self, sock: ReplaySocket, about: dict[str, Any]) -> None:
         try:
@@ -73,8 +82,6 @@ class Arrivals:
             logger.debug("the peer is gone: %s", error)
         else:
             self._worker.serve(sock, local, peer)
-        finally:
-            sock.close()
 
     def _serve_upgrade(self, sock: ReplaySocket, about: dict[str, Any], leftover: bytes) -> None:
         moved = _MovedSocket(sock, leftover, bool(about["upgraded"]))
@@ -96,8 +103,6 @@ class Arrivals:
             answer.write(b"")
         except OSError as error:
             logger.debug("the peer is gone: %s", error)
-        finally:
-            sock.close()
 
 
 class _MovedSocket:
