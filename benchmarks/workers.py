@@ -153,8 +153,8 @@ def table(found: Mapping[tuple[str, str, int], list[float]]) -> str:
 def main() -> int:
     """Take the measurements in turns and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=5, help="of the throughput")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each, of the throughput")
     parser.add_argument("--workers", default="1,2", help="how many, beginning with 1")
     parser.add_argument("--quick", action="store_true", help="one round of one second")
     parser.add_argument("--smoke", action="store_true", help="each once, briefly: does it work?")
