@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +23,7 @@ from comparison import (
     allow_connections,
     conclude,
     durations,
+    kept,
     machine,
     note_cores,
     option_parser,
@@ -56,9 +57,9 @@ SETTLE_SECONDS = 0.3
 class Lab:
     """What all measurements of a run share."""
 
+    servers: Callable[[str, Sequence[str]], AbstractContextManager[list[Server]]]
     generator: Sequence[str]
     cores: Cores
-    env: Mapping[str, str]
     rounds: int
     seconds: float
     warm_up: float
@@ -74,27 +75,29 @@ class Lab:
 
     def measure(self, load: Load, adapter: str, command: Sequence[str]) -> Answer:
         """Start Redis and the servers, warm them up, load them, and return the answer."""
-        with self.servers(load, adapter, command) as (emitting, measured):
+        with self.servers(adapter, command) as running:
+            emitting, measured = running[0], running[-1] if load.relayed else running[0]
             arguments = [*load.arguments, "--emit-port", str(emitting.port)]
-            run_load(self.generator, arguments, measured, self.warm_up, self.cores.load)
-            time.sleep(SETTLE_SECONDS)
+            if self.warm_up:
+                run_load(self.generator, arguments, measured, self.warm_up, self.cores.load)
+                time.sleep(SETTLE_SECONDS)
             return run_load(self.generator, arguments, measured, self.seconds, self.cores.load)
 
-    @contextmanager
-    def servers(
-        self, load: Load, adapter: str, command: Sequence[str]
-    ) -> Iterator[tuple[Server, Server]]:
-        """Run two servers, one without an adapter: the one that emits and the one to measure."""
-        with ExitStack() as stack:
-            options = ["--adapter", adapter]
-            if adapter != ALONE:
-                options += ["--redis", stack.enter_context(redis_server(self.cores.load))]
-            count = 1 if adapter == ALONE else 2
-            running = [
-                stack.enter_context(serve([*command, *options], self.env, self.cores.server))
-                for _ in range(count)
-            ]
-            yield running[0], running[-1] if load.relayed else running[0]
+
+@contextmanager
+def servers(
+    cores: Cores, env: Mapping[str, str], adapter: str, command: Sequence[str]
+) -> Iterator[list[Server]]:
+    """Run two servers and their Redis, or one without an adapter."""
+    with ExitStack() as stack:
+        options = ["--adapter", adapter]
+        if adapter != ALONE:
+            options += ["--redis", stack.enter_context(redis_server(cores.load))]
+        count = 1 if adapter == ALONE else 2
+        yield [
+            stack.enter_context(serve([*command, *options], env, cores.server))
+            for _ in range(count)
+        ]
 
 
 def main() -> int:
@@ -105,13 +108,22 @@ def main() -> int:
 
 def run(options: argparse.Namespace) -> list[Result]:
     """Measure the chosen loads with the chosen adapters and print the tables."""
+    with ExitStack() as stack:
+        return measure(options, stack)
+
+
+def measure(options: argparse.Namespace, stack: ExitStack) -> list[Result]:
+    """Measure the chosen loads; the stack ends what runs longer than one of them."""
+    cores, env = choose_cores(), server_environment()
+    start = partial(servers, cores, env)
     loads = [load for load in LOADS if load.name in options.loads]
     allow_connections(max(row.connections for load in loads for row in load.rows(ALONE)))
-    lab = Lab(load_generator(), choose_cores(), server_environment(), *durations(options))
-    note_cores(lab.cores)
+    starter = kept(stack, start) if options.smoke else start
+    lab = Lab(starter, load_generator(), cores, *durations(options))
+    note_cores(cores)
     environment = {"machine": machine()}
     for command in COMMANDS.values():
-        environment |= versions(command, lab.env)
+        environment |= versions(command, env)
     environment |= {"rounds": str(lab.rounds), "seconds": str(lab.seconds)}
     results = [result for load in loads for result in lab.compare(load, options.adapters)]
     print(markdown(results))

@@ -12,7 +12,8 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from comparison import (
     allow_connections,
     conclude,
     durations,
+    kept,
     machine,
     note,
     note_cores,
@@ -37,6 +39,7 @@ from processes import (
     HERE,
     BenchmarkError,
     Cores,
+    Server,
     choose_cores,
     load_generator,
     run_load,
@@ -79,6 +82,7 @@ class Contestant:
 class Lab:
     """What all measurements of a run share."""
 
+    serve: Callable[[Sequence[str]], AbstractContextManager[Server]]
     generators: Mapping[Generator, Sequence[str]]
     cores: Cores
     env: Mapping[str, str]
@@ -88,7 +92,7 @@ class Lab:
 
     def measure(self, row: Row, command: Sequence[str], warm_up: float = 1) -> Answer:
         """Start a server, warm it up, load it, and return the load generator's answer."""
-        with serve(command, self.env, self.cores.server) as server:
+        with self.serve(command) as server:
 
             def load(seconds: float) -> Answer:
                 generator = self.generators[row.generator]
@@ -115,18 +119,30 @@ def main() -> int:
     return conclude(lambda: run(options), options.check)
 
 
+@contextmanager
+def laboratory(options: argparse.Namespace) -> Iterator[Lab]:
+    """Yield what all measurements of a run share; it ends the servers that are used for several."""
+    env, cores = server_environment(), choose_cores()
+    note_cores(cores)
+
+    def start(command: Sequence[str]) -> AbstractContextManager[Server]:
+        return serve(command, env, cores.server)
+
+    with ExitStack() as stack:
+        starter = kept(stack, start) if options.smoke else start
+        yield Lab(starter, generators(), cores, env, *durations(options))
+
+
 def run(options: argparse.Namespace) -> list[Result]:
     """Measure the chosen rows and print them."""
-    env = server_environment()
-    contestants = choose_contestants(options, env)
-    rows = choose_rows(options, contestants[1], env)
-    allow_connections(max(row.connections for row in rows))
-    lab = Lab(generators(), choose_cores(), env, *durations(options))
-    note_cores(lab.cores)
-    environment = describe(lab, contestants, rows)
-    if options.ours is not None:
-        environment[f"in place of {OURS}"] = options.ours
-    results = [result for row in rows for result in lab.compare(row, contestants)]
+    with laboratory(options) as lab:
+        contestants = choose_contestants(options, lab.env)
+        rows = choose_rows(options, contestants[1], lab.env)
+        allow_connections(max(row.connections for row in rows))
+        environment = describe(lab, contestants, rows)
+        if options.ours is not None:
+            environment[f"in place of {OURS}"] = options.ours
+        results = [result for row in rows for result in lab.compare(row, contestants)]
     if options.smoke:
         print(f"{len(results)} rows run; numbers of {lab.seconds:g} s say nothing else")
     else:
@@ -227,8 +243,9 @@ def describe(lab: Lab, contestants: Sequence[Contestant], rows: Sequence[Row]) -
     """Return what the numbers depend on; a contestant that cannot run ends the comparison here."""
     found: dict[str, str] = {}
     for contestant in contestants:
-        for app in {row.app for row in rows} & set(contestant.commands):
-            found |= versions(contestant.commands[app], lab.env)
+        apps = {row.app for row in rows} & set(contestant.commands)
+        for command in {tuple(contestant.commands[app]) for app in apps}:
+            found |= versions(command, lab.env)
     run = {"rounds": lab.rounds, "seconds": lab.seconds, "warm-up seconds": lab.warm_up}
     return {"machine": machine(), **found, **run}
 
@@ -244,9 +261,6 @@ def parse_options() -> argparse.Namespace:
         "--python-peers",
         action="store_true",
         help=f"{FLASK_SOCKETIO} and {PYTHON_SOCKETIO} as well; they are installed if missing",
-    )
-    parser.add_argument(
-        "--smoke", action="store_true", help="run each row once, briefly: does it work?"
     )
     parser.add_argument(
         "--ours", metavar="CMD", help="measure the server that CMD starts in place of ours"

@@ -9,11 +9,12 @@ import platform
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from processes import HERE, BenchmarkError, Cores, alone
 from report import NODE, Result
@@ -22,6 +23,7 @@ from rows import Row
 SPARE_FILES = 200
 
 Answer = Mapping[str, Any]
+T = TypeVar("T")
 
 
 def conclude(run: Callable[[], list[Result]], check: bool) -> int:
@@ -82,6 +84,28 @@ def take_turns(turns: Sequence[Turn], rounds: int, peer: str = NODE) -> list[Res
         else Result(row, values[name], peer=peer)
         for name, row in rows.items()
     ]
+
+
+def kept(
+    stack: ExitStack, start: Callable[..., AbstractContextManager[T]]
+) -> Callable[..., AbstractContextManager[T]]:
+    """Return a function that starts what ``start`` does, but the same only once.
+
+    To see that rows work, each server need not be started for each of them.
+
+    Args:
+        stack: Ends what was started.
+        start: Begins something by arguments that can be compared.
+    """
+    running: dict[Hashable, T] = {}
+
+    @contextmanager
+    def lend(*what: Hashable) -> Iterator[T]:
+        if what not in running:
+            running[what] = stack.enter_context(start(*what))
+        yield running[what]
+
+    return lend
 
 
 def machine() -> str:
@@ -159,7 +183,7 @@ def option_parser(description: str, rounds: int, seconds: float) -> argparse.Arg
         seconds: How long each time, unless told otherwise.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.set_defaults(thorough=(rounds, seconds), smoke=False)
+    parser.set_defaults(thorough=(rounds, seconds))
     parser.add_argument(
         "--rounds", type=positive(int), help=f"measurements of each server ({rounds})"
     )
@@ -168,6 +192,9 @@ def option_parser(description: str, rounds: int, seconds: float) -> argparse.Arg
     )
     parser.add_argument(
         "--quick", action="store_true", help="2 rounds of 1 second: a look, not a result"
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="run each row once, briefly: does it work?"
     )
     parser.add_argument(
         "--check", action="store_true", help="exit with status 1 when a ratio is over its target"

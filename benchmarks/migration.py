@@ -13,20 +13,17 @@ import sys
 from dataclasses import replace
 from functools import partial
 
-from compare import SERVERS, Lab, generators
+from compare import SERVERS, laboratory
 from comparison import (
     Turn,
     allow_connections,
     conclude,
-    durations,
-    note_cores,
     option_parser,
-    server_environment,
     take_turns,
     write_json,
 )
 from peers import peer_python
-from processes import choose_cores, versions
+from processes import versions
 from report import OURS, Result, as_json
 from rows import ROWS
 
@@ -49,23 +46,22 @@ def run(options: argparse.Namespace) -> list[Result]:
     chosen = [name for name in options.rows.split(",") if name in TARGETS]
     rows = [replace(row, target=TARGETS[row.name]) for row in ROWS if row.name in chosen]
     allow_connections(max(row.connections for row in rows))
-    lab = Lab(generators(), choose_cores(), server_environment(), *durations(options))
-    note_cores(lab.cores)
     script = str(SERVERS / "flask_socketio_app.py")
     commands = {
         PEER: (options.peer_python or peer_python(), script, "--module", "flask_socketio"),
         OURS: (sys.executable, script, "--module", "flask_realtime.flask_socketio"),
     }
     found: dict[str, str] = {}
-    for command in commands.values():
-        found |= versions(command, lab.env)
     results = []
-    for row in rows:
-        turns = [
-            Turn(name, [row], partial(lab.measure, row, command))
-            for name, command in commands.items()
-        ]
-        results += take_turns(turns, lab.rounds, PEER)
+    with laboratory(options) as lab:
+        for command in commands.values():
+            found |= versions(command, lab.env)
+        for row in rows:
+            turns = [
+                Turn(name, [row], partial(lab.measure, row, command))
+                for name, command in commands.items()
+            ]
+            results += take_turns(turns, lab.rounds, PEER)
     print(table(results))
     print("\n" + "; ".join(f"{name}: {value}" for name, value in found.items()))
     if options.json is not None:

@@ -18,9 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from comparison import server_environment
 from processes import (
@@ -33,6 +31,7 @@ from processes import (
     load_generator,
     run_load,
 )
+from worker_costs import SMALL, THOROUGH
 from worker_costs import table as costs_table
 
 LOADS = {
@@ -41,9 +40,25 @@ LOADS = {
 }
 NODE_PACKAGES = ("@socket.io/sticky", "@socket.io/cluster-adapter")
 START_SECONDS = 30.0
-#: Time for all workers to have found each other.
-SETTLE_SECONDS = 2.0
 Command = Callable[[int, int], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds of a measurement.
+
+    Attributes:
+        measured: Under each load.
+        warm_up: Under the same load before.
+        settle: In which all workers have found each other.
+    """
+
+    measured: float
+    warm_up: float = 1.0
+    settle: float = 2.0
+
+
+SMOKE = Times(0.2, warm_up=0.0, settle=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +67,7 @@ class Contestant:
 
     name: str
     command: Command
+    loads: Mapping[str, tuple[str, ...]]
 
 
 def ours(port: int, workers: int) -> list[str]:
@@ -79,11 +95,11 @@ def has_node_packages(env: Mapping[str, str]) -> bool:
 def measure(
     contestant: Contestant,
     workers: int,
-    load: tuple[str, ...],
-    seconds: float,
+    loads: Mapping[str, tuple[str, ...]],
+    times: Times,
     generator: Sequence[str],
-) -> dict[str, Any]:
-    """Start a server, load it, and return the load generator's answer."""
+) -> dict[str, float]:
+    """Start a server and return its throughput under each of the loads."""
     port = free_port()
     command = contestant.command(port, workers)
     env = server_environment()
@@ -93,13 +109,18 @@ def measure(
     ) as master:
         try:
             pids = wait_for_workers(master, workers)
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(times.settle)
             server = Server((master.pid, *pids), port)
-            run_load(generator, load, server, 1.0, None)
-            return run_load(generator, load, server, seconds, None)
+            rates = {}
+            for name, load in loads.items():
+                if times.warm_up:
+                    run_load(generator, load, server, times.warm_up, None)
+                rates[name] = float(
+                    run_load(generator, load, server, times.measured, None)["per_s"]
+                )
+            return rates
         except BenchmarkError as error:
-            what = f"{contestant.name} with {workers} workers, {load[0]}"
-            raise BenchmarkError(f"{what}: {error}") from None
+            raise BenchmarkError(f"{contestant.name} with {workers} workers: {error}") from None
         finally:
             master.terminate()
             try:
@@ -132,46 +153,45 @@ def table(found: Mapping[tuple[str, str, int], list[float]]) -> str:
 def main() -> int:
     """Take the measurements in turns and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=5, help="of the throughput")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each, of the throughput")
     parser.add_argument("--workers", default="1,2", help="how many, beginning with 1")
     parser.add_argument("--quick", action="store_true", help="one round of one second")
+    parser.add_argument("--smoke", action="store_true", help="each once, briefly: does it work?")
     parser.add_argument("--only", choices=("throughput", "costs"), help="one of the two tables")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rounds, seconds = (1, 1.0) if options.quick else (options.rounds, options.seconds)
+    rounds, times = options.rounds, Times(options.seconds)
+    if options.quick or options.smoke:
+        rounds, times = 1, SMOKE if options.smoke else Times(1.0)
     if importlib.util.find_spec("gunicorn") is None:
         raise BenchmarkError("gunicorn is missing: run `pip install -e '.[gunicorn,speed]'`")
     if options.only != "costs":
-        compare(options, rounds, seconds)
+        compare(options, rounds, times)
     if options.only != "throughput":
         print()
-        print(costs_table(rounds, 0.02 if options.quick else 1.0))
+        print(costs_table(SMALL if options.quick or options.smoke else THOROUGH))
     return 0
 
 
-def compare(options: argparse.Namespace, rounds: int, seconds: float) -> None:
+def compare(options: argparse.Namespace, rounds: int, times: Times) -> None:
     """Print the throughput of the contestants."""
-    contestants = [Contestant("ours", ours)]
+    contestants = [Contestant("ours", ours, LOADS)]
     if has_node_packages(server_environment()):
-        contestants.append(Contestant("Node", node))
+        # @socket.io/sticky ends each connection; the load generator keeps them.
+        contestants.append(Contestant("Node", node, {"echo": LOADS["echo"]}))
     else:
         print(f"Node is left out: `npm install {' '.join(NODE_PACKAGES)}`", file=sys.stderr)
     generator = load_generator()
     counts = [int(count) for count in options.workers.split(",")]
     found: dict[tuple[str, str, int], list[float]] = {}
     for _ in range(rounds):
-        for load, arguments in LOADS.items():
-            for contestant in contestants:
-                if (contestant.name, load) == ("Node", "poll"):
-                    # @socket.io/sticky ends each connection; the load generator keeps them.
-                    continue
-                take = partial(
-                    measure, contestant, load=arguments, seconds=seconds, generator=generator
-                )
-                for count in counts:
-                    rate = float(take(workers=count)["per_s"])
+        for contestant in contestants:
+            for count in counts:
+                rates = measure(contestant, count, contestant.loads, times, generator)
+                for load, rate in rates.items():
                     found.setdefault((load, contestant.name, count), []).append(rate)
+    found = dict(sorted(found.items()))
     print(table(found))
     if options.json:
         rows = [[*key, rates] for key, rates in found.items()]

@@ -19,17 +19,20 @@ __all__ = [
     "Hello",
     "Kind",
     "encode_frame",
+    "join_numbers",
     "join_parts",
+    "split_numbers",
     "split_parts",
 ]
 
 #: Workers of another version are not talked to: an old master's, during an update.
-VERSION = 1
+VERSION = 2
 #: Bytes of a payload.
 MAX_FRAME = 64 * 1024 * 1024
 
 _HEAD = struct.Struct("!IB")
 _LENGTH = struct.Struct("!I")
+_NUMBERS = struct.Struct("!QB")
 # Made once: `json.dumps` makes another one for each call.
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -44,7 +47,7 @@ class Kind(IntEnum):
     CONNECTION = 3
     #: A connection that is a WebSocket, or is about to become one.
     UPGRADE = 4
-    #: A connection has arrived.
+    #: A connection has arrived; the payload is its number.
     TAKEN = 5
     ASK = 6
     ANSWER = 7
@@ -54,6 +57,7 @@ class Kind(IntEnum):
     LISTENS_NO_MORE = 10
 
 
+_KINDS = {kind.value: kind for kind in Kind}
 #: Each of these has a descriptor with its first byte.
 TAKES_DESCRIPTOR = frozenset({Kind.CONNECTION, Kind.UPGRADE})
 
@@ -89,20 +93,28 @@ class FrameDecoder:
             ValueError: A frame is too long, or of an unknown kind.
         """
         pending = self._pending
-        pending += data
+        if pending:
+            pending += data
+        # Most often nothing is left of what came before.
+        source = pending or data
         found = []
-        start, size = 0, len(pending)
+        start, size = 0, len(source)
         while size - start >= _HEAD.size:
-            length, kind = _HEAD.unpack_from(pending, start)
+            length, kind = _HEAD.unpack_from(source, start)
             if length > MAX_FRAME:
                 raise ValueError(f"a frame of {length} bytes is too long")
+            if kind not in _KINDS:
+                raise ValueError(f"a frame is of the unknown kind {kind}")
             end = start + _HEAD.size + length
             if end > size:
                 break
-            payload = bytes(memoryview(pending)[start + _HEAD.size : end])
-            found.append(Frame(Kind(kind), payload))
+            payload = bytes(memoryview(source)[start + _HEAD.size : end])
+            found.append(Frame(_KINDS[kind], payload))
             start = end
-        del pending[:start]
+        if pending:
+            del pending[:start]
+        else:
+            pending += data[start:]
         return found
 
 
@@ -132,8 +144,8 @@ class Hello(NamedTuple):
 
 
 def join_parts(about: dict[str, Any], data: bytes) -> bytes:
-    """Return a payload of a few values and of bytes."""
-    text = _encode(about).encode()
+    """Return a payload of a few values, or of none, and of bytes."""
+    text = _encode(about).encode() if about else b""
     return _LENGTH.pack(len(text)) + text + data
 
 
@@ -147,7 +159,32 @@ def split_parts(payload: bytes) -> tuple[dict[str, Any], bytes]:
         raise ValueError("a payload is cut off")
     (length,) = _LENGTH.unpack_from(payload)
     end = _LENGTH.size + length
+    if not length:
+        return {}, payload[end:]
     about = json.loads(payload[_LENGTH.size : end].decode())
     if not isinstance(about, dict) or end > len(payload):
         raise ValueError("a payload is malformed")
     return about, payload[end:]
+
+
+def join_numbers(number: int, hops: int, parts: bytes) -> bytes:
+    """Return the payload of a connection.
+
+    Args:
+        number: By which it is confirmed.
+        hops: How often its request has been handed over.
+        parts: Of :func:`join_parts`.
+    """
+    return _NUMBERS.pack(number, hops) + parts
+
+
+def split_numbers(payload: bytes) -> tuple[int, int, bytes]:
+    """Return what :func:`join_numbers` has joined.
+
+    Raises:
+        ValueError: It has not.
+    """
+    if len(payload) < _NUMBERS.size:
+        raise ValueError("a payload is cut off")
+    number, hops = _NUMBERS.unpack_from(payload)
+    return number, hops, payload[_NUMBERS.size :]

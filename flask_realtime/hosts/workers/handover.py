@@ -12,8 +12,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from gevent.monkey import get_original
+
 from ...quoting import named, shown
-from .frames import Kind, join_parts
+from .frames import Kind, join_numbers, join_parts
 from .link import Link, LinkFull, LinkLost
 from .mesh import Mesh
 from .pump import Pump
@@ -22,6 +24,9 @@ from .request import Grip, Release
 __all__ = ["Handover", "NotTaken", "Parcel"]
 
 logger = logging.getLogger(__name__)
+
+# Not gevent's, which first looks for greenlets that wait: none does for a duplicate.
+_close: Callable[[int], None] = get_original("os", "close")
 
 #: Connections that a sibling has not confirmed yet.
 MAX_UNCONFIRMED = 64
@@ -35,7 +40,12 @@ class Parcel(NamedTuple):
     """A connection with its request."""
 
     kind: Kind
+    #: How often the request has been handed over, this time included.
+    hops: int
+    #: The ``peer`` and the ``local`` address where the descriptor does not have them; of an
+    #: upgrade its ``environ``, and whether it is ``upgraded`` already.
     about: dict[str, Any]
+    #: What the host reads of it, or has read beyond the head of an upgrade.
     data: bytes
     #: Who has the parcel closes it.
     descriptor: int
@@ -74,7 +84,7 @@ class Handover:
         """
         rest = grip.take_rest()
         try:
-            return self._hand_over(grip, tag, Kind.CONNECTION, {"hops": hops}, grip.head() + rest)
+            return self._hand_over(grip, tag, Kind.CONNECTION, hops, {}, grip.head() + rest)
         except NotTaken:
             grip.put_back(rest)
             raise
@@ -92,24 +102,23 @@ class Handover:
         """
         rest = grip.take_rest()
         about = {
-            "hops": 1,
             "environ": {name: value for name, value in environ.items() if isinstance(value, str)},
             "upgraded": environ.get("wsgi.websocket") is not None,
         }
         try:
-            return self._hand_over(grip, tag, Kind.UPGRADE, about, rest)
+            return self._hand_over(grip, tag, Kind.UPGRADE, 1, about, rest)
         except NotTaken:
             grip.put_back(rest)
             raise
 
     def _hand_over(
-        self, grip: Grip, tag: str, kind: Kind, about: dict[str, Any], data: bytes
+        self, grip: Grip, tag: str, kind: Kind, hops: int, about: dict[str, Any], data: bytes
     ) -> Iterable[bytes]:
         sock = grip.socket
         pump = None
         try:
-            about["peer"], about["local"] = sock.getpeername(), sock.getsockname()
             if grip.is_tls:
+                about["peer"], about["local"] = sock.getpeername(), sock.getsockname()
                 pump = Pump(sock)
                 descriptor = os.dup(pump.outer.fileno())
             else:
@@ -117,9 +126,9 @@ class Handover:
         except OSError as error:
             self._refuse(tag, error)
         try:
-            self._send(tag, Parcel(kind, about, data, descriptor))
+            self._send(tag, Parcel(kind, hops, about, data, descriptor))
         except NotTaken:
-            os.close(descriptor)
+            _close(descriptor)
             if pump is not None:
                 pump.abandon()
             raise
@@ -142,7 +151,7 @@ class Handover:
         if len(waiting) >= MAX_UNCONFIRMED:
             self._refuse(tag, "it hangs")
         number = next(self._numbers)
-        payload = join_parts({"number": number, **parcel.about}, parcel.data)
+        payload = join_numbers(number, parcel.hops, join_parts(parcel.about, parcel.data))
         waiting[number] = parcel
         try:
             self._mesh.send(tag, parcel.kind, payload, parcel.descriptor)
@@ -167,7 +176,7 @@ class Handover:
         """The sibling has a connection."""
         parcel = self._unconfirmed.get(tag, {}).pop(number, None)
         if parcel is not None:
-            os.close(parcel.descriptor)
+            _close(parcel.descriptor)
             self._told.discard(tag)
 
     def broken(self, link: Link) -> None:
@@ -189,6 +198,6 @@ class Handover:
         """Give up what was not confirmed."""
         for waiting in self._unconfirmed.values():
             for parcel in waiting.values():
-                os.close(parcel.descriptor)
+                _close(parcel.descriptor)
         self._unconfirmed.clear()
         self._release.close()

@@ -32,12 +32,15 @@ MAX_OUTBOX = 16_000_000
 #: Seconds until a descriptor is offered again of which the kernel has too many under way.
 _RETRY = 0.05
 _READ, _WRITE = 1, 2
-_READ_SIZE = 262_144
+# Of more than 128 kB the allocator would ask the kernel anew, each time.
+_READ_SIZE = 65_536
 _DESCRIPTORS = 16
 _SPACE = socket.CMSG_SPACE(_DESCRIPTORS * array.array("i").itemsize)
 # Linux has it; elsewhere a descriptor lives through an `exec` that comes at once.
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _NOSIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
+# As a plain number: the flags of the standard library make an object of each result.
+_TRUNCATED = int(socket.MSG_CTRUNC)
 
 #: Called with the link, the kind, the payload and the descriptor of each frame; may block.
 Received = Callable[["Link", Kind, bytes, "int | None"], None]
@@ -192,7 +195,7 @@ class Link:
                 numbers = array.array("i")
                 numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
                 self._descriptors.extend(numbers)
-        if flags & socket.MSG_CTRUNC:
+        if flags & _TRUNCATED:
             logger.error(
                 "! no free descriptor: a connection from worker %s is lost", named(self.tag)
             )

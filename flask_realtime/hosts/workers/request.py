@@ -89,7 +89,8 @@ class Grip:
     @property
     def is_tls(self) -> bool:
         """Whether the connection's state lives in this process."""
-        return hasattr(self.socket, "pending")
+        # Not of the object, which would ask the socket inside it.
+        return hasattr(type(self.socket), "pending")
 
     def head(self) -> bytes:
         """Return the head of the request, as it may be read once more."""
@@ -109,12 +110,13 @@ class Grip:
 
 
 class _GunicornGrip(Grip):
-    def __init__(self, environ: dict[str, Any], start_response: Any, unreader: Any) -> None:
+    def __init__(self, environ: dict[str, Any], start_response: Any, request: Any) -> None:
         self.socket = environ["gunicorn.socket"]
         self._environ = environ
         self._start_response = start_response
         self._response: Any = getattr(start_response, "__self__", None)
-        self._unreader = unreader
+        self._request = request
+        self._unreader = request.unreader
 
     def head(self) -> bytes:
         request = getattr(self._response, "req", None)
@@ -146,8 +148,10 @@ class _GunicornGrip(Grip):
         from gunicorn.workers.base_async import ALREADY_HANDLED
 
         self._start_response("204 No Content", [])
-        if hasattr(self._response, "force_close"):
-            self._response.force_close()
+        # The request as well: gunicorn would look for the rest of its body, and for another one.
+        for part in (self._response, self._request):
+            if hasattr(part, "force_close"):
+                part.force_close()
         return Handled(ALREADY_HANDLED)
 
 
@@ -248,6 +252,10 @@ def grip(environ: dict[str, Any], start_response: Any) -> Grip | None:
         environ: The request.
         start_response: The host's, or a middleware's.
     """
+    # First, as it costs little: the others are looked for in what middlewares are made of.
+    request = _gunicorn_request(environ, start_response)
+    if request is not None:
+        return _GunicornGrip(environ, start_response, request)
     websocket = environ.get("wsgi.websocket")
     handler: Any = getattr(websocket, "handler", None)
     if handler is None:
@@ -258,17 +266,17 @@ def grip(environ: dict[str, Any], start_response: Any) -> Grip | None:
         return _PywsgiGrip(environ, start_response, handler.socket, handler)
     if "gunicorn.sock" in environ:
         return _PywsgiGrip(environ, start_response, environ["gunicorn.sock"], None)
-    if not environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1"):
-        return None
+    return None
+
+
+def _gunicorn_request(environ: dict[str, Any], start_response: Any) -> Any:
     if environ.get("gunicorn.socket") is None:
         return None
-    unreader = _unreader_of(environ, start_response)
-    return None if unreader is None else _GunicornGrip(environ, start_response, unreader)
-
-
-def _unreader_of(environ: dict[str, Any], start_response: Any) -> Any:
+    if not environ.get("SERVER_PROTOCOL", "").startswith("HTTP/1"):
+        return None
     request = getattr(getattr(start_response, "__self__", None), "req", None)
     if request is None:
+        # A middleware is in between. The reader of a body may know as much as is needed.
         reader = getattr(environ.get("wsgi.input"), "reader", None)
         request = getattr(reader, "req", reader)
-    return getattr(request, "unreader", None)
+    return request if hasattr(request, "unreader") else None

@@ -27,7 +27,7 @@ from ..handler import HANDLER_KEY
 from .arrivals import Arrivals
 from .directory import ForeignFolder, Meeting, listener_key, private_folder
 from .enquiry import Enquiry, Unanswered
-from .frames import Kind, join_parts, split_parts
+from .frames import Kind, join_parts, split_numbers, split_parts
 from .handover import Handover, NotTaken, Parcel
 from .link import Link
 from .mesh import Mesh
@@ -48,6 +48,8 @@ _READY = 1.0
 _TICK, _LOOK = 0.2, 5.0
 #: Seconds for what changes at the same time; and between two looks at the end.
 _MOMENT, _STEP = 0.01, 0.05
+#: Bytes of the number of a connection.
+_NUMBER_LENGTH = 8
 #: How often a new session may be passed on: those who stop do not know of each other at once.
 _MAX_HOPS = 3
 
@@ -277,22 +279,26 @@ class Siblings:
 
     def received(self, link: Link, kind: Kind, payload: bytes, descriptor: int | None) -> None:
         """A sibling has said something."""
-        about, data = split_parts(payload)
         if descriptor is not None:
-            self._take(link, Parcel(kind, about, data, descriptor))
-        elif kind is Kind.TAKEN:
-            self._handover.confirmed(link.tag, int(about["number"]))
-        elif kind is Kind.STATE:
+            self._take(link, kind, payload, descriptor)
+            return
+        if kind is Kind.TAKEN:
+            self._handover.confirmed(link.tag, int.from_bytes(payload, "big"))
+            return
+        about, _ = split_parts(payload)
+        if kind is Kind.STATE:
             self._states[link.tag] = State(int(about["sessions"]), bool(about["is_leaving"]))
         else:
             self._enquiry.received(link, kind, about)
 
-    def _take(self, link: Link, parcel: Parcel) -> None:
+    def _take(self, link: Link, kind: Kind, payload: bytes, descriptor: int) -> None:
         try:
+            number, hops, parts = split_numbers(payload)
+            parcel = Parcel(kind, hops, *split_parts(parts), descriptor)
             # Before anything else: one that is not confirmed is served by the sibling.
-            link.send(Kind.TAKEN, join_parts({"number": parcel.about["number"]}, b""))
+            link.send(Kind.TAKEN, number.to_bytes(_NUMBER_LENGTH, "big"))
         except BaseException:
-            os.close(parcel.descriptor)
+            os.close(descriptor)
             raise
         self._arrivals.take(parcel)
 

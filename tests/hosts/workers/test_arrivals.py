@@ -47,8 +47,8 @@ class World:
         client, sock = socket.socketpair()
         self.clients.append(client)
         local = ["127.0.0.1", 5000]
-        where = {"hops": 1, "peer": ["1.2.3.4", 5], "local": local, **about}
-        self.arrivals.take(Parcel(kind, where, b"GET", sock.detach()))
+        where = {"peer": ["1.2.3.4", 5], "local": local, **about}
+        self.arrivals.take(Parcel(kind, 1, where, b"GET", sock.detach()))
         return client
 
 
@@ -85,6 +85,25 @@ def receive_all(client: Any) -> bytes:
 def test_the_host_serves_it_with_its_addresses(world: World) -> None:
     assert receive_all(world.arrive()) == b"answer"
     assert world.worker.served == [(("127.0.0.1", 5000), ("1.2.3.4", 5), b"GET")]
+
+
+def test_the_addresses_are_those_of_the_connection_unless_it_says_others(world: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        sock, peer = listener.accept()
+        local = listener.getsockname()
+    world.clients.append(client)
+    world.arrivals.take(Parcel(Kind.CONNECTION, 1, {}, b"GET", sock.detach()))
+    assert receive_all(client) == b"answer"
+    assert world.worker.served == [(local, peer, b"GET")]
+
+
+def test_a_connection_whose_client_has_gone_is_not_served(world: World) -> None:
+    sock = socket.socket()
+    world.arrivals.take(Parcel(Kind.CONNECTION, 1, {}, b"GET", sock.detach()))
+    with deadline():
+        wait_until(lambda: world.arrivals.count == 0)
+    assert (world.worker.served, world.arrivals.taken) == ([], 1)
 
 
 def test_connections_of_a_unix_socket_have_no_address(world: World) -> None:

@@ -15,7 +15,9 @@ from flask_realtime.hosts.workers.frames import (
     Hello,
     Kind,
     encode_frame,
+    join_numbers,
     join_parts,
+    split_numbers,
     split_parts,
 )
 
@@ -59,6 +61,13 @@ def test_anything_else_is_no_greeting(payload: bytes) -> None:
 def test_values_and_bytes_travel_together() -> None:
     about = {"number": 1, "peer": ["127.0.0.1", 2], "text": "é\x85"}
     assert split_parts(join_parts(about, b"\x00GET")) == (about, b"\x00GET")
+    assert split_parts(join_parts({}, b"\x00GET")) == ({}, b"\x00GET")
+
+
+def test_a_connection_has_its_numbers_before_all_else() -> None:
+    assert split_numbers(join_numbers(2**40, 3, b"parts")) == (2**40, 3, b"parts")
+    with pytest.raises(ValueError, match="cut off"):
+        split_numbers(bytes(8))
 
 
 @pytest.mark.parametrize("payload", [b"", b"\0\0\0\5{}", b"\0\0\0\2[]", b"\0\0\0\2{]"])

@@ -13,7 +13,7 @@ from gevent import socket
 
 from flask_realtime.hosts.workers import handover
 from flask_realtime.hosts.workers.directory import Meeting
-from flask_realtime.hosts.workers.frames import Kind, split_parts
+from flask_realtime.hosts.workers.frames import Kind, split_numbers, split_parts
 from flask_realtime.hosts.workers.handover import Handover, NotTaken, Parcel
 from flask_realtime.hosts.workers.link import Link
 from flask_realtime.hosts.workers.mesh import Mesh
@@ -71,12 +71,13 @@ class Side:
     def joined(self, *args: Any) -> None: ...
     def left(self, *args: Any) -> None: ...
 
-    def arrival(self) -> tuple[dict[str, Any], bytes, int]:
-        """The oldest connection that has arrived."""
+    def arrival(self) -> tuple[int, Parcel]:
+        """The oldest connection that has arrived, after its number."""
         wait_until(lambda: self.frames)
-        _, _, payload, descriptor = self.frames.pop(0)
+        _, kind, payload, descriptor = self.frames.pop(0)
         assert descriptor is not None
-        return *split_parts(payload), descriptor
+        number, hops, parts = split_numbers(payload)
+        return number, Parcel(kind, hops, *split_parts(parts), descriptor)
 
     def close(self) -> None:
         for _, _, _, descriptor in self.frames:
@@ -107,11 +108,11 @@ def held() -> Iterator[Held]:
 def test_a_connection_arrives_with_its_request(sides: tuple[Side, Side], held: Held) -> None:
     here, there = sides
     here.handover.request(held, "ther", 1)
-    about, data, descriptor = there.arrival()
-    assert (about["hops"], data) == (1, b"head rest")
+    _, parcel = there.arrival()
+    assert (parcel.kind, parcel.hops, parcel.data) == (Kind.CONNECTION, 1, b"head rest")
     assert held.is_gone
     assert held.socket.recv(1) == b""
-    with socket.socket(fileno=descriptor) as moved:
+    with socket.socket(fileno=parcel.descriptor) as moved:
         moved.sendall(b"answer")
     assert held.client.recv(100) == b"answer"
 
@@ -119,10 +120,10 @@ def test_a_connection_arrives_with_its_request(sides: tuple[Side, Side], held: H
 def test_what_was_confirmed_is_kept_no_longer(sides: tuple[Side, Side], held: Held) -> None:
     here, there = sides
     here.handover.request(held, "ther", 1)
-    about, _, descriptor = there.arrival()
-    here.handover.confirmed("ther", about["number"])
-    here.handover.confirmed("ther", about["number"])
-    os.close(descriptor)
+    number, parcel = there.arrival()
+    here.handover.confirmed("ther", number)
+    here.handover.confirmed("ther", number)
+    os.close(parcel.descriptor)
     assert held.client.recv(1) == b""
     there.mesh.close()
     wait_until(lambda: not here.mesh.links)
@@ -137,7 +138,7 @@ def test_what_was_not_confirmed_comes_back_when_the_sibling_dies(
     there.mesh.close()
     wait_until(lambda: here.returned)
     (parcel,) = here.returned
-    assert (parcel.kind, parcel.data, parcel.about["hops"]) == (Kind.CONNECTION, b"head rest", 1)
+    assert (parcel.kind, parcel.data, parcel.hops) == (Kind.CONNECTION, b"head rest", 1)
     os.write(parcel.descriptor, b"from here")
     assert held.client.recv(100) == b"from here"
 
@@ -147,9 +148,10 @@ def test_an_upgrade_takes_the_text_of_its_environ_along(
 ) -> None:
     here, there = sides
     here.handover.upgrade(held, "ther", {"PATH_INFO": "/é", "wsgi.input": object()})
-    about, data, descriptor = there.arrival()
-    os.close(descriptor)
-    assert (about["environ"], about["upgraded"], data) == ({"PATH_INFO": "/é"}, False, b"rest")
+    _, parcel = there.arrival()
+    os.close(parcel.descriptor)
+    assert (parcel.kind, parcel.hops, parcel.data) == (Kind.UPGRADE, 1, b"rest")
+    assert parcel.about == {"environ": {"PATH_INFO": "/é"}, "upgraded": False}
 
 
 def test_without_the_sibling_the_request_stays_whole(sides: tuple[Side, Side], held: Held) -> None:
@@ -196,9 +198,10 @@ def test_tls_goes_through_this_worker_until_it_ends(sides: tuple[Side, Side]) ->
     here, there = sides
     held = Tls()
     running = gevent.spawn(here.handover.request, held, "ther", 1)
-    about, _, descriptor = there.arrival()
-    here.handover.confirmed("ther", about["number"])
-    with socket.socket(fileno=descriptor) as moved:
+    number, parcel = there.arrival()
+    assert set(parcel.about) == {"peer", "local"}
+    here.handover.confirmed("ther", number)
+    with socket.socket(fileno=parcel.descriptor) as moved:
         held.client.sendall(b"more")
         assert moved.recv(100) == b"more"
         moved.sendall(b"answer")

@@ -131,6 +131,8 @@ def test_a_worker_that_lets_go_reads_and_writes_nothing_more(release: Release) -
     assert response == ALREADY_HANDLED
     assert list(response) == []
     assert first.response.should_close()
+    # And gunicorn does not try to: neither a body nor another request.
+    assert first.response.req.should_close()
     assert first.sock.recv(10) == b""
     with pytest.raises(BrokenPipeError):
         first.sock.send(b"x")
