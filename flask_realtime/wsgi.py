@@ -95,8 +95,9 @@ class Middleware:
         self._is_watched = True
         worker = find_worker()
         if worker is not None:
-            self._watch = WorkerWatch(worker, self.server, self._siblings is not None)
-            self._watch.start()
+            watch = WorkerWatch(worker, self.server, self._siblings is not None)
+            watch.start()
+            self._watch = watch if watch.wants_requests else None
 
     def _join_gunicorn(self, worker: Any) -> None:
         if self.server.options.workers == "alone":

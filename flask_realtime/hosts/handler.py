@@ -104,6 +104,7 @@ class RealtimeHandler:
         """Serve the requests of the connection."""
         connections: set[Any] = getattr(self.server, "connections", set())
         connections.add(self)
+        self.close_connection = getattr(self.server, "is_ending", False)
         try:
             while self._serve():
                 pass
