@@ -134,9 +134,11 @@ class Middleware:
         self, environ: dict[str, Any], start_response: Any, request: Request | None = None
     ) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if not path.startswith(self._prefix) and path != self._exact:
-            return self.wsgi_app(environ, start_response)
-        response = self._files.answer(path[len(self._prefix) :], environ)
+        response: Response | None = None
+        if path != self._prefix:
+            if not path.startswith(self._prefix) and path != self._exact:
+                return self.wsgi_app(environ, start_response)
+            response = self._files.answer(path[len(self._prefix) :], environ)
         if response is not None:
             engine = self.server.engine
             request = request or engine.request(environ, start_response)

@@ -132,10 +132,9 @@ class GunicornServer(EmbeddedServer):
 class GunicornHandler(RealtimeHandler):
     """A ``wsgi_handler`` for gunicorn's gevent worker."""
 
-    @property
-    def idle_timeout(self) -> float:
-        """Seconds for the next request head: ``keepalive``."""
-        return self.server.settings.keepalive or super().idle_timeout
+    def __init__(self, sock: Any, address: Any, server: Any) -> None:
+        super().__init__(sock, address, server)
+        self.idle_timeout = server.settings.keepalive or self.idle_timeout
 
     def read_request(self, line: bytes, block: bytes) -> dict[str, Any]:
         """Return the environ of a request, within the limits of the settings."""

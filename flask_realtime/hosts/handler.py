@@ -70,6 +70,7 @@ class RealtimeHandler:
         response: The answer to the present request.
         body: What of the request's body is still to come; the server looks at it.
         close_connection: Whether the connection ends with the present response.
+        idle_timeout: Seconds for the next request head.
         waits_until: When the handler will have waited too long for the client; the server looks
             at it.
     """
@@ -87,6 +88,7 @@ class RealtimeHandler:
         self.response: Response | None = None
         self.body: RequestBody = NO_BODY
         self.close_connection: bool = False
+        self.idle_timeout: float = IDLE_TIMEOUT
         self.waits_until: float | None = None
         #: For the access log: the bytes of the response, and when it began and ended.
         self.response_length: int = 0
@@ -146,11 +148,6 @@ class RealtimeHandler:
         return body is NO_BODY or body.skip_rest()
 
     # --- requests ----------------------------------------------------------------
-
-    @property
-    def idle_timeout(self) -> float:
-        """Seconds for the next request head."""
-        return IDLE_TIMEOUT
 
     def read_request(self, line: bytes, block: bytes) -> dict[str, Any]:
         """Return the environ of a request, with the handler in it.

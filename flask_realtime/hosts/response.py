@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
@@ -35,22 +36,10 @@ class Connection(Protocol):
         """Send all of the data; raises ``OSError`` when the client is gone or too slow."""
 
 
-class _Date:
-    """The Date field, made once in a second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._line = ""
-
-    def __call__(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._line = f"Date: {format_date_time(second)}\r\n"
-        return self._line
-
-
-_date = _Date()
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    """Return the Date field, made once in a second."""
+    return f"Date: {format_date_time(second)}\r\n"
 
 
 class Response:
@@ -206,7 +195,7 @@ class Response:
         if not code:
             raise RuntimeError("the application has not called start_response")
         if "date" not in own:
-            head += _date()
+            head += _date(int(time.time()))
         if "content-length" in own:
             length = own["content-length"]
             self._left = int(length) if length.isdigit() else None

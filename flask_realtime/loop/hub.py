@@ -12,7 +12,6 @@ to a server that has ended: orders to it are moot, questions to it fail.
 from __future__ import annotations
 
 import logging
-import os
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from gevent import get_hub
 from gevent.monkey import get_original
 
 from ..quoting import quoted
+from . import children
 from .hub_watch import HubWatch, watch
 from .stacks import Work
 from .thread_call import GONE, ThreadCall
@@ -88,7 +88,7 @@ class HubThread:
         Raises:
             RuntimeError: The owner has ended, and a check of :meth:`before_takeover` refuses.
         """
-        if not self._ident or self._pid != os.getpid():
+        if not self._ident or self._pid != children.pid:
             if self.is_orphaned:
                 for check in self._checks:
                     check()
@@ -99,7 +99,7 @@ class HubThread:
         is_takeover = self.is_orphaned
         self._local.life = life = _Life()
         self._life = weakref.ref(life, self._ended)
-        self._ident, self._pid = _get_ident(), os.getpid()
+        self._ident, self._pid = _get_ident(), children.pid
         self._async = get_hub().loop.async_(ref=False)
         self._async.start(self._run_calls)
         self._watch = watch(self)
@@ -138,7 +138,7 @@ class HubThread:
     @property
     def is_orphaned(self) -> bool:
         """Whether the thread that owned the sessions has ended."""
-        return self._ident == _ENDED and self._pid == os.getpid()
+        return self._ident == _ENDED and self._pid == children.pid
 
     @property
     def is_bound(self) -> bool:
