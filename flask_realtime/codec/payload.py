@@ -35,7 +35,7 @@ class Payload:
 
     def encode(self, packets: Sequence[bytes]) -> tuple[bytes, bool]:
         """Return the body of a response, and ``False``: it is not binary."""
-        return encode_payload(packets), False
+        return _SEPARATOR.join(packets), False
 
     def decode(self, body: bytes, is_binary: bool) -> Iterator[str | bytes]:
         """Yield the packets of a POST body; see :func:`decode_payload`."""

@@ -23,6 +23,7 @@ from typing import Any
 import gevent
 from gevent import GreenletExit
 
+from ..engine.requests.host import HANDLER_KEY
 from ..quoting import shown
 from .connections import close_in_stages, drain, set_nodelay
 from .request_body import MIN_RATE, NO_BODY, BodyError, ChunkedBody, RequestBody, SizedBody
@@ -35,8 +36,6 @@ __all__ = ["HANDLER_KEY", "QuietHandler", "RealtimeHandler"]
 
 logger = logging.getLogger(__name__)
 
-#: Where the handler of a request puts itself into the environ.
-HANDLER_KEY = "flask_realtime.handler"
 #: Seconds that a client has to send a request head, from the end of the request before, and to
 #: take the next bytes of a response. A response may take these seconds and one more for each
 #: ``MIN_RATE`` bytes.
