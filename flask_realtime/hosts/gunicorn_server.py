@@ -135,6 +135,7 @@ class GunicornHandler(RealtimeHandler):
     def __init__(self, sock: Any, address: Any, server: Any) -> None:
         super().__init__(sock, address, server)
         self.idle_timeout = server.settings.keepalive or self.idle_timeout
+        self.logs_requests = server.settings.has_access_log
 
     def read_request(self, line: bytes, block: bytes) -> dict[str, Any]:
         """Return the environ of a request, within the limits of the settings."""
@@ -167,8 +168,6 @@ class GunicornHandler(RealtimeHandler):
 
     def log_request(self, environ: dict[str, Any]) -> None:
         """Write a line to gunicorn's access log."""
-        if not self.server.settings.has_access_log:
-            return
         method, target, version, *_ = [*self.request_line.split(" ", 2), "-", "-", "-"]
         known = {"REQUEST_METHOD": method, "RAW_URI": target, "SERVER_PROTOCOL": version}
         if isinstance(self.client_address, tuple):

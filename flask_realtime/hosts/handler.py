@@ -77,6 +77,8 @@ class RealtimeHandler:
     #: The two may be gone when the handler has ended.
     socket: Any
     rfile: RequestStream
+    #: Whether there is an access log.
+    logs_requests: bool = True
 
     def __init__(self, sock: Any, address: Any, server: Any) -> None:
         set_nodelay(sock)
@@ -295,8 +297,9 @@ class RealtimeHandler:
         except _RAISED:
             self._fail(environ, response)
         finally:
-            self.time_finish = time.time()
-            self.log_request(environ)
+            if self.logs_requests:
+                self.time_finish = time.time()
+                self.log_request(environ)
 
     def _fail(self, environ: dict[str, Any], response: Response) -> None:
         """Log what the application has raised; answer 500 if nothing was sent yet."""
@@ -319,7 +322,8 @@ class RealtimeHandler:
         if not self._request_line:
             self._request_line = self.rfile.peek().partition(b"\n")[0]
         self._refuse(error.status)
-        self.log_request({})
+        if self.logs_requests:
+            self.log_request({})
 
     def _refuse(self, status: int) -> None:
         self.close_connection = self._lingers = True
@@ -379,8 +383,7 @@ class RealtimeHandler:
 class QuietHandler(RealtimeHandler):
     """The same without an access log."""
 
-    def log_request(self, environ: dict[str, Any]) -> None:
-        """Write nothing, and format nothing either."""
+    logs_requests = False
 
 
 def _server_options(environ: dict[str, Any], start_response: Any) -> list[bytes]:
