@@ -241,13 +241,6 @@ class RealtimeHandler:
 
     # --- responses ---------------------------------------------------------------
 
-    @property
-    def must_close(self) -> bool:
-        """Whether the connection ends with the present response."""
-        if self.body.failed:
-            self.close_connection = True
-        return self.close_connection
-
     def end_with_response(self) -> None:
         """Let the connection end with the present response."""
         self.close_connection = True
