@@ -123,11 +123,6 @@ class PollingTransport:
         return self._waiter is not None and not self._packets
 
     @property
-    def is_polled(self) -> bool:
-        """Whether a GET is under way."""
-        return self._waiter is not None
-
-    @property
     def has_answer(self) -> bool:
         """Whether :meth:`poll` would not block."""
         return bool(self._packets) or self._waiter is not None or self._is_over
