@@ -57,6 +57,8 @@ class Settings(NamedTuple):
         max_fields: Header fields of a request.
         max_field: Bytes of one of them; 0 when there is no limit.
         has_access_log: Whether requests are logged.
+        schemes: What the fields of a trusted proxy, under their names in the environ, say of a
+            request that came over TLS.
     """
 
     keepalive: float
@@ -64,6 +66,7 @@ class Settings(NamedTuple):
     max_fields: int
     max_field: int
     has_access_log: bool
+    schemes: dict[str, str]
 
     @classmethod
     def of(cls, cfg: Any, log: Any) -> Settings:
@@ -74,6 +77,10 @@ class Settings(NamedTuple):
             cfg.limit_request_fields,
             cfg.limit_request_field_size,
             getattr(log, "access_log_enabled", True),
+            {
+                "HTTP_" + name.upper().replace("-", "_"): value
+                for name, value in cfg.secure_scheme_headers.items()
+            },
         )
 
 
@@ -160,10 +167,13 @@ class GunicornHandler(RealtimeHandler):
         environ = super().begin_environ(fields)
         environ["gunicorn.socket"] = self.socket
         environ.setdefault("REMOTE_ADDR", "")
-        if self.server.trusts(self.client_address):
-            scheme = _scheme(self.server.cfg.secure_scheme_headers, fields)
-            if scheme is not None:
-                environ["wsgi.url_scheme"] = scheme
+        schemes = self.server.settings.schemes
+        named = fields.keys() & schemes.keys()
+        if named and self.server.trusts(self.client_address):
+            found = {"https" if fields[name] == schemes[name] else "http" for name in named}
+            if len(found) > 1:
+                raise BadHead("the scheme of the request is not certain")
+            environ["wsgi.url_scheme"] = found.pop()
         return environ
 
     def log_request(self, environ: dict[str, Any]) -> None:
@@ -196,23 +206,6 @@ def _check_limits(settings: Settings, line: bytes, block: bytes) -> None:
     longest = settings.max_field
     if 0 < longest < len(block) and max(map(len, block.split(b"\n"))) - 1 > longest:
         raise BadHead("a field of the request head is too long", 431)
-
-
-def _scheme(names: dict[str, str], fields: dict[str, str]) -> str | None:
-    """Return the scheme that the fields of a trusted proxy name.
-
-    Raises:
-        BadHead: They contradict each other.
-    """
-    found = None
-    for name, value in names.items():
-        given = fields.get("HTTP_" + name.upper().replace("-", "_"))
-        if given is not None:
-            scheme = "https" if given == value else "http"
-            if found not in (None, scheme):
-                raise BadHead("the scheme of the request is not certain")
-            found = scheme
-    return found
 
 
 def _fields_of(environ: dict[str, Any]) -> list[tuple[str, str]]:
