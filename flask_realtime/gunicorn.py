@@ -25,7 +25,7 @@ class RealtimeWorker(GeventWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         #: For :class:`~flask_realtime.hosts.gunicorn.WorkerWatch`: they know their connections.
-        self.servers: list[GunicornServer] = []
+        self.realtime_servers: list[GunicornServer] = []
         # gunicorn asks the worker, not its class.
         self.server_class = partial(  # type: ignore[assignment, misc]
             GunicornServer, worker=self

@@ -94,7 +94,7 @@ class WorkerWatch:
         self._server = server
         self._connections = Connections()
         # The servers of a worker that brings ours: they know their connections by themselves.
-        self._servers: list[EmbeddedServer] | None = getattr(worker, "servers", None)
+        self._servers: list[EmbeddedServer] | None = getattr(worker, "realtime_servers", None)
         self._asked = Event()
         self._hurry = Event()
         self._is_spread = Event()

@@ -96,7 +96,7 @@ class GunicornServer(EmbeddedServer):
     def __init__(self, *args: Any, worker: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self.worker = worker
-        worker.servers.append(self)
+        worker.realtime_servers.append(self)
         self.cfg: Any = worker.cfg
         self.settings: Settings = Settings.of(worker.cfg, self.log)
         self.script_name: str = os.environ.get("SCRIPT_NAME", "")

@@ -251,7 +251,7 @@ class FakeServer:
 def test_servers_that_know_their_connections_are_told_and_requests_are_not_counted_twice() -> None:
     worker, server = FakeWorker(), FakeServer()
     assert WorkerWatch(worker, Server()).wants_requests
-    worker.servers = [server]  # type: ignore[attr-defined]
+    worker.realtime_servers = [server]  # type: ignore[attr-defined]
     watch = WorkerWatch(worker, Server())
     assert not watch.wants_requests
     watch.start()

@@ -30,7 +30,7 @@ class Worker:
         self.log = Logger(self.cfg)
         self.alive = True
         self.nr = 0
-        self.servers: list[GunicornServer] = []
+        self.realtime_servers: list[GunicornServer] = []
         self.max_requests: float = self.cfg.max_requests or float("inf")
 
 
@@ -196,7 +196,7 @@ def test_an_application_that_fails_is_in_the_error_log_of_gunicorn(serve: Serve)
 def test_connections_end_when_the_worker_does(serve: Serve) -> None:
     worker, idle = serve()
     ask(idle)
-    (server,) = worker.servers
+    (server,) = worker.realtime_servers
     begun = Connection(int(server.address[1]))
     with begun:
         begun.send(b"GET / HTTP/1.1\r\n")

@@ -117,20 +117,20 @@ def test_the_socket_is_found_on_demand_and_once(has_socket: bool) -> None:
     assert host.asked == 1
 
 
-@pytest.mark.parametrize("prompt", [False, True])
+@pytest.mark.parametrize("sends_promptly", [False, True])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_poll_without_a_wait_is_for_the_host_alone(
-    engine: EngineWorld, monkeypatch: pytest.MonkeyPatch, method: str, prompt: bool
+    engine: EngineWorld, method: str, sends_promptly: bool
 ) -> None:
     """Where it has to set TCP_NODELAY, which the embedded server has done."""
+    host = CountingHost()
+    engine.host.find = host.find  # type: ignore[method-assign]
     line = engine.network.polling()
     engine.handler.last[0].send("there")
-    asked: list[Any] = []
-    find = FakeHost.find
-    monkeypatch.setattr(FakeHost, "find", lambda *args: asked.append(args) or find(*args))
-    more = {HANDLER_KEY: object()} if prompt else {}
+    host.asked = 0
+    more = {HANDLER_KEY: object()} if sends_promptly else {}
     assert line.request(method, body=b"4a" if method == "POST" else b"", wsgi=more).status == 200
-    assert len(asked) == (0 if prompt else 1)
+    assert host.asked == (0 if sends_promptly else 1)
 
 
 def test_a_value_belongs_to_one_call() -> None:
