@@ -21,11 +21,11 @@ class RealtimeWorker(GeventWorker):
     """Serves with less work for each request than ``-k gevent``: less than half for a poll."""
 
     wsgi_handler: ClassVar[Any] = GunicornHandler
-    #: For :class:`~flask_realtime.hosts.gunicorn.WorkerWatch`: ``max_requests`` counts here.
-    counts_requests: bool = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        #: For :class:`~flask_realtime.hosts.gunicorn.WorkerWatch`: they know their connections.
+        self.realtime_servers: list[GunicornServer] = []
         # gunicorn asks the worker, not its class.
         self.server_class = partial(  # type: ignore[assignment, misc]
             GunicornServer, worker=self

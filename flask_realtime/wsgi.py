@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Response
 
 from .client_files import ClientFiles
+from .engine.requests.host import HANDLER_KEY
 from .engine.requests.request import REQUEST_KEY, Request
 from .functions import require_function
 from .hosts.gevent_check import REMEDY, is_on_hub, refuse_eventlet
 from .hosts.gunicorn import WorkerWatch, find_worker
 from .hosts.workers.beginning import call_in_worker
+from .loop import children
 from .server.server import BaseServer
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class Middleware:
         self._prefix = path + "/"
         self._files = ClientFiles(options.serve_client, [root] if root else _program_folders())
         self._told = False
-        self._is_watched = False
+        # The one that has served a request; 0 before the first.
+        self._process = 0
         self._watch: WorkerWatch | None = None
         self._siblings: Siblings | None = None
         server.joiners.append(self.join)
@@ -76,9 +79,8 @@ class Middleware:
         Raises:
             RuntimeError: eventlet has patched the process.
         """
-        if not self._is_watched:
-            self._look_for_worker()
-        self.server.start()
+        if self._process != children.pid:
+            self._begin()
         watch = self._watch
         if watch is None:
             return self._answer(environ, start_response)
@@ -89,14 +91,22 @@ class Middleware:
         finally:
             watch.leave(connection)
 
+    def _begin(self) -> None:
+        """Serve in this process from now on: the first request of it has come."""
+        refuse_eventlet()
+        is_first = not self._process
+        self._process = children.pid
+        if is_first:
+            self._look_for_worker()
+        self.server.start()
+
     def _look_for_worker(self) -> None:
         # Not before the first request: an application may be loaded before its workers are.
-        refuse_eventlet()
-        self._is_watched = True
         worker = find_worker()
         if worker is not None:
-            self._watch = WorkerWatch(worker, self.server, self._siblings is not None)
-            self._watch.start()
+            watch = WorkerWatch(worker, self.server, self._siblings is not None)
+            watch.start()
+            self._watch = watch if watch.wants_requests else None
 
     def _join_gunicorn(self, worker: Any) -> None:
         if self.server.options.workers == "alone":
@@ -133,14 +143,17 @@ class Middleware:
         self, environ: dict[str, Any], start_response: Any, request: Request | None = None
     ) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if not path.startswith(self._prefix) and path != self._exact:
-            return self.wsgi_app(environ, start_response)
-        response = self._files.answer(path[len(self._prefix) :], environ)
+        response: Response | None = None
+        if path != self._prefix:
+            if not path.startswith(self._prefix) and path != self._exact:
+                return self.wsgi_app(environ, start_response)
+            response = self._files.answer(path[len(self._prefix) :], environ)
         if response is not None:
             engine = self.server.engine
             request = request or engine.request(environ, start_response)
             response.headers.extend(engine.cors_headers(request))
-        if response is None and not is_on_hub(environ):
+        # The embedded server needs no check: it is gevent's.
+        if response is None and HANDLER_KEY not in environ and not is_on_hub(environ):
             response = self._explain()
         if response is not None:
             return response(environ, start_response)

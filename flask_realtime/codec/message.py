@@ -119,8 +119,9 @@ class Message:
         """Return the packets of a polling payload."""
         packets = self._packets
         if packets is None:
-            head = () if self.text is None else (b"4" + self.text,)
-            packets = (*head, *[encode_binary(data) for data in self.attachments])
+            packets = () if self.text is None else (b"4" + self.text,)
+            if self.attachments:
+                packets += tuple(map(encode_binary, self.attachments))
             self._packets = packets
         return packets
 

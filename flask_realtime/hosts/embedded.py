@@ -42,6 +42,8 @@ class EmbeddedServer(WSGIServer):
         super().__init__(*args, **kwargs)
         #: The handlers of the open connections.
         self.connections: set[RealtimeHandler] = set()
+        #: Whether each connection ends with its present request; read only.
+        self.is_ending: bool = False
         self._sweeper: gevent.Greenlet[..., None] | None = None
         self._silence: Any = None
 
@@ -56,14 +58,23 @@ class EmbeddedServer(WSGIServer):
 
         Those that only wait for a next request are closed at once, the others after theirs.
         """
-        for handler in self.connections:
-            handler.close_connection = True
-            if handler.waits_until is not None:
-                read_no_more(handler.socket)
+        self.end_connections()
         if self._sweeper is not None:
             self._sweeper.kill(block=False)
             self._sweeper = None
         super().stop(timeout)
+        self.is_ending = False  # it may be started again
+
+    def end_connections(self) -> None:
+        """Let the connections end that only wait for a next request, and the others after theirs.
+
+        Those that are accepted from now on serve one request.
+        """
+        self.is_ending = True
+        for handler in self.connections:
+            handler.close_connection = True
+            if handler.waits_until is not None:
+                read_no_more(handler.socket)
 
     def forget(self) -> None:
         """Neither listen nor read in this process: in a forked child, which has copies."""

@@ -31,6 +31,7 @@ from ..loop.children import in_children
 from ..quoting import shown
 from ..server.server import BaseServer
 from .connections import Connections
+from .embedded import EmbeddedServer
 
 __all__ = ["WorkerWatch", "find_worker", "time_to_spread"]
 
@@ -92,6 +93,8 @@ class WorkerWatch:
         self._worker = worker
         self._server = server
         self._connections = Connections()
+        # The servers of a worker that brings ours: they know their connections by themselves.
+        self._servers: list[EmbeddedServer] | None = getattr(worker, "realtime_servers", None)
         self._asked = Event()
         self._hurry = Event()
         self._is_spread = Event()
@@ -108,9 +111,14 @@ class WorkerWatch:
                 self._chain(number)
         except ValueError:
             logger.debug("not the main thread: the worker is looked at from time to time")
-        in_children(self._connections.forget)
+        in_children(self._forget_connections)
         in_children(self._server.engine.forget_clients)
         gevent.spawn(self._run)
+
+    @property
+    def wants_requests(self) -> bool:
+        """Whether it has to be told of each request: :meth:`enter` and :meth:`leave`."""
+        return self._servers is None
 
     def enter(self, request: Request) -> Any:
         """Note that a request has arrived.
@@ -147,7 +155,7 @@ class WorkerWatch:
             )
         limit = self._worker.cfg.max_requests
         # The workers that bring a server of their own do not count its requests, but for ours.
-        counts = self._worker.server_class is None or hasattr(self._worker, "counts_requests")
+        counts = self._worker.server_class is None or self._servers is not None
         if limit > 0 and counts:
             logger.warning(
                 "gunicorn restarts this worker after max_requests = %d, and every long-polling "
@@ -157,6 +165,11 @@ class WorkerWatch:
                 limit,
                 "server shutting down",
             )
+
+    def _forget_connections(self) -> None:
+        self._connections.forget()
+        for server in self._servers or ():
+            server.forget()
 
     def _chain(self, number: signal.Signals) -> None:
         before = signal.getsignal(number)
@@ -196,6 +209,8 @@ class WorkerWatch:
         self._is_spread.set()
         self._server.drain(grace)
         self._connections.close_idle()
+        for server in self._servers or ():
+            server.end_connections()
 
     def _wait_for_listeners(self) -> None:
         # Clients come back as soon as they are told: to a worker that accepts connections.

@@ -12,7 +12,7 @@ import os
 import sys
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..quoting import shown
 from .embedded import EmbeddedServer
@@ -48,6 +48,42 @@ def check(cfg: Any, log: Any) -> None:
             log.warning("RealtimeWorker does not call %s: use gunicorn -k gevent for it", name)
 
 
+class Settings(NamedTuple):
+    """What each request needs of gunicorn's settings: to look one up there takes 1 µs.
+
+    Attributes:
+        keepalive: Seconds for which a connection is kept; 0 when it is not.
+        max_line: Bytes of the request line; 0 when there is no limit.
+        max_fields: Header fields of a request.
+        max_field: Bytes of one of them; 0 when there is no limit.
+        has_access_log: Whether requests are logged.
+        schemes: What the fields of a trusted proxy, under their names in the environ, say of a
+            request that came over TLS.
+    """
+
+    keepalive: float
+    max_line: int
+    max_fields: int
+    max_field: int
+    has_access_log: bool
+    schemes: dict[str, str]
+
+    @classmethod
+    def of(cls, cfg: Any, log: Any) -> Settings:
+        """Return the settings of a worker."""
+        return cls(
+            cfg.keepalive,
+            cfg.limit_request_line,
+            cfg.limit_request_fields,
+            cfg.limit_request_field_size,
+            getattr(log, "access_log_enabled", True),
+            {
+                "HTTP_" + name.upper().replace("-", "_"): value
+                for name, value in cfg.secure_scheme_headers.items()
+            },
+        )
+
+
 class GunicornServer(EmbeddedServer):
     """A ``server_class`` for gunicorn's gevent worker.
 
@@ -60,7 +96,9 @@ class GunicornServer(EmbeddedServer):
     def __init__(self, *args: Any, worker: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self.worker = worker
+        worker.realtime_servers.append(self)
         self.cfg: Any = worker.cfg
+        self.settings: Settings = Settings.of(worker.cfg, self.log)
         self.script_name: str = os.environ.get("SCRIPT_NAME", "")
         self._networks = []
         self._trusts_all = False
@@ -74,7 +112,7 @@ class GunicornServer(EmbeddedServer):
     def shortest_timeout(self) -> float:
         """The shortest of the deadlines of connections, in seconds."""
         shortest = super().shortest_timeout
-        return min(shortest, self.cfg.keepalive or shortest)
+        return min(shortest, self.settings.keepalive or shortest)
 
     def trusts(self, address: Any) -> bool:
         """Whether a peer may say which scheme its client used: ``forwarded_allow_ips``."""
@@ -101,15 +139,16 @@ class GunicornServer(EmbeddedServer):
 class GunicornHandler(RealtimeHandler):
     """A ``wsgi_handler`` for gunicorn's gevent worker."""
 
-    @property
-    def idle_timeout(self) -> float:
-        """Seconds for the next request head: ``keepalive``."""
-        return self.server.cfg.keepalive or super().idle_timeout
+    def __init__(self, sock: Any, address: Any, server: Any) -> None:
+        super().__init__(sock, address, server)
+        self.idle_timeout = server.settings.keepalive or self.idle_timeout
+        self.logs_requests = server.settings.has_access_log
 
     def read_request(self, line: bytes, block: bytes) -> dict[str, Any]:
         """Return the environ of a request, within the limits of the settings."""
         server = self.server
-        _check_limits(server.cfg, line, block)
+        settings = server.settings
+        _check_limits(settings, line, block)
         environ = super().read_request(line, block)
         environ["RAW_URI"] = line.split(b" ", 2)[1].decode("latin-1")
         script_name = server.script_name
@@ -119,7 +158,7 @@ class GunicornHandler(RealtimeHandler):
                 raise BadHead("the path does not begin with SCRIPT_NAME", 500)
             environ["PATH_INFO"] = path[len(script_name) :]
             environ["SCRIPT_NAME"] = script_name
-        if server.count() or not server.cfg.keepalive:
+        if server.count() or not settings.keepalive:
             self.close_connection = True
         return environ
 
@@ -128,17 +167,17 @@ class GunicornHandler(RealtimeHandler):
         environ = super().begin_environ(fields)
         environ["gunicorn.socket"] = self.socket
         environ.setdefault("REMOTE_ADDR", "")
-        if self.server.trusts(self.client_address):
-            scheme = _scheme(self.server.cfg.secure_scheme_headers, fields)
-            if scheme is not None:
-                environ["wsgi.url_scheme"] = scheme
+        schemes = self.server.settings.schemes
+        named = fields.keys() & schemes.keys()
+        if named and self.server.trusts(self.client_address):
+            found = {"https" if fields[name] == schemes[name] else "http" for name in named}
+            if len(found) > 1:
+                raise BadHead("the scheme of the request is not certain")
+            environ["wsgi.url_scheme"] = found.pop()
         return environ
 
     def log_request(self, environ: dict[str, Any]) -> None:
         """Write a line to gunicorn's access log."""
-        log = self.server.log
-        if not getattr(log, "access_log_enabled", True):
-            return
         method, target, version, *_ = [*self.request_line.split(" ", 2), "-", "-", "-"]
         known = {"REQUEST_METHOD": method, "RAW_URI": target, "SERVER_PROTOCOL": version}
         if isinstance(self.client_address, tuple):
@@ -150,7 +189,7 @@ class GunicornHandler(RealtimeHandler):
             sent=0 if response is None else self.response_length - response.head_length,
         )
         took = timedelta(seconds=max(self.time_finish - self.time_start, 0.0))
-        log.access(answer, _fields_of(environ), known | environ, took)
+        self.server.log.access(answer, _fields_of(environ), known | environ, took)
 
     def log_failure(self, environ: dict[str, Any]) -> None:
         """Report the exception of an application in gunicorn's error log."""
@@ -159,31 +198,14 @@ class GunicornHandler(RealtimeHandler):
         )
 
 
-def _check_limits(cfg: Any, line: bytes, block: bytes) -> None:
-    if len(line) - 2 > cfg.limit_request_line > 0:
+def _check_limits(settings: Settings, line: bytes, block: bytes) -> None:
+    if len(line) - 2 > settings.max_line > 0:
         raise BadHead("the request line is too long", 414)
-    if block.count(b"\n") > cfg.limit_request_fields:
+    if block.count(b"\n") > settings.max_fields:
         raise BadHead("the request head has too many fields", 431)
-    longest = cfg.limit_request_field_size
+    longest = settings.max_field
     if 0 < longest < len(block) and max(map(len, block.split(b"\n"))) - 1 > longest:
         raise BadHead("a field of the request head is too long", 431)
-
-
-def _scheme(names: dict[str, str], fields: dict[str, str]) -> str | None:
-    """Return the scheme that the fields of a trusted proxy name.
-
-    Raises:
-        BadHead: They contradict each other.
-    """
-    found = None
-    for name, value in names.items():
-        given = fields.get("HTTP_" + name.upper().replace("-", "_"))
-        if given is not None:
-            scheme = "https" if given == value else "http"
-            if found not in (None, scheme):
-                raise BadHead("the scheme of the request is not certain")
-            found = scheme
-    return found
 
 
 def _fields_of(environ: dict[str, Any]) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from typing import Any
 import gevent
 from gevent import GreenletExit
 
+from ..engine.requests.host import HANDLER_KEY
 from ..quoting import shown
 from .connections import close_in_stages, drain, set_nodelay
 from .request_body import MIN_RATE, NO_BODY, BodyError, ChunkedBody, RequestBody, SizedBody
@@ -35,8 +36,6 @@ __all__ = ["HANDLER_KEY", "QuietHandler", "RealtimeHandler"]
 
 logger = logging.getLogger(__name__)
 
-#: Where the handler of a request puts itself into the environ.
-HANDLER_KEY = "flask_realtime.handler"
 #: Seconds that a client has to send a request head, from the end of the request before, and to
 #: take the next bytes of a response. A response may take these seconds and one more for each
 #: ``MIN_RATE`` bytes.
@@ -70,6 +69,7 @@ class RealtimeHandler:
         response: The answer to the present request.
         body: What of the request's body is still to come; the server looks at it.
         close_connection: Whether the connection ends with the present response.
+        idle_timeout: Seconds for the next request head.
         waits_until: When the handler will have waited too long for the client; the server looks
             at it.
     """
@@ -77,6 +77,8 @@ class RealtimeHandler:
     #: The two may be gone when the handler has ended.
     socket: Any
     rfile: RequestStream
+    #: Whether there is an access log.
+    logs_requests: bool = True
 
     def __init__(self, sock: Any, address: Any, server: Any) -> None:
         set_nodelay(sock)
@@ -87,6 +89,7 @@ class RealtimeHandler:
         self.response: Response | None = None
         self.body: RequestBody = NO_BODY
         self.close_connection: bool = False
+        self.idle_timeout: float = IDLE_TIMEOUT
         self.waits_until: float | None = None
         #: For the access log: the bytes of the response, and when it began and ended.
         self.response_length: int = 0
@@ -104,6 +107,7 @@ class RealtimeHandler:
         """Serve the requests of the connection."""
         connections: set[Any] = getattr(self.server, "connections", set())
         connections.add(self)
+        self.close_connection = getattr(self.server, "is_ending", False)
         try:
             while self._serve():
                 pass
@@ -145,11 +149,6 @@ class RealtimeHandler:
         return body is NO_BODY or body.skip_rest()
 
     # --- requests ----------------------------------------------------------------
-
-    @property
-    def idle_timeout(self) -> float:
-        """Seconds for the next request head."""
-        return IDLE_TIMEOUT
 
     def read_request(self, line: bytes, block: bytes) -> dict[str, Any]:
         """Return the environ of a request, with the handler in it.
@@ -242,13 +241,6 @@ class RealtimeHandler:
 
     # --- responses ---------------------------------------------------------------
 
-    @property
-    def must_close(self) -> bool:
-        """Whether the connection ends with the present response."""
-        if self.body.failed:
-            self.close_connection = True
-        return self.close_connection
-
     def end_with_response(self) -> None:
         """Let the connection end with the present response."""
         self.close_connection = True
@@ -298,8 +290,9 @@ class RealtimeHandler:
         except _RAISED:
             self._fail(environ, response)
         finally:
-            self.time_finish = time.time()
-            self.log_request(environ)
+            if self.logs_requests:
+                self.time_finish = time.time()
+                self.log_request(environ)
 
     def _fail(self, environ: dict[str, Any], response: Response) -> None:
         """Log what the application has raised; answer 500 if nothing was sent yet."""
@@ -322,7 +315,8 @@ class RealtimeHandler:
         if not self._request_line:
             self._request_line = self.rfile.peek().partition(b"\n")[0]
         self._refuse(error.status)
-        self.log_request({})
+        if self.logs_requests:
+            self.log_request({})
 
     def _refuse(self, status: int) -> None:
         self.close_connection = self._lingers = True
@@ -382,8 +376,7 @@ class RealtimeHandler:
 class QuietHandler(RealtimeHandler):
     """The same without an access log."""
 
-    def log_request(self, environ: dict[str, Any]) -> None:
-        """Write nothing, and format nothing either."""
+    logs_requests = False
 
 
 def _server_options(environ: dict[str, Any], start_response: Any) -> list[bytes]:

@@ -80,7 +80,13 @@ class RequestStream:
             return received
         while True:
             if self._is_watching:
-                self._wait()
+                if self._reader is not None:
+                    raise RuntimeError("another greenlet reads this request already")
+                self._reader = getcurrent()
+                try:
+                    self._hub.switch()
+                finally:
+                    self._reader = None
             else:
                 # It was off: something may have arrived.
                 self._is_watching = True
@@ -89,15 +95,6 @@ class RequestStream:
                 return os.read(self._descriptor, size)
             except BlockingIOError:
                 continue
-
-    def _wait(self) -> None:
-        if self._reader is not None:
-            raise RuntimeError("another greenlet reads this request already")
-        self._reader = getcurrent()
-        try:
-            self._hub.switch()
-        finally:
-            self._reader = None
 
     def _on_readable(self) -> None:
         reader = self._reader

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
@@ -21,12 +22,24 @@ _BODILESS = (204, 304)
 Headers = list[tuple[str, str]]
 
 
+class Body(Protocol):
+    """What a response needs of the request's body."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the body is broken: the connection has no other request."""
+
+
 class Connection(Protocol):
     """What a response needs of its connection."""
 
     @property
-    def must_close(self) -> bool:
+    def close_connection(self) -> bool:
         """Whether the connection ends with this response."""
+
+    @property
+    def body(self) -> Body:
+        """The body of the request."""
 
     def end_with_response(self) -> None:
         """Let the connection end: the response has no other end, or not the one it stated."""
@@ -35,22 +48,10 @@ class Connection(Protocol):
         """Send all of the data; raises ``OSError`` when the client is gone or too slow."""
 
 
-class _Date:
-    """The Date field, made once in a second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._line = ""
-
-    def __call__(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._line = f"Date: {format_date_time(second)}\r\n"
-        return self._line
-
-
-_date = _Date()
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    """Return the Date field, made once in a second."""
+    return f"Date: {format_date_time(second)}\r\n"
 
 
 class Response:
@@ -182,37 +183,36 @@ class Response:
             ValueError: The response has no body.
             OSError: The client is gone or too slow.
         """
-        if not self.is_begun:
-            head = self._finished_head()
-            piece = self._piece(data) if data else b""
+        if self.is_begun and not data:
+            return
+        head = b"" if self.is_begun else self._finished_head()
+        if data:
+            if self.code in _BODILESS:
+                raise ValueError(f"a response with the status {self.code} has no body")
+            if self._is_bare:
+                data = b""
+            elif self._chunked:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            elif self._left is not None:
+                self._left -= len(data)
+        segment = head + data
+        if head:
             self.head_length = len(head)
-            data = head + piece
             self.is_begun = True
-            self.connection.send(data)
-        elif data:
-            self.connection.send(self._piece(data))
-
-    def _piece(self, data: bytes) -> bytes:
-        if self.code in _BODILESS:
-            raise ValueError(f"a response with the status {self.code} has no body")
-        if self._is_bare:
-            return b""
-        if self._left is not None:
-            self._left -= len(data)
-        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+        self.connection.send(segment)
 
     def _finished_head(self) -> bytes:
-        code, own, head = self.code, self._own, self._head
+        code, own, head, connection = self.code, self._own, self._head, self.connection
         if not code:
             raise RuntimeError("the application has not called start_response")
         if "date" not in own:
-            head += _date()
+            head += _date(int(time.time()))
         if "content-length" in own:
             length = own["content-length"]
             self._left = int(length) if length.isdigit() else None
         elif code >= 200 and code not in _BODILESS:
             head += self._framing()
-        if code != 101 and self.connection.must_close:
+        if code != 101 and (connection.close_connection or connection.body.failed):
             head += "Connection: close\r\n"
         elif "connection" in own:
             head += f"Connection: {own['connection']}\r\n"

@@ -1,4 +1,4 @@
-"""Calls in forked children, for what they have copies of and must leave to their parent."""
+"""Forked children: which process this is, and calls for what they must leave to their parent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import os
 import weakref
 from collections.abc import Callable
 
-__all__ = ["in_children"]
+__all__ = ["in_children", "pid"]
+
+#: The id of this process, to be read as ``children.pid``; each request asks for it, and
+#: ``os.getpid()`` is a system call.
+pid: int = os.getpid()
 
 
 def in_children(method: Callable[[], None]) -> None:
@@ -21,3 +25,12 @@ def in_children(method: Callable[[], None]) -> None:
                 found()
 
         os.register_at_fork(after_in_child=in_child)
+
+
+def _note() -> None:
+    global pid
+    pid = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note)

@@ -12,7 +12,6 @@ to a server that has ended: orders to it are moot, questions to it fail.
 from __future__ import annotations
 
 import logging
-import os
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from gevent import get_hub
 from gevent.monkey import get_original
 
 from ..quoting import quoted
+from . import children
 from .hub_watch import HubWatch, watch
 from .stacks import Work
 from .thread_call import GONE, ThreadCall
@@ -61,6 +61,9 @@ class HubThread:
     Args:
         work_of: Returns what the application does in a stack, for the log of a blocked hub.
         patience: Seconds that the owner has to begin with :meth:`call`.
+
+    Attributes:
+        bound_in: The process in which a thread owns the sessions; 0 without one. Read only.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class HubThread:
         # An identifier is reused as soon as its thread has ended, so it is forgotten then.
         self._ident: int | None = None
         self._pid = 0
+        self.bound_in: int = 0
         self._async: Any = None
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._patience = patience
@@ -88,7 +92,7 @@ class HubThread:
         Raises:
             RuntimeError: The owner has ended, and a check of :meth:`before_takeover` refuses.
         """
-        if not self._ident or self._pid != os.getpid():
+        if self.bound_in != children.pid:
             if self.is_orphaned:
                 for check in self._checks:
                     check()
@@ -99,7 +103,8 @@ class HubThread:
         is_takeover = self.is_orphaned
         self._local.life = life = _Life()
         self._life = weakref.ref(life, self._ended)
-        self._ident, self._pid = _get_ident(), os.getpid()
+        self._ident, self._pid = _get_ident(), children.pid
+        self.bound_in = self._pid
         self._async = get_hub().loop.async_(ref=False)
         self._async.start(self._run_calls)
         self._watch = watch(self)
@@ -112,6 +117,7 @@ class HubThread:
     def _ended(self, life: weakref.ref[_Life]) -> None:
         if life is self._life:
             self._ident = _ENDED
+            self.bound_in = 0
 
     def on_takeover(self, function: Callable[[], None]) -> None:
         """Call ``function()`` in each new owner whose predecessor has ended with its hub."""
@@ -138,7 +144,7 @@ class HubThread:
     @property
     def is_orphaned(self) -> bool:
         """Whether the thread that owned the sessions has ended."""
-        return self._ident == _ENDED and self._pid == os.getpid()
+        return self._ident == _ENDED and self._pid == children.pid
 
     @property
     def is_bound(self) -> bool:

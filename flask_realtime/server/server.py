@@ -7,7 +7,6 @@ namespace.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -21,6 +20,7 @@ from ..engine.requests.host import Environ, Host, NoHost, StartResponse
 from ..engine.session import Receiver, Session
 from ..engine.shutdown import GRACE, spread
 from ..engine.state import Life
+from ..loop import children
 from ..loop.hub import HubThread
 from ..loop.scheduler import Scheduler
 from ..options import Options
@@ -209,7 +209,7 @@ class BaseServer(ServerMethods):
 
     def start_adapter(self, adapter: Adapter) -> None:
         """Start a new adapter if this server has started."""
-        if self._started_in == os.getpid() and not self.engine.is_closed:
+        if self._started_in == children.pid and not self.engine.is_closed:
             adapter.start()
 
     # What applications register
@@ -235,9 +235,8 @@ class BaseServer(ServerMethods):
         The first request does it, and so does ``run()``: a server that is made before a fork
         must not listen there. Calling it again is harmless.
         """
-        process = os.getpid()
-        if self._started_in != process:
-            self._started_in = process
+        if self._started_in != children.pid:
+            self._started_in = children.pid
             logger.info("+ server at %s started", self.options.path)
             self._tasks.note_inherited()
             for namespace in self._namespaces.by_name().values():

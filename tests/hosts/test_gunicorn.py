@@ -236,3 +236,25 @@ def test_the_connection_of_a_request_is_that_of_its_host() -> None:
         environ = request(connection=one)
         assert watch.enter(value_of(environ, host=SocketFinder())) is one
         watch.leave(one)
+
+
+class FakeServer:
+    """A server that knows its connections, as that of RealtimeWorker."""
+
+    def __init__(self) -> None:
+        self.is_ending = False
+
+    def end_connections(self) -> None:
+        self.is_ending = True
+
+
+def test_servers_that_know_their_connections_are_told_and_requests_are_not_counted_twice() -> None:
+    worker, server = FakeWorker(), FakeServer()
+    assert WorkerWatch(worker, Server()).wants_requests
+    worker.realtime_servers = [server]  # type: ignore[attr-defined]
+    watch = WorkerWatch(worker, Server())
+    assert not watch.wants_requests
+    watch.start()
+    assert not server.is_ending
+    worker.alive = False
+    wait_until(lambda: server.is_ending)

@@ -30,6 +30,7 @@ class Worker:
         self.log = Logger(self.cfg)
         self.alive = True
         self.nr = 0
+        self.realtime_servers: list[GunicornServer] = []
         self.max_requests: float = self.cfg.max_requests or float("inf")
 
 
@@ -190,3 +191,18 @@ def test_an_application_that_fails_is_in_the_error_log_of_gunicorn(serve: Serve)
     (line,) = lines.lines
     assert line.startswith("Error handling request /fail\nTraceback")
     assert "the application's" in line
+
+
+def test_connections_end_when_the_worker_does(serve: Serve) -> None:
+    worker, idle = serve()
+    ask(idle)
+    (server,) = worker.realtime_servers
+    begun = Connection(int(server.address[1]))
+    with begun:
+        begun.send(b"GET / HTTP/1.1\r\n")
+        wait_until(lambda: len(server.connections) == 2)
+        server.end_connections()
+        assert idle.rest() == b""
+        with Connection(int(server.address[1])) as late:
+            late.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert b"Connection: close\r\n" in late.rest()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from flask_realtime.hosts.request_body import NO_BODY
 from flask_realtime.hosts.response import Response
 
 
@@ -15,11 +16,12 @@ class Wire:
     """A connection that keeps what is sent."""
 
     def __init__(self, must_close: bool = False) -> None:
-        self.must_close = must_close
+        self.close_connection = must_close
+        self.body = NO_BODY
         self.segments: list[bytes] = []
 
     def end_with_response(self) -> None:
-        self.must_close = True
+        self.close_connection = True
 
     def send(self, data: bytes) -> None:
         self.segments.append(bytes(data))
@@ -62,7 +64,7 @@ def test_head_and_body_are_one_segment() -> None:
     lines, body, wire = sent(answers(b"hello", Content_Length="5", X="\u00e9"))
     assert (lines, body) == (["HTTP/1.1 200 OK", "Content-Length: 5", "X: \u00e9"], b"hello")
     assert len(wire.segments) == 1
-    assert not wire.must_close
+    assert not wire.close_connection
 
 
 def test_the_length_of_a_list_is_counted() -> None:
@@ -80,7 +82,7 @@ def test_a_body_of_no_known_length_comes_in_chunks() -> None:
 def test_or_ends_with_an_old_connection() -> None:
     lines, body, wire = sent(streams(b"hello"), version="HTTP/1.0")
     assert (lines, body) == (["HTTP/1.1 200 OK", "Connection: close"], b"hello")
-    assert wire.must_close
+    assert wire.close_connection
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
@@ -107,7 +109,7 @@ def test_a_head_request_has_the_head_alone(app: Any, line: str | None) -> None:
     lines, body, wire = sent(app, "HEAD")
     assert lines[1:] == ([line] if line else [])
     assert body == b""
-    assert not wire.must_close
+    assert not wire.close_connection
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_the_end_of_the_connection_is_said_once(
     lines, _, wire = sent(answers(**fields), "GET", version, must_close)
     found = [line for line in lines if line.startswith("Connection")]
     assert found == ([] if expected is None else ["Connection: " + expected])
-    assert wire.must_close == (expected == "close")
+    assert wire.close_connection == (expected == "close")
 
 
 def test_a_switch_of_protocols_keeps_its_connection_field_and_its_frames() -> None:
@@ -141,7 +143,7 @@ def test_a_switch_of_protocols_keeps_its_connection_field_and_its_frames() -> No
 
 @pytest.mark.parametrize("body", [b"four", b"sixsix"])
 def test_a_length_that_was_not_kept_ends_the_connection(body: bytes) -> None:
-    assert sent(answers(body, Content_Length="5"))[2].must_close
+    assert sent(answers(body, Content_Length="5"))[2].close_connection
 
 
 def test_a_date_of_the_application_is_kept() -> None:

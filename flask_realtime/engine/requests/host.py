@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from .obstacles import Obstacle
 
-__all__ = ["Environ", "Host", "HostSocket", "NoHost", "StartResponse"]
+__all__ = ["HANDLER_KEY", "Environ", "Host", "HostSocket", "NoHost", "StartResponse"]
+
+#: Where the handler of the embedded server, which sends each segment at once, puts itself into
+#: the environ.
+HANDLER_KEY: Final = "flask_realtime.handler"
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], Any]]

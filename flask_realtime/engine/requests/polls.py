@@ -19,7 +19,7 @@ from ..session import Session
 from ..state import UpgradeState
 from ..traffic import Traffic
 from ..transports.polling import Overlap, PollingTransport, Response
-from .host import HostSocket
+from .host import HANDLER_KEY, HostSocket
 from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
 from .request import Request
 
@@ -59,13 +59,14 @@ class PollRequests:
         """Serve one request of a session whose transport is polling."""
         transport = session.transport
         assert isinstance(transport, PollingTransport)
-        # Asked for on a POST as well: it is the host's occasion to set TCP_NODELAY.
-        host_socket = request.host_socket
+        if HANDLER_KEY not in request.environ:
+            # On a POST as well: any other host has to set TCP_NODELAY.
+            request.find_socket()
         try:
             if request.method == "GET":
-                return self._get(session, transport, request, host_socket)
+                return self._get(session, transport, request)
             if request.method == "POST":
-                return self._post(session, transport, request, host_socket)
+                return self._post(session, transport, request)
         except Overlap:
             return reply(request, 400, self._headers(request))
         return reply(request, 405, [("Allow", "GET, POST"), *self._headers(request)])
@@ -85,17 +86,11 @@ class PollRequests:
         self._traffic.bytes_out += len(body)
         return headers, body
 
-    def _get(
-        self,
-        session: Session,
-        transport: PollingTransport,
-        request: Request,
-        host_socket: HostSocket | None,
-    ) -> list[bytes]:
-        if transport.is_polled or transport.buffered_bytes:
+    def _get(self, session: Session, transport: PollingTransport, request: Request) -> list[bytes]:
+        if transport.has_answer:
             headers, body = self.payload(transport.poll(), request)
             return reply(request, 200, headers, body)
-        watch = _watch(host_socket, session)
+        watch = _watch(request.host_socket, session)
         timer = None
         if session.upgrade_state is UpgradeState.PROBED:
             timer = gevent.spawn_later(_UPGRADE_POLL, transport.answer_noop)
@@ -110,13 +105,7 @@ class PollRequests:
         headers, body = self.payload(response, request)
         return reply(request, 200, headers, body)
 
-    def _post(
-        self,
-        session: Session,
-        transport: PollingTransport,
-        request: Request,
-        host_socket: HostSocket | None,
-    ) -> list[bytes]:
+    def _post(self, session: Session, transport: PollingTransport, request: Request) -> list[bytes]:
         environ = request.environ
         is_binary = environ.get("CONTENT_TYPE", "").lower().startswith(_OCTETS)
         if is_binary and not transport.reads_binary:
@@ -137,15 +126,16 @@ class PollRequests:
         except BrokenBody:
             description = "data request connection closed prematurely"
             session.close(Reason.TRANSPORT_ERROR, description, flush=False)
-            if host_socket is not None:
-                host_socket.give_back()
+            if request.host_socket is not None:
+                request.host_socket.give_back()
             return reply(request, 400, self._headers(request), close=True)
         except PacketError:
             return reply(request, 400, self._headers(request))
         finally:
             transport.end_post()
         # Accepted, but perhaps not handled yet: a client that is ahead of its handlers waits.
-        if not session.inbox.wait_for_room(self._timeout):
+        inbox = session.inbox
+        if inbox.is_full and not inbox.wait_for_room(self._timeout):
             description = "its handlers are too far behind"
             session.close(Reason.TRANSPORT_ERROR, description, flush=False)
         headers = self._headers(request)

@@ -82,11 +82,15 @@ class Request:
     @property
     def host_socket(self) -> HostSocket | None:
         """The socket below the request, found once; ``None`` when the host does not give it."""
-        host = self._host
-        if host is not None:
-            self._host = None
-            self._host_socket = host.find(self.environ, self.start_response)
+        if self._host is not None:
+            self.find_socket()
         return self._host_socket
+
+    def find_socket(self) -> None:
+        """Find the socket below the request; that is the host's occasion to set TCP_NODELAY."""
+        host, self._host = self._host, None
+        if host is not None:
+            self._host_socket = host.find(self.environ, self.start_response)
 
 
 def parse_query(text: str) -> dict[str, str]:

@@ -123,9 +123,13 @@ class PollingTransport:
         return self._waiter is not None and not self._packets
 
     @property
-    def is_polled(self) -> bool:
-        """Whether a GET is under way."""
-        return self._waiter is not None
+    def has_answer(self) -> bool:
+        """Whether :meth:`poll` would not block."""
+        return bool(self._packets) or self._waiter is not None or self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        return self._closing or self._owner is None
 
     @property
     def reads_binary(self) -> bool:
@@ -154,7 +158,8 @@ class PollingTransport:
             return
         self._packets.append(packet)
         self._size += len(packet)
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def _may_wait(self, more: int) -> bool:
         if self._max_buffered == 0:
@@ -179,7 +184,7 @@ class PollingTransport:
     def _answer(self) -> None:
         self._waking = False
         waiter = self._waiter
-        if waiter is not None and (self._packets or self._closing or self._owner is None):
+        if waiter is not None and (self._packets or self._is_over):
             self._waiter = None
             waiter.switch(self.take())
 
@@ -228,7 +233,7 @@ class PollingTransport:
         if self._waiter is not None:
             self._lost(Reason.TRANSPORT_ERROR, "overlap from client")
             raise Overlap
-        if self._packets or self._closing or self._owner is None:
+        if self._packets or self._is_over:
             return self.take()
         waiter: Waiter[Response] = Waiter()
         self._waiter = waiter

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flask_realtime.engine.requests.host import HANDLER_KEY
 from flask_realtime.engine.requests.request import REQUEST_KEY, Request, parse_query
 from flask_realtime.engine.requests.verify import verify_transport
 from flask_realtime.errors import BadRequest, UnknownTransport
@@ -114,6 +115,22 @@ def test_the_socket_is_found_on_demand_and_once(has_socket: bool) -> None:
     assert found.host_socket is first
     assert (first is not None) is has_socket
     assert host.asked == 1
+
+
+@pytest.mark.parametrize("sends_promptly", [False, True])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_poll_without_a_wait_is_for_the_host_alone(
+    engine: EngineWorld, method: str, sends_promptly: bool
+) -> None:
+    """Where it has to set TCP_NODELAY, which the embedded server has done."""
+    host = CountingHost()
+    engine.host.find = host.find  # type: ignore[method-assign]
+    line = engine.network.polling()
+    engine.handler.last[0].send("there")
+    host.asked = 0
+    more = {HANDLER_KEY: object()} if sends_promptly else {}
+    assert line.request(method, body=b"4a" if method == "POST" else b"", wsgi=more).status == 200
+    assert host.asked == (0 if sends_promptly else 1)
 
 
 def test_a_value_belongs_to_one_call() -> None:

@@ -59,11 +59,26 @@ def test_packets_wait_for_a_get(world: World) -> None:
 
 def test_a_get_waits_for_packets(world: World) -> None:
     get = world.poll_later()
-    assert world.transport.is_polled
+    assert world.transport.writable
     assert not get.ready()
     world.transport.send(Message(b'2["a"]'))
     assert body(get) == [b'42["a"]']
-    assert not world.transport.is_polled
+    assert not world.transport.writable
+
+
+def test_it_says_whether_a_get_would_wait(world: World) -> None:
+    assert not world.transport.has_answer
+    world.transport.send_control("2")
+    assert world.transport.has_answer
+    world.transport.poll()
+    assert not world.transport.has_answer
+    world.poll_later()
+    assert world.transport.has_answer  # a second GET is refused
+    world.transport.send_control("2")
+    settle()
+    assert not world.transport.has_answer
+    world.transport.close()
+    assert world.transport.has_answer
 
 
 def test_packets_that_are_sent_together_share_a_response(world: World) -> None:
@@ -342,7 +357,7 @@ def test_a_get_under_way_gets_a_noop_when_the_upgrade_is_done(world: World) -> N
 def test_a_get_that_is_killed_leaves_room_for_the_next(world: World) -> None:
     get = world.poll_later()
     get.kill()
-    assert not world.transport.is_polled
+    assert not world.transport.writable
     world.transport.send(Message(b"2[]"))
     assert body(world.transport.poll()) == [b"42[]"]
     assert world.owner.losses == []
