@@ -117,6 +117,9 @@ class Client:
         sockets, self._sockets = self._sockets, {}
         for socket in sockets.values():
             socket.on_close(reason, description)
+        if self.context is not None:
+            # After the handlers that use it.
+            self.conn.inbox.put(self.context.release, ())
 
     def on_forget(self) -> None:
         """Release the context of the application: the first request was released."""
