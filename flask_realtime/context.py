@@ -307,7 +307,7 @@ class FlaskContext:
             pushed is not None
             and not pushed.is_busy
             and pushed.environ is conn.environ
-            and conn.inbox.is_running_here
+            and conn.inbox.runner is getcurrent()
         ):
             return pushed.call(function, args)
         if conn.has_request:
@@ -354,11 +354,9 @@ class FlaskContext:
     def release(before: object = None) -> None:
         """Pop the contexts that stay pushed here, unless they are ``before``."""
         pushed = _pushed.get()
-        if (
-            pushed is not None
-            and pushed is not before
-            and (pushed.greenlet is getcurrent() or pushed.inbox.is_running_here)
-        ):
+        if pushed is None or pushed is before:
+            return
+        if pushed.greenlet is getcurrent() or pushed.inbox.is_running_here:
             _pushed.set(None)
             pushed.pop()
 

@@ -87,7 +87,7 @@ class Middleware:
         try:
             return self._answer(environ, start_response, request)
         finally:
-            watch.leave(connection)
+            watch.leave(connection, request)
 
     def _look_for_worker(self) -> None:
         # Not before the first request: an application may be loaded before its workers are.

@@ -283,10 +283,10 @@ class Engine(EventEmitter):
             self._sessions.drain(grace)
 
     def wait_for_handlers(self, timeout: float) -> None:
-        """Block until the handlers of polling sessions have returned; stop the others.
+        """Block until the handlers have returned; stop the others.
 
         Args:
-            timeout: Seconds. The handlers of WebSockets run on greenlets of the host.
+            timeout: Seconds.
         """
         if self._sessions is not None:
             self._sessions.wait_for_handlers(timeout)

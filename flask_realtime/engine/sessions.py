@@ -95,14 +95,13 @@ class Sessions:
 
     def _resting(self) -> int:
         """Return how many of the greenlets have nothing to do."""
-        return len(self.pool.waiting)
+        return len(self.pool)
 
     def wait_for_handlers(self, timeout: float) -> None:
         """Block until the handlers that run have returned; stop the others.
 
         Args:
-            timeout: Seconds. Some hosts lend their greenlets to the handlers of WebSockets, and
-                wait for these.
+            timeout: Seconds. A host that lends its greenlets to WebSockets waits for these.
         """
         wait_for_handlers(self._greenlets, self._resting, timeout, self.scheduler.clock)
 

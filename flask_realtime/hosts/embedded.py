@@ -16,6 +16,7 @@ from . import request_body
 from .connections import read_no_more
 from .forked import silence
 from .handler import QuietHandler, RealtimeHandler
+from .open_websocket import OpenWebSocket
 
 __all__ = ["EmbeddedServer", "QuietHandler", "RealtimeHandler"]
 
@@ -42,6 +43,8 @@ class EmbeddedServer(WSGIServer):
         super().__init__(*args, **kwargs)
         #: The handlers of the open connections.
         self.connections: set[RealtimeHandler] = set()
+        #: The WebSockets whose requests have returned.
+        self.websockets: set[OpenWebSocket] = set()
         self._sweeper: gevent.Greenlet[..., None] | None = None
         self._silence: Any = None
 
@@ -67,7 +70,8 @@ class EmbeddedServer(WSGIServer):
 
     def forget(self) -> None:
         """Neither listen nor read in this process: in a forked child, which has copies."""
-        self._silence = silence(handler.socket for handler in self.connections)
+        sockets = [handler.socket for handler in self.connections]
+        self._silence = silence([*sockets, *(item.socket for item in self.websockets)])
         if self.started:
             self.close()
 

@@ -134,10 +134,15 @@ class GunicornHandler(RealtimeHandler):
                 environ["wsgi.url_scheme"] = scheme
         return environ
 
+    @property
+    def keeps_log(self) -> bool:
+        """Whether there is an access log."""
+        return bool(getattr(self.server.log, "access_log_enabled", True))
+
     def log_request(self, environ: dict[str, Any]) -> None:
         """Write a line to gunicorn's access log."""
         log = self.server.log
-        if not getattr(log, "access_log_enabled", True):
+        if not self.keeps_log:
             return
         method, target, version, *_ = [*self.request_line.split(" ", 2), "-", "-", "-"]
         known = {"REQUEST_METHOD": method, "RAW_URI": target, "SERVER_PROTOCOL": version}

@@ -36,27 +36,43 @@ class GreenletPool:
 
     Attributes:
         hub: The hub of the greenlets; ``None`` before there is one.
-        waiting: The greenlets that wait for a task. An inbox takes one off the end and switches
-            to it with ``(inbox, function, args)``.
+        ready: A greenlet that waits for a task, if there is one. An inbox in the hub takes it and
+            switches to it with ``(inbox, function, args)``.
+        context: The context variables of that greenlet: those of the last inbox.
         spawn: As given.
     """
 
-    __slots__ = ("_kept", "hub", "spawn", "waiting")
+    __slots__ = ("_free", "_kept", "_waiting", "context", "hub", "ready", "spawn")
 
     def __init__(self, spawn: Callable[..., gevent.Greenlet[..., Any]] = gevent.spawn) -> None:
         self.spawn: Callable[..., gevent.Greenlet[..., Any]] = spawn
         self.hub: Any = None
-        self.waiting: list[Any] = []
+        self.ready: Any = None
+        self.context: Any = None
+        # What `ready` is when it is free for a greenlet: nothing, while the pool is open.
+        self._free: object = None
+        # Further greenlets that wait.
+        self._waiting: list[Any] = []
         self._kept = KEPT
+
+    def __len__(self) -> int:
+        """Return how many greenlets wait for a task."""
+        return len(self._waiting) + (self.ready is not None)
 
     def bind(self) -> Any:
         """Return the hub of this thread, from now on that of the pool."""
         hub = get_hub()
         if self.hub is not hub:
             # Those of a hub that has ended are never switched to.
-            self.hub = hub
-            self.waiting = []
+            self.hub, self.ready, self._waiting = hub, None, []
         return hub
+
+    def take(self) -> Any:
+        """Take a greenlet that waits; ``None`` without one."""
+        greenlet, self.ready = self.ready, None
+        if greenlet is None and self._waiting:
+            greenlet = self._waiting.pop()
+        return greenlet
 
     def start(self, inbox: Inbox) -> None:
         """Start a greenlet, whose first tasks are those that wait in an inbox."""
@@ -66,10 +82,17 @@ class GreenletPool:
 
     def close(self) -> None:
         """Let the greenlets end, those that run a task after it; a closed pool still works."""
-        self._kept = 0
-        waiting, self.waiting = self.waiting, []
-        for greenlet in waiting:
+        self._free, self._kept = self, 0
+        while (greenlet := self.take()) is not None:
             get_hub().loop.run_callback(greenlet.switch, None)
+
+    def _stays(self, greenlet: Any) -> bool:
+        """Keep a greenlet beside the one that is ready, or let it end."""
+        greenlet.gr_context = None
+        stays = len(self) < self._kept
+        if stays:
+            self._waiting.append(greenlet)
+        return stays
 
     def _serve(self, first: list[Inbox]) -> None:
         current, hub = getcurrent(), self.hub
@@ -78,9 +101,12 @@ class GreenletPool:
             inbox = first.pop()
             inbox.begin(current)
             inbox.go_on()
-            inbox = None
-            while len(self.waiting) < self._kept and hub is self.hub:
-                self.waiting.append(current)
+            context, inbox = inbox.context, None
+            while True:
+                if self.ready is self._free:
+                    self.ready, self.context = current, context
+                elif not self._stays(current):
+                    return
                 task = hub.switch()
                 if task is None:
                     return
@@ -93,16 +119,20 @@ class GreenletPool:
                 task = function = args = None
                 if inbox.queue is None:
                     # As in `Inbox.rest`: each event comes this way.
-                    context = current.gr_context
-                    if context is not None:
-                        inbox.context, current.gr_context = context, None
+                    inbox.context = context = current.gr_context
                     inbox.state = _IDLE
                 else:
                     inbox.go_on()
+                    context = inbox.context
                 inbox = None
         finally:
-            # After a kill.
-            if inbox is not None:
-                inbox.lose(current)
-            elif current in self.waiting:
-                self.waiting.remove(current)
+            self._forget(current, inbox)
+
+    def _forget(self, greenlet: Any, inbox: Inbox | None) -> None:
+        """Go on without a greenlet that ends, and that a kill may have hit in its task."""
+        if inbox is not None:
+            inbox.lose(greenlet)
+        elif self.ready is greenlet:
+            self.ready = None
+        elif greenlet in self._waiting:
+            self._waiting.remove(greenlet)

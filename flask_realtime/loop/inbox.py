@@ -76,6 +76,7 @@ class Inbox:
         state: Which greenlet runs the tasks; the inbox and its pool move it.
         queue: The tasks that wait, or ``None``; for the pool to look at.
         context: The context variables of the tasks, between them; ``None`` without any.
+        runner: The greenlet that runs the tasks while the state is RUNNING; read only.
         on_error: As given.
         is_closed: Whether :meth:`close` was called; read only.
         is_full: Whether the limit was passed, and half of it is not free yet; read only.
@@ -90,13 +91,13 @@ class Inbox:
         "_on_room",
         "_pool",
         "_room",
-        "_runner",
         "_size",
         "context",
         "is_closed",
         "is_full",
         "on_error",
         "queue",
+        "runner",
         "state",
     )
 
@@ -111,14 +112,13 @@ class Inbox:
         self._limit = limit
         self._on_full = on_full
         self._on_room = on_room
-        self._pool = pool or GreenletPool()
+        self._pool = GreenletPool() if pool is None else pool
         self.on_error: Callable[[Exception | gevent.Timeout], object] = on_error or _log
         self.state: InboxState = _IDLE
         self.is_closed: bool = False
         self.is_full: bool = False
-        # Lent, and the greenlet that runs the tasks while the state is RUNNING.
         self._host: Any = None
-        self._runner: Any = None
+        self.runner: Any = None
         self.context: Any = None
         self.queue: Waiting | None = None
         self._size = 0
@@ -134,7 +134,7 @@ class Inbox:
     @property
     def is_running_here(self) -> bool:
         """Whether the current greenlet is the one that runs the tasks."""
-        return self.state is _RUNNING and self._runner is getcurrent()
+        return self.state is _RUNNING and self.runner is getcurrent()
 
     def put(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
         """Run ``function(*args)`` after the tasks before it.
@@ -144,13 +144,15 @@ class Inbox:
             args: Its arguments.
             size: Bytes that the task holds while it waits.
         """
-        if getcurrent() is self._pool.hub:
+        pool = self._pool
+        if getcurrent() is pool.hub:
             if self.state is _IDLE:
-                waiting = self._pool.waiting
-                if waiting:
+                greenlet = pool.ready
+                if greenlet is not None:
+                    pool.ready = None
                     self.state = _RUNNING
-                    self._runner = greenlet = waiting.pop()
-                    if self.context is not None:
+                    self.runner = greenlet
+                    if self.context is not pool.context:
                         greenlet.gr_context = self.context
                     greenlet.switch((self, function, args))
                     return
@@ -228,7 +230,7 @@ class Inbox:
                 if self.queue is None:
                     self.queue = deque()  # the runner looks at it, and then for a host
                 hub.switch()
-            self._runner = current
+            self.runner = current
             while True:
                 if self.queue is not None:
                     self._run_queue()
@@ -248,14 +250,14 @@ class Inbox:
             # Not when the tasks were taken away from it.
             if self._host is current:
                 self._host = None
-                if self._runner is current:
-                    self._runner = None
+                if self.runner is current:
+                    self.runner = None
                     self._enter(_IDLE)
                     self._wake()  # after a kill
 
     def take_back(self) -> None:
         """Forget the greenlets of a hub that has ended: what waits runs on the present one."""
-        self._host = self._runner = None
+        self._host = self.runner = None
         self._pool.bind()
         if self.state is not _IDLE:
             self._enter(_IDLE)
@@ -290,7 +292,7 @@ class Inbox:
             get_hub().loop.run_callback(self._switch_to, self._host)
         elif self.state is _IDLE and self.queue:
             self.state = _WAKING
-            if self._pool.waiting and self._pool.hub is get_hub():
+            if self._pool and self._pool.hub is get_hub():
                 self._pool.hub.loop.run_callback(self._take_greenlet)
             else:
                 self._pool.start(self)
@@ -303,18 +305,16 @@ class Inbox:
     def _take_greenlet(self) -> None:
         if self.state is not _WAKING:
             return
-        waiting = self._pool.waiting
-        if not (waiting and self.queue):
-            # All have been taken in the meantime, or the tasks were dropped.
+        greenlet = self._pool.take() if self.queue else None
+        if greenlet is None or not self.queue:  # taken or dropped in the meantime
             self._pool.start(self)
             return
         self.state = _RUNNING
-        self._runner = greenlet = waiting.pop()
-        if self.context is not None:
-            greenlet.gr_context = self.context
+        self.runner = greenlet
+        greenlet.gr_context = self.context
         (function, args), size = self.queue.popleft()
         self._shrink(size)
-        if not self.queue:
+        if not self.queue and self._host is None:
             self.queue = None
         greenlet.switch((self, function, args))
 
@@ -323,7 +323,7 @@ class Inbox:
     def begin(self, runner: Any) -> None:
         """Begin on a greenlet."""
         self._enter(_RUNNING)
-        self._runner = runner
+        self.runner = runner
         if self.context is not None:
             runner.gr_context = self.context
 
@@ -334,9 +334,9 @@ class Inbox:
 
     def rest(self) -> None:
         """Give the greenlet back: to the pool, which has the next task, or in favour of a host."""
-        runner, self._runner = self._runner, None
-        if runner is not None and runner.gr_context is not None:
-            self.context, runner.gr_context = runner.gr_context, None
+        runner, self.runner = self.runner, None
+        if runner is not None:
+            self.context = runner.gr_context
         if self._host is None:
             self.state = _IDLE
         else:
@@ -348,14 +348,13 @@ class Inbox:
             return
         if self._host is not None:
             self._switch_to(self._host)
-        else:
-            # It was killed in the meantime.
+        else:  # killed in the meantime
             self.state = _IDLE
             self._wake()
 
     def lose(self, runner: Any) -> None:
         """Go on without a greenlet that was killed."""
-        if self._runner is runner:
+        if self.runner is runner:
             self.rest()
             self._wake()
 

@@ -154,7 +154,7 @@ class Client:
         socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
             self._stray("an event", name)
-        elif socket.has_apart:
+        elif socket.handlers.has_apart or socket.namespace.handlers.has_apart:
             socket.put_event(data, ack_id, size)
         else:
             self.conn.inbox.put(socket.on_event, (data, ack_id), size)

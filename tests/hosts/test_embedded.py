@@ -200,14 +200,14 @@ def test_bytes_behind_the_end_of_a_websocket_are_not_a_request(serve: Serve) -> 
     assert seen == []
 
 
-def test_a_websocket_holds_its_request_head_once(serve: Serve) -> None:
+def test_a_websocket_holds_the_environ_of_its_request_and_no_handler(serve: Serve) -> None:
     io = Server()
     with Connection(serve(Middleware(io))) as connection:
         connection.send(HELLO)
         connection.until(b"\r\n\r\n")
         (session,) = wait_until(lambda: list(io.engine.clients.values()))
         assert session.request["HTTP_HOST"] == "localhost"
-        assert session.request[HANDLER_KEY].head() == HELLO.partition(b"\r\n")[0] + b"\r\n\r\n"
+        assert HANDLER_KEY not in session.request
 
 
 def test_a_session_does_not_hold_the_buffer_of_a_connection_that_is_gone(serve: Serve) -> None:

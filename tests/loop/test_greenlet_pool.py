@@ -62,7 +62,7 @@ def test_one_greenlet_runs_the_tasks_of_all_inboxes_that_do_not_block(house: Hou
         house.put(number, number, in_hub=True)
     assert house.ran == [0, 0, 1, 1, 2, 2, 0, 0]
     assert len(set(house.where)) == 1
-    assert list(house.greenlets) == house.pool.waiting
+    assert list(house.greenlets) == [house.pool.ready]
 
 
 def test_a_handler_that_blocks_keeps_its_greenlet(house: House) -> None:
@@ -75,7 +75,7 @@ def test_a_handler_that_blocks_keeps_its_greenlet(house: House) -> None:
         release.set()
     settle()
     assert house.ran == ["beside", "behind"]
-    assert len(house.pool.waiting) == 3
+    assert len(house.pool) == 3
 
 
 def test_greenlets_beyond_a_number_end_after_their_task(
@@ -87,7 +87,7 @@ def test_greenlets_beyond_a_number_end_after_their_task(
     for release in releases:
         release.set()
     settle()
-    assert len(house.greenlets) == len(house.pool.waiting) == 1
+    assert len(house.greenlets) == len(house.pool) == 1
 
 
 def test_context_variables_belong_to_the_inbox(house: House) -> None:
@@ -120,13 +120,13 @@ def test_what_waits_behind_a_handler_that_is_killed_runs_on_another_greenlet(hou
     settle()
     assert house.ran == ["first", "kept"]
     assert house.where[0].dead
-    assert list(house.greenlets) == house.pool.waiting == [house.where[1]]
+    assert list(house.greenlets) == [house.pool.ready] == [house.where[1]]
 
 
 def test_a_greenlet_that_waits_may_be_killed(house: House) -> None:
     house.put(0, "a")
     house.where[0].kill()
-    assert house.pool.waiting == []
+    assert len(house.pool) == 0
     house.put(0, "b", in_hub=True)
     assert house.ran == ["a", "b"]
 
@@ -141,6 +141,19 @@ def test_two_inboxes_that_are_woken_at_once_get_a_greenlet_each(house: House) ->
     for release in releases:
         release.set()
     settle()
+
+
+def test_a_host_follows_a_greenlet_that_is_woken_when_it_is_lent(house: House) -> None:
+    house.put(0, "first")
+    inbox = house.inboxes[1]
+    inbox.put(house.note, ("waiting",))
+    host = gevent.spawn(inbox.host)
+    settle()
+    house.put(1, "hosted", in_hub=True)
+    assert house.ran == ["first", "waiting", "hosted"]
+    assert house.where[-1] is host
+    inbox.close()
+    host.get(timeout=5)
 
 
 class Payload:

@@ -62,7 +62,7 @@ class RequestQueue:
         inbox = self._inbox
         if inbox.is_closed:
             return
-        is_resting = bool(self._pool.waiting)
+        is_resting = bool(self._pool)
         inbox.put(function, args, size + _OVERHEAD)
         if is_resting:
             # Before the reader reads on, which takes longer than serving does.

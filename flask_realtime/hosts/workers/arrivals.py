@@ -117,6 +117,9 @@ class _MovedSocket:
         """Return the answer that a ``write`` belongs to."""
         return owner_of(write, "write", lambda owner: isinstance(owner, _Answer))
 
+    def detach(self, lost: Callable[[str], None]) -> None:
+        """Return nothing: the request lasts as long as the WebSocket."""
+
     def give_back(self) -> None:
         """No host waits for it."""
 
