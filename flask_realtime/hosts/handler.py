@@ -27,7 +27,7 @@ from ..quoting import shown
 from .connections import close_in_stages, drain, set_nodelay
 from .open_websocket import OpenWebSocket, bare
 from .request_body import MIN_RATE, NO_BODY, BodyError, RequestBody, open_body
-from .request_environ import Environs
+from .request_environ import Environs, slim
 from .request_head import BadHead
 from .request_stream import RequestStream
 from .response import Response, ResponseLost, server_options
@@ -298,7 +298,7 @@ class RealtimeHandler:
     def _detached(self, environ: dict[str, Any]) -> None:
         """Let go of what a WebSocket does not need; its session keeps the environ."""
         environ.pop(HANDLER_KEY, None)
-        environ["wsgi.input"] = NO_BODY
+        slim(environ, self.socket)
         if self.keeps_log:
             self._logged = environ
         else:
