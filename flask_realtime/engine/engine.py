@@ -271,6 +271,8 @@ class Engine(EventEmitter):
         self._hub.unwatch()
         for session in list(self._by_id.values()):
             session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
+        if self._sessions is not None:
+            self._sessions.pool.close()
 
     def drain(self, grace: float) -> None:
         """Block until the sessions of a closed engine are over.
