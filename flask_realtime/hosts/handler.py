@@ -92,8 +92,7 @@ class RealtimeHandler:
         self._block = b""
         self._arrived = b""
         self._refused = ""
-        # Ends the connection when the request has returned before its WebSocket is over.
-        self._websocket: OpenWebSocket | None = None
+        self._websocket: OpenWebSocket | None = None  # once the request may return
         self._environs = Environs(self.begin_environ)
 
     def handle(self) -> None:
@@ -214,10 +213,11 @@ class RealtimeHandler:
 
     def detach(self, lost: Callable[[str], None]) -> Callable[[], None] | None:
         """Let the request return; see :class:`~flask_realtime.engine.requests.host.HostSocket`."""
-        log = self._log_websocket if self.keeps_log else None
-        self._websocket = found = OpenWebSocket.in_place_of(self, lost, log)
         self.close_connection = True
-        return None if found is None else found.end
+        log = self._log_websocket if self.keeps_log else None
+        if self.rfile.is_plain:  # not on TLS, nor what another worker has begun to read
+            self._websocket = OpenWebSocket.in_place_of(self.server, self.socket, lost, log)
+        return None if self._websocket is None else self._websocket.end
 
     def let_go(self) -> None:
         """Write and read nothing more: the connection is another worker's."""

@@ -1,8 +1,8 @@
-"""A WebSocket of the embedded server whose request has returned: no greenlet waits for its end.
+"""A WebSocket whose request has returned: no greenlet waits for its end.
 
-In the server's pool it takes the place of the greenlet of its request: it counts against the
-limit of connections, a server that stops waits for it, and one that has waited long enough cuts
-it. So it has what a pool asks of a greenlet.
+In the pool of the embedded server, or of what other workers hand over, it takes the place of the
+greenlet of its request: it counts against the limit of connections, a server that stops waits for
+it, and one that has waited long enough cuts it. So it has what a pool asks of a greenlet.
 """
 
 from __future__ import annotations
@@ -57,21 +57,21 @@ class OpenWebSocket:
 
     @classmethod
     def in_place_of(
-        cls, handler: Any, lost: Callable[[str], None], log: Callable[[], None] | None
+        cls,
+        server: Any,
+        sock: Any,
+        lost: Callable[[str], None],
+        log: Callable[[], None] | None = None,
     ) -> OpenWebSocket | None:
-        """Take the place of the current greenlet, a handler's, in the pool of its server.
+        """Take the place of the current greenlet in the pool of a server; see the class.
 
         Returns:
-            ``None`` where the greenlet has to stay: on TLS, for a connection that came from
-            another worker, and with another server around the handler.
+            ``None`` when the greenlet has to stay: the server is one that does not know of this.
         """
-        server, current = handler.server, getcurrent()
-        pool = getattr(server, "pool", None)
-        if not handler.rfile.is_plain or not hasattr(server, "websockets"):
+        current, pool = getcurrent(), getattr(server, "pool", None)
+        if not hasattr(server, "websockets") or pool is None or current not in pool:
             return None
-        if pool is None or current not in pool:
-            return None
-        made = cls(server, handler.socket, lost, log)
+        made = cls(server, sock, lost, log)
         # In this order, for a pool that is full.
         pool.discard(current)
         pool.add(made)

@@ -16,6 +16,7 @@ import gevent
 from gevent.pool import Pool
 
 from ..finder import HOST_SOCKET_KEY
+from ..open_websocket import OpenWebSocket, bare
 from ..owners import owner_of
 from .frames import Kind
 from .handover import Parcel
@@ -43,7 +44,9 @@ class Arrivals:
     def __init__(self, worker: Worker, application: Callable[..., Iterable[bytes]]) -> None:
         self._worker = worker
         self._application = application
-        self._pool = Pool(worker.capacity)
+        #: Their connections, those of WebSockets whose requests have returned among them.
+        self.pool: Pool = Pool(worker.capacity)
+        self.websockets: set[OpenWebSocket] = set()
         #: How many there were.
         self.taken: int = 0
 
@@ -52,17 +55,17 @@ class Arrivals:
         self.taken += 1
         about = parcel.about
         sock = ReplaySocket(parcel.descriptor, parcel.data, int(about["hops"]))
-        if self._pool.free_count() == 0:
+        if self.pool.free_count() == 0:
             gevent.spawn(_refuse, sock)
         elif parcel.kind is Kind.UPGRADE:
-            self._pool.spawn(self._serve_upgrade, sock, about, parcel.data)
+            self.pool.spawn(self._serve_upgrade, sock, about, parcel.data)
         else:
-            self._pool.spawn(self._serve, sock, _address(about["local"]), _address(about["peer"]))
+            self.pool.spawn(self._serve, sock, _address(about["local"]), _address(about["peer"]))
 
     def wait(self, timeout: float) -> None:
         """Block until all are over; stop the others."""
-        self._pool.join(timeout)
-        self._pool.kill(timeout=1.0)
+        self.pool.join(timeout)
+        self.pool.kill(timeout=1.0)
 
     def _serve(self, sock: ReplaySocket, local: Any, peer: Any) -> None:
         try:
@@ -71,7 +74,7 @@ class Arrivals:
             sock.close()
 
     def _serve_upgrade(self, sock: ReplaySocket, about: dict[str, Any], leftover: bytes) -> None:
-        moved = _MovedSocket(sock, leftover, bool(about["upgraded"]))
+        moved = _MovedSocket(self, sock, leftover, bool(about["upgraded"]))
         environ: dict[str, Any] = {
             **about["environ"],
             "wsgi.version": (1, 0),
@@ -91,7 +94,7 @@ class Arrivals:
         except OSError as error:
             logger.debug("the peer is gone: %s", error)
         finally:
-            sock.close()
+            moved.close()
 
 
 class _MovedSocket:
@@ -99,7 +102,9 @@ class _MovedSocket:
 
     can_peek = True
 
-    def __init__(self, sock: Any, leftover: bytes, is_upgraded: bool) -> None:
+    def __init__(self, arrivals: Arrivals, sock: Any, leftover: bytes, is_upgraded: bool) -> None:
+        self._arrivals = arrivals
+        self._websocket: OpenWebSocket | None = None
         self.socket = sock
         self.is_upgraded = is_upgraded
         self._leftover = leftover
@@ -110,15 +115,22 @@ class _MovedSocket:
             first = _head("101 Switching Protocols", headers) + first
         if first:
             self.socket.sendall(first)
-        self.socket.settimeout(0)
+        self.socket = bare(self.socket)
         return self._leftover
 
     def writer_of(self, write: Any) -> Any:
         """Return the answer that a ``write`` belongs to."""
         return owner_of(write, "write", lambda owner: isinstance(owner, _Answer))
 
-    def detach(self, lost: Callable[[str], None]) -> None:
-        """Return nothing: the request lasts as long as the WebSocket."""
+    def detach(self, lost: Callable[[str], None]) -> Callable[[], None] | None:
+        """Let the call of the application return."""
+        self._websocket = OpenWebSocket.in_place_of(self._arrivals, self.socket, lost)
+        return None if self._websocket is None else self._websocket.end
+
+    def close(self) -> None:
+        """Close the connection, unless a WebSocket goes on with it."""
+        if self._websocket is None:
+            self.socket.close()
 
     def give_back(self) -> None:
         """No host waits for it."""
