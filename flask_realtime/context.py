@@ -1,14 +1,13 @@
 """Handlers as Flask code: each event runs inside the request context of its handshake.
 
-A WebSocket connection has a greenlet of its own, so its contexts are pushed once and stay
-pushed: after each event the teardown functions run, ``g`` is replaced and the request object is
-dropped. With Flask 3.1 that costs 4 µs per event, where pushing and popping costs 26 µs and a
-new context 110 µs. Elsewhere, and when handlers run at the same time, contexts are pushed and
-popped. Only public names of Flask are used.
+A connection has context variables of its own, whichever greenlets run its handlers, so its
+contexts stay pushed: after each event teardown functions run, ``g`` is replaced and the request
+object dropped. With Flask 3.1 that costs 4 µs per event, where pushing and popping costs 26 µs,
+a new context 110 µs. Handlers that run at the same time have theirs pushed and popped. Only
+public names of Flask are used.
 
-Handlers' exceptions are caught below the contexts, where they are logged and ``on_error`` is
-called with the contexts in place. :meth:`FlaskContext.failed` leaves the first of them with
-the event, whose teardown functions get it.
+Handlers' exceptions are caught, logged and passed to ``on_error`` inside the contexts.
+:meth:`FlaskContext.failed` leaves the first of them with the event, for its teardown functions.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from gevent import getcurrent
 from werkzeug.datastructures import ImmutableMultiDict
 
 from .engine.requests.trimmed import APP_KEY
+from .loop.inbox import Inbox
 
 __all__ = ["APP_KEY", "EventContext", "FlaskContext", "event_context"]
 
@@ -131,7 +131,7 @@ class _Connection:
         try:
             context = self.free.pop()
         except IndexError:  # not looked up before: events in threads take them as well
-            context = self._new()
+            context = EventContext(self.app, self.environ, session=self.session)
         # Without its URL adapter the context does not match the path to a view, which handlers
         # do not need; the adapter is put back for ``url_for``.
         adapter = context.url_adapter
@@ -143,9 +143,6 @@ class _Connection:
         self.session = context.session
         return context
 
-    def _new(self) -> EventContext:
-        return EventContext(self.app, self.environ, session=self.session)
-
     def keep(self, context: EventContext) -> None:
         """Keep a context that was popped, to push it again."""
         context.renew()
@@ -154,7 +151,7 @@ class _Connection:
 
     @staticmethod
     def release() -> None:
-        """Pop the contexts that stay pushed on this greenlet."""
+        """Pop the contexts that stay pushed; on the greenlet that runs the events."""
         FlaskContext.release()
 
 
@@ -176,7 +173,7 @@ def _connection(client: Any) -> _Connection:
 
 
 class _PushedContexts:
-    """The contexts that stay pushed on the greenlet of a connection."""
+    """The contexts that stay pushed for a connection, on the greenlets that run its events."""
 
     __slots__ = (
         "_app",
@@ -185,11 +182,13 @@ class _PushedContexts:
         "environ",
         "failure",
         "greenlet",
+        "inbox",
         "is_busy",
     )
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, inbox: Inbox) -> None:
         self.environ = connection.environ
+        self.inbox = inbox
         self.greenlet = getcurrent()
         self.is_busy = False
         #: The first exception of the event that is under way.
@@ -206,6 +205,7 @@ class _PushedContexts:
     def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call a function as one event: teardown functions run after it."""
         self.is_busy = True
+        self.greenlet = getcurrent()
         app = self._app
         try:
             return function(*args)
@@ -244,7 +244,6 @@ class _Call:
     def __init__(self) -> None:
         self.greenlet = getcurrent()
         self.is_busy = True
-        #: The first exception of the event.
         self.failure: BaseException | None = None
 
     def run(
@@ -301,14 +300,14 @@ class FlaskContext:
         client = socket.client
         conn = client.conn
         pushed = _pushed.get()
-        if pushed is None and conn.inbox.is_hosted_here and conn.has_request:
-            pushed = _PushedContexts(_connection(client))
+        if pushed is None and conn.inbox.is_running_here and client.is_open and conn.has_request:
+            pushed = _PushedContexts(_connection(client), conn.inbox)
             _pushed.set(pushed)
         if (
             pushed is not None
             and not pushed.is_busy
             and pushed.environ is conn.environ
-            and pushed.greenlet is getcurrent()
+            and conn.inbox.runner is getcurrent()
         ):
             return pushed.call(function, args)
         if conn.has_request:
@@ -348,14 +347,16 @@ class FlaskContext:
 
     @staticmethod
     def pushed() -> object:
-        """Return the contexts that stay pushed on this greenlet, for :meth:`release`."""
+        """Return the contexts that stay pushed here, for :meth:`release`."""
         return _pushed.get()
 
     @staticmethod
     def release(before: object = None) -> None:
-        """Pop the contexts that stay pushed on this greenlet, unless they are ``before``."""
+        """Pop the contexts that stay pushed here, unless they are ``before``."""
         pushed = _pushed.get()
-        if pushed is not None and pushed is not before and pushed.greenlet is getcurrent():
+        if pushed is None or pushed is before:
+            return
+        if pushed.greenlet is getcurrent() or pushed.inbox.is_running_here:
             _pushed.set(None)
             pushed.pop()
 

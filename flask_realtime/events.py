@@ -49,19 +49,22 @@ class ListenerTable(dict[Hashable, tuple[E, ...]]):
 
     A dictionary, so that ``get(event, ())`` on the way of an event runs in C. The tuples are
     replaced, never changed: a call that is under way keeps the one it began with.
+
+    Attributes:
+        has_once: Whether an entry has been added that is called once only: see :meth:`take`.
     """
 
-    __slots__ = ("_has_once",)
+    __slots__ = ("has_once",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._has_once = False
+        self.has_once: bool = False
 
     def add(self, event: Hashable, entry: E, first: bool = False) -> None:
         """Add an entry after the present ones, or before them."""
         present = self.get(event, ())
         self[event] = (entry, *present) if first else (*present, entry)
-        self._has_once = self._has_once or entry.once
+        self.has_once = self.has_once or entry.once
 
     def remove(self, event: Hashable, function: Function | None = None) -> None:
         """Remove one function of an event, or all of them when none is given."""
@@ -75,7 +78,7 @@ class ListenerTable(dict[Hashable, tuple[E, ...]]):
     def take(self, event: Hashable) -> tuple[E, ...]:
         """Return the entries to call now, and remove those registered for once."""
         entries = self.get(event, ())
-        if self._has_once and any(entry.once for entry in entries):
+        if self.has_once and any(entry.once for entry in entries):
             self._keep(event, tuple(entry for entry in entries if not entry.once))
         return entries
 

@@ -89,7 +89,7 @@ class Middleware:
         try:
             return self._answer(environ, start_response, request)
         finally:
-            watch.leave(connection)
+            watch.leave(connection, request)
 
     def _begin(self) -> None:
         """Serve in this process from now on: the first request of it has come."""

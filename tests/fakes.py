@@ -98,6 +98,9 @@ class FakeHostSocket:
         self.socket.sendall(first)
         return self._leftover
 
+    def detach(self, lost: Callable[[str], None]) -> None:
+        """Return nothing: the request lasts as long as the WebSocket."""
+
     def give_back(self) -> None:
         """The greenlet of the request closes the socket."""
 

@@ -273,6 +273,8 @@ class Engine(EventEmitter):
         self._hub.unwatch()
         for session in list(self._by_id.values()):
             session.close(Reason.SERVER_SHUTTING_DOWN, code=1001)
+        if self._sessions is not None:
+            self._sessions.pool.close()
 
     def drain(self, grace: float) -> None:
         """Block until the sessions of a closed engine are over.
@@ -285,10 +287,10 @@ class Engine(EventEmitter):
             self._sessions.drain(grace)
 
     def wait_for_handlers(self, timeout: float) -> None:
-        """Block until the handlers of polling sessions have returned; stop the others.
+        """Block until the handlers have returned; stop the others.
 
         Args:
-            timeout: Seconds. The handlers of WebSockets run on greenlets of the host.
+            timeout: Seconds.
         """
         if self._sessions is not None:
             self._sessions.wait_for_handlers(timeout)

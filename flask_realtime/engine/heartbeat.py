@@ -60,7 +60,6 @@ class Heartbeat:
 
     def _ping(self, session: Session) -> None:
         session.transport.send_control(PING)
-        session.inbox.let_go()
         self._scheduler.start(self._timeouts, session)
 
     def _expire(self, session: Session) -> None:
@@ -90,7 +89,6 @@ class ClientHeartbeat:
     def beat(self, session: Session) -> None:
         """A ping: answer it, and start the time for the next."""
         session.transport.send_control(PONG)
-        session.inbox.let_go()
         self._scheduler.start(self._silences, session)
 
     def stop(self, session: Session) -> None:

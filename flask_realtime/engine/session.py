@@ -91,7 +91,7 @@ class Session(EventEmitter):
         self.remote_address: str = environ.get("REMOTE_ADDR", "")
         self.state: SessionState = SessionState.OPEN
         self.upgrade_state: UpgradeState = UpgradeState.NONE
-        self.inbox: Inbox = Inbox(inbox_limit, self._pause, self._resume, owner.spawn)
+        self.inbox: Inbox = Inbox(inbox_limit, self._pause, self._resume, owner.pool)
         self.transport: Transport
         #: Whether reading is paused because handlers are behind.
         self.is_paused: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 
 from gevent.pool import Group
 
+from ..loop.greenlet_pool import GreenletPool
 from ..loop.scheduler import Scheduler
 from ..options import Options
 from ..reasons import Reason
@@ -48,6 +49,8 @@ class Sessions:
         self._heartbeats = heartbeats(options, scheduler)
         self._goodbyes = scheduler.queue(CLOSE_TIMEOUT, _goodbye_timed_out)
         self._greenlets = Group()
+        #: Runs the handlers; the end of the server waits for its greenlets.
+        self.pool: GreenletPool = GreenletPool(self._spawn)
 
     def begin(self, session: Session) -> None:
         """List a new session and start its heartbeat."""
@@ -70,8 +73,7 @@ class Sessions:
         self._goodbyes.discard(session)
         self.by_id.pop(session.id, None)
 
-    def spawn(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run ``function(*args)`` in a greenlet that the end of the server waits for."""
+    def _spawn(self, function: Callable[..., Any], *args: Any) -> Any:
         return self._greenlets.spawn(function, *args)
 
     # The end
@@ -93,13 +95,13 @@ class Sessions:
 
     def _resting(self) -> int:
         """Return how many of the greenlets have nothing to do."""
-        return sum(session.inbox.is_resting for session in self.by_id.values())
+        return len(self.pool)
 
     def wait_for_handlers(self, timeout: float) -> None:
-        """Block until the handlers of polling sessions have returned; stop the others.
+        """Block until the handlers that run have returned; stop the others.
 
         Args:
-            timeout: Seconds. The handlers of WebSockets run on greenlets of the host.
+            timeout: Seconds. A host that lends its greenlets to WebSockets waits for these.
         """
         wait_for_handlers(self._greenlets, self._resting, timeout, self.scheduler.clock)
 

@@ -43,10 +43,17 @@ class Connections:
         self._open.add(sock)
         self._busy.add(sock)
 
-    def leave(self, sock: Any) -> None:
-        """Note that the application has answered."""
+    def leave(self, sock: Any, successor: Any = None) -> None:
+        """Note that the application has answered.
+
+        Args:
+            sock: The connection.
+            successor: What a WebSocket has in its place, or the same.
+        """
         self._busy.discard(sock)
-        if self._closing:
+        if successor is not None and successor is not sock:
+            self._open.add(successor)
+        elif self._closing:
             read_no_more(sock)
 
     def forget(self) -> None:

@@ -16,6 +16,7 @@ from . import request_body
 from .connections import read_no_more
 from .forked import silence
 from .handler import QuietHandler, RealtimeHandler
+from .open_websocket import OpenWebSocket
 
 __all__ = ["EmbeddedServer", "QuietHandler", "RealtimeHandler"]
 
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a client has for its TLS handshake.
 HANDSHAKE_TIMEOUT = 10.0
+#: Seconds that a server which ends leaves to a connection for its first request: it may be on its
+#: way when the connection has been accepted already.
+FIRST_REQUEST = 0.5
 
 
 class EmbeddedServer(WSGIServer):
@@ -44,6 +48,8 @@ class EmbeddedServer(WSGIServer):
         self.connections: set[RealtimeHandler] = set()
         #: Whether each connection ends with its present request; read only.
         self.is_ending: bool = False
+        #: The WebSockets whose requests have returned.
+        self.websockets: set[OpenWebSocket] = set()
         self._sweeper: gevent.Greenlet[..., None] | None = None
         self._silence: Any = None
 
@@ -56,7 +62,7 @@ class EmbeddedServer(WSGIServer):
     def stop(self, timeout: float | None = None) -> None:
         """Stop, and wait for the connections at most ``timeout`` seconds.
 
-        Those that only wait for a next request are closed at once, the others after theirs.
+        See :meth:`end_connections`.
         """
         self.end_connections()
         if self._sweeper is not None:
@@ -71,14 +77,25 @@ class EmbeddedServer(WSGIServer):
         Those that are accepted from now on serve one request.
         """
         self.is_ending = True
+        fresh = []
         for handler in self.connections:
             handler.close_connection = True
-            if handler.waits_until is not None:
+            if handler.is_fresh:
+                fresh.append(handler)
+            elif handler.waits_until is not None:
+                read_no_more(handler.socket)
+        if fresh:
+            gevent.spawn_later(FIRST_REQUEST, self._end_fresh, fresh)
+
+    def _end_fresh(self, fresh: list[RealtimeHandler]) -> None:
+        for handler in self.connections.intersection(fresh):
+            if handler.is_fresh:
                 read_no_more(handler.socket)
 
     def forget(self) -> None:
         """Neither listen nor read in this process: in a forked child, which has copies."""
-        self._silence = silence(handler.socket for handler in self.connections)
+        sockets = [handler.socket for handler in self.connections]
+        self._silence = silence([*sockets, *(item.socket for item in self.websockets)])
         if self.started:
             self.close()
 

@@ -132,10 +132,11 @@ class WorkerWatch:
         self._connections.enter(host_socket.socket)
         return host_socket.socket
 
-    def leave(self, connection: Any) -> None:
+    def leave(self, connection: Any, request: Request) -> None:
         """Note that the application has answered."""
-        if connection is not None:
-            self._connections.leave(connection)
+        host_socket = request.host_socket
+        if connection is not None and host_socket is not None:
+            self._connections.leave(connection, host_socket.socket)
 
     def _warn(self) -> None:
         workers = self._worker.cfg.workers

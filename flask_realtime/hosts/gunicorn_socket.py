@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..engine.requests.host import StartResponse
@@ -61,6 +61,9 @@ class GunicornSocket:
         except (*WOULD_BLOCK, OSError):
             return b""
         return leftover
+
+    def detach(self, lost: Callable[[str], None]) -> None:
+        """Return nothing: the request lasts as long as the WebSocket."""
 
     def give_back(self) -> None:
         """Let gunicorn end the connection."""

@@ -14,9 +14,9 @@ import errno
 import logging
 import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from io import BytesIO
 from time import monotonic
 from typing import Any
 
@@ -26,11 +26,12 @@ from gevent import GreenletExit
 from ..engine.requests.host import HANDLER_KEY
 from ..quoting import shown
 from .connections import close_in_stages, drain, set_nodelay
-from .request_body import MIN_RATE, NO_BODY, BodyError, ChunkedBody, RequestBody, SizedBody
-from .request_environ import Environs
-from .request_head import BadHead, Fields
+from .open_websocket import OpenWebSocket, bare
+from .request_body import MIN_RATE, NO_BODY, BodyError, RequestBody, open_body
+from .request_environ import Environs, slim
+from .request_head import BadHead
 from .request_stream import RequestStream
-from .response import Response
+from .response import Response, ResponseLost, server_options
 
 __all__ = ["HANDLER_KEY", "QuietHandler", "RealtimeHandler"]
 
@@ -45,13 +46,6 @@ _GONE = (errno.EPIPE, errno.ECONNRESET)
 #: What an application may raise; the last when the server kills its greenlet.
 _RAISED = (Exception, gevent.Timeout, GreenletExit)
 _FAILED = "500 Internal Server Error"
-
-
-class ResponseLost(OSError):
-    """The client is gone or too slow; a broken pipe, which is not logged."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.EPIPE, "the response was not taken")
 
 
 class RealtimeHandler:
@@ -101,6 +95,7 @@ class RealtimeHandler:
         self._block = b""
         self._arrived = b""
         self._refused = ""
+        self._websocket: OpenWebSocket | None = None  # once the request may return
         self._environs = Environs(self.begin_environ)
 
     def handle(self) -> None:
@@ -119,7 +114,8 @@ class RealtimeHandler:
             connections.discard(self)
             # The environ of a handshake outlives its connection, and with it the handler.
             self.rfile.close()
-            self.socket.close()
+            if self._websocket is None:
+                self.socket.close()
             self.forget_head()
             for name in ("socket", "rfile"):
                 self.__dict__.pop(name, None)
@@ -148,6 +144,11 @@ class RealtimeHandler:
         body = self.body
         return body is NO_BODY or body.skip_rest()
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no request has come yet."""
+        return not self.time_start
+
     # --- requests ----------------------------------------------------------------
 
     def read_request(self, line: bytes, block: bytes) -> dict[str, Any]:
@@ -168,7 +169,8 @@ class RealtimeHandler:
         if fields.content_length or fields.is_chunked:
             if method == "HEAD" and fields.content_length:
                 raise BadHead("a HEAD request has no body")
-            environ["wsgi.input"] = self._open_body(fields)
+            opened = open_body(fields, self.rfile, self.socket)
+            environ["wsgi.input"], self.body, self._arrived = opened
         else:
             self.body = NO_BODY
             if fields.is_upgrade and method == "GET":
@@ -196,22 +198,6 @@ class RealtimeHandler:
         environ[HANDLER_KEY] = self
         return environ
 
-    def _open_body(self, fields: Fields) -> Any:
-        """Return the ``wsgi.input`` of a request that has a body."""
-        sock = self.socket if fields.expects else None
-        if fields.is_chunked:
-            self.body = ChunkedBody(self.rfile, sock)
-            return self.body
-        length = fields.content_length or 0
-        # A client that waits to be told may have left the body out: the application decides.
-        arrived = None if fields.expects else self.rfile.take(length)
-        if arrived is None:
-            self.body = SizedBody(self.rfile, length, sock)
-            return self.body
-        self.body = NO_BODY
-        self._arrived = arrived
-        return BytesIO(arrived)
-
     def head(self) -> bytes:
         """Return the head of the present request as it came."""
         return self._request_line + self._block + b"\r\n"
@@ -225,7 +211,17 @@ class RealtimeHandler:
         arrived = self.rfile.peek()
         self.rfile.close()
         self.forget_head()
+        if self.rfile.is_plain:
+            self.socket = bare(self.socket)
         return arrived
+
+    def detach(self, lost: Callable[[str], None]) -> Callable[[], None] | None:
+        """Let the request return; see :class:`~flask_realtime.engine.requests.host.HostSocket`."""
+        self.close_connection = True
+        log = self._log_websocket if self.logs_requests else None
+        if self.rfile.is_plain:  # not on TLS, nor what another worker has begun to read
+            self._websocket = OpenWebSocket.in_place_of(self.server, self.socket, lost, log)
+        return None if self._websocket is None else self._websocket.end
 
     def let_go(self) -> None:
         """Write and read nothing more: the connection is another worker's."""
@@ -274,7 +270,7 @@ class RealtimeHandler:
         assert response is not None
         application = self.server.application
         if environ["PATH_INFO"] == "*":
-            application = _server_options
+            application = server_options
         self.time_start = time.time()
         try:
             response.run(application, environ)
@@ -290,9 +286,20 @@ class RealtimeHandler:
         except _RAISED:
             self._fail(environ, response)
         finally:
-            if self.logs_requests:
+            if self._websocket is not None:
+                self._detached(environ)
+            elif self.logs_requests:
                 self.time_finish = time.time()
                 self.log_request(environ)
+
+    def _detached(self, environ: dict[str, Any]) -> None:
+        """Let go of what a WebSocket does not need; its session keeps the environ."""
+        environ.pop(HANDLER_KEY, None)
+        slim(environ, self.socket)
+        if self.logs_requests:
+            self._logged = environ
+        else:
+            self.response = None
 
     def _fail(self, environ: dict[str, Any], response: Response) -> None:
         """Log what the application has raised; answer 500 if nothing was sent yet."""
@@ -347,6 +354,10 @@ class RealtimeHandler:
         text = self._request_line.decode("latin-1").rstrip("\r\n")
         return text.encode("unicode_escape").decode() if self._refused else text
 
+    def _log_websocket(self) -> None:
+        self.time_finish = time.time()
+        self.log_request(self._logged)
+
     def log_request(self, environ: dict[str, Any]) -> None:
         """Write a line to the access log, in the form of gevent's.
 
@@ -365,7 +376,7 @@ class RealtimeHandler:
 
     def _linger(self) -> None:
         """End the connection so that the last answer arrives."""
-        if self.response is not None and self.response.code == 101:
+        if self._websocket or (self.response is not None and self.response.code == 101):
             return
         is_unread = self._lingers or not self.body.is_at_end
         if drain(self.socket) or is_unread:
@@ -377,9 +388,3 @@ class QuietHandler(RealtimeHandler):
     """The same without an access log."""
 
     logs_requests = False
-
-
-def _server_options(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """Answer ``OPTIONS *``, which is about the server as a whole (RFC 9110 §9.3.7)."""
-    start_response("200 OK", [("Content-Length", "0")])
-    return [b""]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..engine.requests.host import StartResponse
@@ -20,15 +20,19 @@ class HandlerSocket:
         start_response: The function that came with it.
     """
 
-    __slots__ = ("_handler", "_start_response", "socket")
+    __slots__ = ("_handler", "_start_response")
 
     #: The application answers with 101.
     is_upgraded = False
 
     def __init__(self, handler: Any, start_response: StartResponse) -> None:
-        self.socket: Any = handler.socket
         self._handler = handler
         self._start_response = start_response
+
+    @property
+    def socket(self) -> Any:
+        """The connection; another object once it is a WebSocket's."""
+        return self._handler.socket
 
     @property
     def can_peek(self) -> bool:
@@ -50,6 +54,11 @@ class HandlerSocket:
         self.socket.settimeout(0)
         leftover: bytes = self._handler.hand_over()
         return leftover
+
+    def detach(self, lost: Callable[[str], None]) -> Callable[[], None] | None:
+        """Let the request return, if the handler can do without it."""
+        end: Callable[[], None] | None = self._handler.detach(lost)
+        return end
 
     def give_back(self) -> None:
         """Let the handler end the connection."""

@@ -7,7 +7,7 @@ server's is found so where a middleware has made an environ of its own.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gevent.pywsgi import Input, WSGIHandler
@@ -73,6 +73,9 @@ class PywsgiSocket:
         # Its buffer of 8 kB is of no more use, and the host reads no second request.
         stream.close()
         return leftover
+
+    def detach(self, lost: Callable[[str], None]) -> None:
+        """Return nothing: the request lasts as long as the WebSocket."""
 
     def give_back(self) -> None:
         """Let the handler end the connection."""

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from io import BytesIO
 from time import monotonic
 from typing import Any
 
 import gevent
 from werkzeug.exceptions import HTTPException
 
-from .request_head import FIELD_LINE
+from .request_head import FIELD_LINE, Fields
+from .request_stream import RequestStream
 
-__all__ = ["NO_BODY", "BodyError", "ChunkedBody", "RequestBody", "SizedBody"]
+__all__ = ["NO_BODY", "BodyError", "ChunkedBody", "RequestBody", "SizedBody", "open_body"]
 
 #: Seconds without a byte after which a client that sends a body is cut off. All the waiting
 #: for a body may add up to these seconds and one more for each ``MIN_RATE`` bytes.
@@ -339,3 +341,29 @@ class _NoBody(RequestBody):
 
 #: Shared by all requests without a body.
 NO_BODY = _NoBody()
+
+
+def open_body(fields: Fields, stream: RequestStream, sock: Any) -> tuple[Any, RequestBody, bytes]:
+    """Begin to read the body of a request.
+
+    Args:
+        fields: The fields of the request, which has a body.
+        stream: What arrives.
+        sock: Gets the 100 that a client waits for.
+
+    Returns:
+        The ``wsgi.input``, what of the body is still to come, and what has arrived with the head
+        when that is all.
+    """
+    sock = sock if fields.expects else None
+    body: RequestBody
+    if fields.is_chunked:
+        body = ChunkedBody(stream, sock)
+        return body, body, b""
+    length = fields.content_length or 0
+    # A client that waits to be told may have left the body out: the application decides.
+    arrived = None if fields.expects else stream.take(length)
+    if arrived is None:
+        body = SizedBody(stream, length, sock)
+        return body, body, b""
+    return BytesIO(arrived), NO_BODY, arrived

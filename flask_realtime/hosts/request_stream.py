@@ -39,6 +39,7 @@ class RequestStream:
         can_peek: Whether what has arrived can be looked at without reading it; TLS has no such
             call. Read only.
         closed: Whether the stream has been given up; read only.
+        is_plain: Whether all that arrives can be read from the descriptor; read only.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class RequestStream:
         "_watcher",
         "can_peek",
         "closed",
+        "is_plain",
     )
 
     def __init__(self, sock: Any) -> None:
@@ -62,9 +64,9 @@ class RequestStream:
         self._is_watching = False
         # The greenlet that waits.
         self._reader: Any = None
-        is_plain = sock.__class__ is socket.socket and os.name == "posix"
-        self.can_peek: bool = is_plain or not hasattr(sock, "pending")
-        if is_plain:
+        self.is_plain: bool = sock.__class__ is socket.socket and os.name == "posix"
+        self.can_peek: bool = self.is_plain or not hasattr(sock, "pending")
+        if self.is_plain:
             self._hub = get_hub()
             self._descriptor: int = sock.fileno()
             self._watcher = self._hub.loop.io(self._descriptor, _READ)
@@ -225,6 +227,8 @@ class RequestStream:
         """Give the stream up: nothing is read from it any more."""
         self.closed = True
         self._data, self._position = b"", 0
+        # The environ of a handshake outlives its connection.
+        self._socket = None
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.stop()

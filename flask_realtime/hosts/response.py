@@ -6,13 +6,14 @@ application does not state has chunks (RFC 9112 §7.1), or ends with its connect
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
-__all__ = ["Connection", "Response"]
+__all__ = ["Connection", "Response", "ResponseLost", "server_options"]
 
 #: Fields of a head that this file looks at, in lower case.
 _OWN = frozenset({"connection", "content-length", "date"})
@@ -28,6 +29,13 @@ class Body(Protocol):
     @property
     def failed(self) -> bool:
         """Whether the body is broken: the connection has no other request."""
+
+
+class ResponseLost(OSError):
+    """The client is gone or too slow; a broken pipe, which is not logged."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, "the response was not taken")
 
 
 class Connection(Protocol):
@@ -232,3 +240,9 @@ class Response:
             return ""
         self._chunked = not self._is_bare
         return "Transfer-Encoding: chunked\r\n"
+
+
+def server_options(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Answer ``OPTIONS *``, which is about the server as a whole (RFC 9110 §9.3.7)."""
+    start_response("200 OK", [("Content-Length", "0")])
+    return [b""]

@@ -1,38 +1,39 @@
-"""Ordered, bounded queues of work: what one connection, or one source of requests, asks for.
+"""The tasks of one client, or of another source that has to be served in order.
 
 Tasks are function and arguments. They run one after the other, in the order in which they were
 put, on one greenlet at a time, and may block.
 
 **Greenlets.** Which one runs the tasks is the state of the inbox, :class:`InboxState`:
 
-- A WebSocket request lends its own greenlet by calling :meth:`Inbox.host`. The host parks in
-  the hub. ``put`` from the hub's read callback switches straight to it, with the task as the
-  value of the switch: no spawn, no queue, no turn of the loop. This is the hot path.
-- A polling session has no request to live in, nor has a source of requests. The first task
-  spawns a greenlet, the drainer, which rests between tasks: waking it costs a tenth of a new
-  greenlet. It ends when the inbox is closed, when a request lends its greenlet, or when
-  :meth:`Inbox.let_go` finds that it has rested for long.
+- A greenlet of the :class:`~flask_realtime.loop.greenlet_pool.GreenletPool` runs what there is to
+  run and goes back to the pool: an inbox without tasks has none. ``put`` from the hub's read
+  callback switches straight to one that waits, with the task as the value of the switch: no
+  spawn, no queue, no turn of the loop. This is the hot path.
+- A WSGI server that wants its request to last as long as the WebSocket lends the greenlet of
+  that request by calling :meth:`Inbox.host`. The host parks in the hub, and ``put`` switches to
+  it in the same way.
 
 **Callers.** ``put`` never blocks and never runs a task on the stack of a greenlet. Only from
 the hub does the task begin before ``put`` returns; any other greenlet (a POST, a handler, a
-timeout) appends it to the queue and has the hub wake the host in a callback. Other threads
+timeout) appends it to the queue and has the hub wake the runner in a callback. Other threads
 come in through :class:`~flask_realtime.loop.hub.HubThread` and are greenlets of the hub then.
 
-**Order.** A task is handed over directly only while the host is PARKED, and the host parks only
-when the queue is empty, without a switch between the two. Once something is queued the state is
-WAKING, and the hub appends as well. A greenlet that is lent while a drainer is at work waits for
-its end, so an upgrade from polling to WebSocket keeps the order too. :meth:`Inbox.put_urgent`
-and :meth:`Inbox.spawn` are the two exceptions: they run tasks beside those in order.
+**Order.** A task is handed over directly only while the inbox is IDLE or its host PARKED, and it
+is so only when the queue is empty, without a switch between the two. Once something is queued the
+state is WAKING, and the hub appends as well. A greenlet that is lent while another is at work
+waits for its end: an upgrade from polling to WebSocket keeps the order too. The two exceptions,
+:meth:`Inbox.put_urgent` and :meth:`Inbox.spawn`, run tasks beside those in order.
+
+**Context variables** belong to the inbox, whichever greenlets run its tasks; a host has its own.
 
 **Back-pressure.** Waiting tasks count with their bytes. Beyond the limit ``on_full`` has the
 transport stop reading and :meth:`Inbox.wait_for_room` blocks; at half of it ``on_room`` resumes.
 The bound asks, it does not refuse: what has been read is kept. Spawned tasks count while they
 run, with the weight of a greenlet; those beyond the limit wait for an end among them.
 
-**Kills.** A kill costs the task that it hits. A killed drainer is replaced while anything
-waits. After a killed host that was lent the state is IDLE and the
-next task starts a drainer: the request is over, and the end of its session is that task.
-Closing lets the host return once the queue is empty; an inbox still takes tasks afterwards.
+**Kills.** A kill costs the task that it hits. A greenlet of the pool is replaced while anything
+waits, and so is a host. Closing lets the host return once the queue is empty; an inbox still
+takes tasks afterwards.
 """
 
 from __future__ import annotations
@@ -40,8 +41,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from enum import Enum, auto
-from typing import Any, Final
+from typing import Any
 
 import gevent
 from gevent import get_hub, getcurrent
@@ -49,43 +49,17 @@ from gevent.event import Event
 
 from ..transitions import check_move
 from .concurrent import ConcurrentTasks, Task, Waiting, without
+from .greenlet_pool import CAUGHT, GreenletPool
+from .inbox_state import INBOX_MOVES, InboxState
 
 __all__ = ["INBOX_MOVES", "Inbox", "InboxState"]
 
 logger = logging.getLogger(__name__)
 
-_CAUGHT = (Exception, gevent.Timeout)
 #: Bytes that a queued task costs beyond its data, so that empty events are bounded as well.
 _OVERHEAD = 256
-
-
-class InboxState(Enum):
-    """Which greenlet runs the tasks of an inbox."""
-
-    #: None: the next task spawns one.
-    IDLE = auto()
-    #: The host, which waits for a task.
-    PARKED = auto()
-    #: The host, which the hub is about to switch to.
-    WAKING = auto()
-    #: The host, which runs a task.
-    RUNNING = auto()
-    #: A drainer; a host that was lent meanwhile waits for its end.
-    DRAINING = auto()
-    #: A drainer, which waits for a task.
-    RESTING = auto()
-
-
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
-_IDLE, _PARKED, _WAKING, _RUNNING, _DRAINING, _RESTING = InboxState
-INBOX_MOVES: Final[dict[InboxState, tuple[InboxState, ...]]] = {
-    _IDLE: (_RUNNING, _DRAINING),
-    _PARKED: (_RUNNING, _WAKING, _IDLE),
-    _WAKING: (_RUNNING, _IDLE),
-    _RUNNING: (_PARKED, _IDLE),
-    _DRAINING: (_RESTING, _WAKING, _IDLE),
-    _RESTING: (_DRAINING, _RUNNING, _IDLE),
-}
+_IDLE, _PARKED, _WAKING, _RUNNING = InboxState
 
 
 class Inbox:
@@ -95,31 +69,35 @@ class Inbox:
         limit: Bytes that may wait.
         on_full: Called when the limit is passed.
         on_room: Called when half of it is free again.
-        spawn: Starts a greenlet; its owner sees to it that they end.
+        pool: Has the greenlets; a pool of its own by default.
         on_error: Called with what a task raises, on its greenlet; by default it is logged.
 
     Attributes:
-        state: Which greenlet runs the tasks; read only.
+        state: Which greenlet runs the tasks; the inbox and its pool move it.
+        queue: The tasks that wait, or ``None``; for the pool to look at.
+        context: The context variables of the tasks, between them; ``None`` without any.
+        runner: The greenlet that runs the tasks while the state is RUNNING; read only.
+        on_error: As given.
         is_closed: Whether :meth:`close` was called; read only.
         is_full: Whether the limit was passed, and half of it is not free yet; read only.
     """
 
     __slots__ = (
         "_concurrent",
-        "_drainer",
         "_host",
-        "_hub",
+        "_last",
         "_limit",
-        "_on_error",
         "_on_full",
         "_on_room",
-        "_queue",
+        "_pool",
         "_room",
         "_size",
-        "_spawn",
-        "_was_seen_resting",
+        "context",
         "is_closed",
         "is_full",
+        "on_error",
+        "queue",
+        "runner",
         "state",
     )
 
@@ -128,47 +106,35 @@ class Inbox:
         limit: int,
         on_full: Callable[[], None],
         on_room: Callable[[], None],
-        spawn: Callable[..., gevent.Greenlet[..., Any]] = gevent.spawn,
+        pool: GreenletPool | None = None,
         on_error: Callable[[Exception | gevent.Timeout], object] | None = None,
     ) -> None:
         self._limit = limit
         self._on_full = on_full
         self._on_room = on_room
-        self._spawn = spawn
-        self._on_error = on_error or _log
+        self._pool = GreenletPool() if pool is None else pool
+        self.on_error: Callable[[Exception | gevent.Timeout], object] = on_error or _log
         self.state: InboxState = _IDLE
         self.is_closed: bool = False
         self.is_full: bool = False
         self._host: Any = None
-        self._hub: Any = None  # of the host
-        self._drainer: Any = None
-        self._was_seen_resting = False
-        self._queue: Waiting | None = None
+        self.runner: Any = None
+        self.context: Any = None
+        self.queue: Waiting | None = None
         self._size = 0
         self._concurrent: ConcurrentTasks | None = None
         self._room: Event | None = None
+        self._last: Callable[[], None] | None = None
 
     @property
     def is_idle(self) -> bool:
         """Whether a task that is put now would be the next to run, at once."""
-        return not self._queue and self.state is not _RUNNING and self.state is not _DRAINING
-
-    @property
-    def is_resting(self) -> bool:
-        """Whether a greenlet of the inbox waits for a task."""
-        return self.state is _RESTING
+        return not self.queue and self.state is not _RUNNING
 
     @property
     def is_running_here(self) -> bool:
         """Whether the current greenlet is the one that runs the tasks."""
-        if self.state is _RUNNING:
-            return self._host is getcurrent()
-        return self.state is _DRAINING and self._drainer is getcurrent()
-
-    @property
-    def is_hosted_here(self) -> bool:
-        """Whether the current greenlet is the one that the connection has lent."""
-        return self._host is not None and self._host is getcurrent()
+        return self.state is _RUNNING and self.runner is getcurrent()
 
     def put(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
         """Run ``function(*args)`` after the tasks before it.
@@ -178,13 +144,25 @@ class Inbox:
             args: Its arguments.
             size: Bytes that the task holds while it waits.
         """
-        if self.state is _PARKED and getcurrent() is self._hub:
-            self.state = _RUNNING
-            self._host.switch((function, args))
-            return
-        if self._queue is None:
-            self._queue = deque()
-        self._queue.append(((function, args), size))
+        pool = self._pool
+        if getcurrent() is pool.hub:
+            if self.state is _IDLE:
+                greenlet = pool.ready
+                if greenlet is not None:
+                    pool.ready = None
+                    self.state = _RUNNING
+                    self.runner = greenlet
+                    if self.context is not pool.context:
+                        greenlet.gr_context = self.context
+                    greenlet.switch((self, function, args))
+                    return
+            elif self.state is _PARKED:
+                self.state = _RUNNING
+                self._host.switch((function, args))
+                return
+        if self.queue is None:
+            self.queue = deque()
+        self.queue.append(((function, args), size))
         self._grow(size)
         self._wake()
 
@@ -198,7 +176,7 @@ class Inbox:
         if self.is_idle:
             self.put(function, args)
         else:
-            self._spawn(self._run, (function, args))
+            self._pool.spawn(self._run, (function, args))
 
     def spawn(self, function: Callable[..., Any], args: tuple[Any, ...], size: int = 0) -> None:
         """Run ``function(*args)`` in a greenlet of its own, counted like a waiting task.
@@ -215,7 +193,7 @@ class Inbox:
         self._concurrent.add((function, args), size)
 
     def _start(self, task: Task) -> gevent.Greenlet[..., Any]:
-        return self._spawn(self._run, task)
+        return self._pool.spawn(self._run, task)
 
     def wait_for_room(self, timeout: float) -> bool:
         """Block while the inbox is full and open.
@@ -234,8 +212,8 @@ class Inbox:
 
     def drop(self, function: Callable[..., Any] | None = None) -> None:
         """Forget the waiting tasks that would call ``function``; by default all of them."""
-        if self._queue:
-            self._queue, dropped = without(function, self._queue)
+        if self.queue:
+            self.queue, dropped = without(function, self.queue)
             for size in dropped:
                 self._shrink(size)
         if self._concurrent is not None:
@@ -244,16 +222,17 @@ class Inbox:
     def host(self) -> None:
         """Lend the current greenlet: run tasks on it until the inbox is closed and empty."""
         self._host = current = getcurrent()
-        self._hub = hub = get_hub()
+        hub = self._pool.bind()
         try:
-            if self.state is _DRAINING:
-                hub.switch()  # until the drainer ends
-            else:
-                if self.state is _RESTING:
-                    self._dismiss()
+            if self.state is _IDLE:
                 self._enter(_RUNNING)
+            else:
+                if self.queue is None:
+                    self.queue = deque()  # the runner looks at it, and then for a host
+                hub.switch()
+            self.runner = current
             while True:
-                if self._queue is not None:
+                if self.queue is not None:
                     self._run_queue()
                 if self.is_closed:
                     return
@@ -263,41 +242,45 @@ class Inbox:
                     function, args = task
                     try:
                         function(*args)
-                    except _CAUGHT as error:
-                        self._on_error(error)
+                    except CAUGHT as error:
+                        self.on_error(error)
                     # A host that is parked keeps no event of its client alive.
                     task = function = args = None
         finally:
             # Not when the tasks were taken away from it.
             if self._host is current:
-                self._host = self._hub = None
-                if self.state is not _DRAINING:
+                self._host = None
+                if self.runner is current:
+                    self.runner = None
                     self._enter(_IDLE)
+                    self._wake()  # after a kill
 
     def take_back(self) -> None:
         """Forget the greenlets of a hub that has ended: what waits runs on the present one."""
-        self._host = self._hub = self._drainer = None
+        self._host = self.runner = None
+        self._pool.bind()
         if self.state is not _IDLE:
             self._enter(_IDLE)
         self._wake()
+
+    def at_end(self, function: Callable[[], None]) -> None:
+        """Call a function as the last task: once the inbox is closed and no other waits."""
+        if self.is_closed:
+            self.put(function, ())
+        else:
+            self._last = function
 
     def close(self) -> None:
         """Let the host go once the tasks that wait have run; harmless when called again."""
         self.is_closed = True
         self._announce_room()
-        if self.state is _PARKED or self.state is _RESTING:
+        if self.state is _PARKED:
             self._wake()
+        last, self._last = self._last, None
+        if last is not None:
+            self.put(last, ())
 
-    def let_go(self) -> None:
-        """Let the drainer end if it has had no task since the last call; called now and then."""
-        if self.state is _RESTING:
-            if self._was_seen_resting:
-                self._dismiss()
-                self._enter(_IDLE)
-            self._was_seen_resting = not self._was_seen_resting
-
-    # A move whose condition names the state that it leaves is an assignment: checks would add a
-    # third to the hot path. The other moves go through _enter(); tests check all of them.
+    # Moves on the hot path are assignments: checks would add a third. Tests check all of them.
 
     def _enter(self, state: InboxState) -> None:
         check_move(INBOX_MOVES, self.state, state)
@@ -307,67 +290,90 @@ class Inbox:
         if self.state is _PARKED:
             self.state = _WAKING
             get_hub().loop.run_callback(self._switch_to, self._host)
-        elif self.state is _RESTING:
-            self.state = _DRAINING
-            self._was_seen_resting = False
-            get_hub().loop.run_callback(self._resume, self._drainer)
-        elif self.state is _IDLE and self._queue:
-            self.state = _DRAINING
-            self._drainer = self._spawn(self._drain)
+        elif self.state is _IDLE and self.queue:
+            self.state = _WAKING
+            if self._pool and self._pool.hub is get_hub():
+                self._pool.hub.loop.run_callback(self._take_greenlet)
+            else:
+                self._pool.start(self)
 
     def _switch_to(self, host: Any) -> None:
-        # It may have been killed in the meantime.
         if self.state is _WAKING and self._host is host:
             self.state = _RUNNING
             host.switch(None)
 
-    def _resume(self, drainer: Any) -> None:
-        # It may have been killed in the meantime.
-        if self._drainer is drainer:
-            drainer.switch()
+    def _take_greenlet(self) -> None:
+        if self.state is not _WAKING:
+            return
+        greenlet = self._pool.take() if self.queue else None
+        if greenlet is None or not self.queue:  # taken or dropped in the meantime
+            self._pool.start(self)
+            return
+        self.state = _RUNNING
+        self.runner = greenlet
+        greenlet.gr_context = self.context
+        (function, args), size = self.queue.popleft()
+        self._shrink(size)
+        if not self.queue and self._host is None:
+            self.queue = None
+        greenlet.switch((self, function, args))
 
-    def _dismiss(self) -> None:
-        """Let a drainer that rests end."""
-        drainer, self._drainer = self._drainer, None
-        get_hub().loop.run_callback(drainer.switch)
+    # What the pool calls, on the greenlet that it has lent
 
-    def _drain(self) -> None:
-        current = getcurrent()
-        hub = get_hub()
-        try:
-            while self._drainer is current:
-                self._run_queue()
-                if self._drainer is not current or self._host is not None or self.is_closed:
-                    break
-                self.state = _RESTING
-                hub.switch()
-        finally:
-            if self._drainer is current:
-                self._drainer = None
-                if self._host is not None:
-                    self.state = _WAKING
-                    get_hub().loop.run_callback(self._switch_to, self._host)
-                else:
-                    self.state = _IDLE
-                    if self._queue:
-                        self._wake()  # after a kill
+    def begin(self, runner: Any) -> None:
+        """Begin on a greenlet."""
+        self._enter(_RUNNING)
+        self.runner = runner
+        if self.context is not None:
+            runner.gr_context = self.context
+
+    def go_on(self) -> None:
+        """Run the tasks that wait, then give the greenlet back."""
+        self._run_queue()
+        self.rest()
+
+    def rest(self) -> None:
+        """Give the greenlet back: to the pool, which has the next task, or in favour of a host."""
+        runner, self.runner = self.runner, None
+        if runner is not None:
+            self.context = runner.gr_context
+        if self._host is None:
+            self.state = _IDLE
+        else:
+            self.state = _WAKING
+            get_hub().loop.run_callback(self._give_way)
+
+    def _give_way(self) -> None:
+        if self.state is not _WAKING:
+            return
+        if self._host is not None:
+            self._switch_to(self._host)
+        else:  # killed in the meantime
+            self.state = _IDLE
+            self._wake()
+
+    def lose(self, runner: Any) -> None:
+        """Go on without a greenlet that was killed."""
+        if self.runner is runner:
+            self.rest()
+            self._wake()
 
     def _run_queue(self) -> None:
-        while self._queue:
-            (function, args), size = self._queue.popleft()
+        while self.queue:
+            (function, args), size = self.queue.popleft()
             self._shrink(size)
             try:
                 function(*args)
-            except _CAUGHT as error:
-                self._on_error(error)
-        self._queue = None
+            except CAUGHT as error:
+                self.on_error(error)
+        self.queue = None
 
     def _run(self, task: Task) -> None:
         function, args = task
         try:
             function(*args)
-        except _CAUGHT as error:
-            self._on_error(error)
+        except CAUGHT as error:
+            self.on_error(error)
 
     def _grow(self, size: int) -> None:
         self._size += size + _OVERHEAD

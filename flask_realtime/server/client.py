@@ -117,6 +117,9 @@ class Client:
         sockets, self._sockets = self._sockets, {}
         for socket in sockets.values():
             socket.on_close(reason, description)
+        if self.context is not None:
+            # After the handlers that use it.
+            self.conn.inbox.put(self.context.release, ())
 
     def on_forget(self) -> None:
         """Release the context of the application: the first request was released."""
@@ -151,7 +154,7 @@ class Client:
         socket = self._sockets.get(name) or self._addressed(name)
         if socket is None:
             self._stray("an event", name)
-        elif socket.has_apart:
+        elif socket.handlers.has_apart or socket.namespace.handlers.has_apart:
             socket.put_event(data, ack_id, size)
         else:
             self.conn.inbox.put(socket.on_event, (data, ack_id), size)

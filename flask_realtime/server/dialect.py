@@ -124,7 +124,10 @@ class Dialect4:
 
 def dialect_of(protocol: int) -> Dialect:
     """Return the dialect that goes with a revision of the Engine.IO protocol."""
-    return Dialect4() if protocol == 3 else Dialect5()
+    return _DIALECT4 if protocol == 3 else _DIALECT5
+
+
+_DIALECT4, _DIALECT5 = Dialect4(), Dialect5()
 
 
 def _random_id() -> str:

@@ -73,7 +73,7 @@ _LIFECYCLE = frozenset({"disconnecting", "disconnect"})
 # A named tuple's own constructor is a Python function; this is what it calls.
 _new_packet = tuple.__new__
 # Looking a member up in its enumeration takes longer than a global does (Python 3.11).
-_DISCONNECTED = SocketState.DISCONNECTED
+_CONNECTED, _DISCONNECTED = SocketState.CONNECTED, SocketState.DISCONNECTED
 
 
 class SocketCore(Registered):
@@ -229,11 +229,6 @@ class SocketCore(Registered):
 
     # Events
 
-    @property
-    def has_apart(self) -> bool:
-        """Whether some event may have a greenlet or a thread of its own: see :meth:`put_event`."""
-        return self.handlers.has_apart or self.namespace.handlers.has_apart
-
     def put_event(self, data: list[Any], ack_id: int | None, size: int) -> None:
         """Have the handlers of an event run in order or beside the others, where they ask for it.
 
@@ -255,7 +250,7 @@ class SocketCore(Registered):
 
     def on_event(self, data: list[Any], ack_id: int | None) -> None:
         """Run the handlers of an event that the client has sent; may block."""
-        if self._end[0] == Reason.SERVER_NAMESPACE_DISCONNECT:
+        if self.state is not _CONNECTED and self._end[0] == Reason.SERVER_NAMESPACE_DISCONNECT:
             return
         runner = self.namespace.runner
         if runner.observers:
@@ -280,7 +275,8 @@ class SocketCore(Registered):
         args = data[1:]
         if (self.incoming or self.middlewares) and not self._passes(event, args):
             return
-        handlers = self.handlers.take(event)
+        own = self.handlers
+        handlers = own.take(event) if own.has_once else own.get(event, ())
         shared = self.namespace.handlers
         if shared:
             handlers += shared.get(event, ())

@@ -91,6 +91,9 @@ class PairSocket:
         """Return this: the answer goes to the test client, whichever middleware hands it on."""
         return self
 
+    def detach(self, lost: Callable[[str], None]) -> None:
+        """Return nothing: the request lasts as long as the WebSocket."""
+
     def give_back(self) -> None:
         """Do nothing: the greenlet of the request closes the socket."""
 

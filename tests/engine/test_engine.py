@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from gevent import getcurrent
 from gevent.event import Event
 from werkzeug.datastructures import Headers
 
@@ -241,6 +242,23 @@ def test_it_is_idle_while_no_handler_runs(engine: EngineWorld, transport: str) -
         settle()
         assert engine.engine.is_idle
         gate.clear()
+
+
+def test_a_closed_engine_keeps_no_greenlet(engine: EngineWorld) -> None:
+    engine.network.polling()
+    greenlets: list[Any] = []
+    (session,) = engine.engine.clients.values()
+
+    def note() -> None:
+        greenlets.append(getcurrent())
+
+    session.inbox.put(note, ())
+    settle()
+    engine.engine.close()
+    session.inbox.put(note, ())
+    settle()
+    assert [greenlet.dead for greenlet in greenlets] == [True, True]
+    assert engine.engine.is_idle
 
 
 # --- options and life

@@ -34,19 +34,6 @@ def test_a_ping_answers_the_get_under_way(engine: EngineWorld) -> None:
     assert get.get(timeout=1).text == "2"
 
 
-def test_a_polling_session_without_events_gives_its_greenlet_back(engine: EngineWorld) -> None:
-    line = engine.network.polling()
-    inbox = engine.handler.last[0].inbox
-    inbox.put(len, ("",))
-    settle()
-    for rests in (True, False):
-        assert inbox.is_resting
-        engine.time.advance(INTERVAL)
-        assert line.get().text == "2"
-        assert inbox.is_resting is rests
-        assert line.post("3").text == "ok"
-
-
 @pytest.mark.parametrize("transport", ["polling", "websocket"])
 def test_silence_after_a_ping_ends_the_session_once(engine: EngineWorld, transport: str) -> None:
     engine.network.line(transport)

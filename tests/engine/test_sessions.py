@@ -68,7 +68,7 @@ def test_a_session_that_closes_has_a_deadline_in_place_of_its_heartbeat(
 
 def test_greenlets_are_waited_for_until_the_sessions_are_abandoned(sessions: Sessions) -> None:
     session, release = opened(sessions), Event()
-    sessions.spawn(release.wait)
+    sessions.pool.spawn(release.wait)
     sessions.abandon()
     sessions.wait_for_handlers(5)  # those of a hub that has ended
     assert session.ready_state == "closed"

@@ -39,6 +39,17 @@ def test_a_connection_that_is_closed_already_is_no_error() -> None:
     connections.close_idle()
 
 
+def test_a_websocket_in_place_of_a_connection_is_not_busy() -> None:
+    connections = Connections()
+    one, other = socket.socketpair()
+    with one, other:
+        connections.enter(one)
+        with socket.socket(fileno=one.detach()) as successor:
+            connections.leave(one, successor)
+            connections.close_idle()
+            assert successor.recv(1) == b""
+
+
 def test_a_connection_that_reads_no_more_keeps_what_has_arrived_and_answers() -> None:
     one, other = socket.socketpair()
     with one, other:

@@ -176,6 +176,27 @@ def test_a_close_is_announced_to_keep_alive_clients(serve: Serve) -> None:
         assert b"connection: close" in connection.until(b"\r\n\r\n").lower()
 
 
+def test_the_first_request_of_a_connection_is_answered_when_the_server_is_told_to_end(
+    quiet_hub: Any,
+) -> None:
+    app = Middleware(Server())
+    server = EmbeddedServer(("127.0.0.1", 0), app, handler_class=RealtimeHandler, log=None)
+    server.start()
+    port = int(server.address[1])
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    with Connection(port) as used, Connection(port) as fresh, Connection(port) as silent:
+        used.send(request)
+        assert used.until(b"\r\n").startswith(b"HTTP/1.1 404")
+        wait_until(lambda: len(server.connections) == 3)
+        end = gevent.spawn(server.stop, 30)
+        used.rest()
+        fresh.send(request)
+        assert fresh.until(b"\r\n").startswith(b"HTTP/1.1 404")
+        assert silent.rest() == b""
+        with deadline():
+            end.get()
+
+
 def test_bytes_behind_the_end_of_a_websocket_are_not_a_request(serve: Serve) -> None:
     seen: list[str] = []
 
@@ -200,14 +221,14 @@ def test_bytes_behind_the_end_of_a_websocket_are_not_a_request(serve: Serve) -> 
     assert seen == []
 
 
-def test_a_websocket_holds_its_request_head_once(serve: Serve) -> None:
+def test_a_websocket_holds_the_environ_of_its_request_and_no_handler(serve: Serve) -> None:
     io = Server()
     with Connection(serve(Middleware(io))) as connection:
         connection.send(HELLO)
         connection.until(b"\r\n\r\n")
         (session,) = wait_until(lambda: list(io.engine.clients.values()))
         assert session.request["HTTP_HOST"] == "localhost"
-        assert session.request[HANDLER_KEY].head() == HELLO.partition(b"\r\n")[0] + b"\r\n\r\n"
+        assert HANDLER_KEY not in session.request
 
 
 def test_a_session_does_not_hold_the_buffer_of_a_connection_that_is_gone(serve: Serve) -> None:

@@ -224,18 +224,19 @@ def test_workers_that_work_together_are_not_warned_of(
 def test_requests_of_http_2_and_of_unknown_hosts_belong_to_no_connection() -> None:
     watch = WorkerWatch(FakeWorker(), Server())
     for version in ("HTTP/2", "HTTP/1.1"):
-        connection = watch.enter(value_of({"SERVER_PROTOCOL": version}, host=SocketFinder()))
+        value = value_of({"SERVER_PROTOCOL": version}, host=SocketFinder())
+        connection = watch.enter(value)
         assert connection is None
-        watch.leave(connection)
+        watch.leave(connection, value)
 
 
 def test_the_connection_of_a_request_is_that_of_its_host() -> None:
     watch = WorkerWatch(FakeWorker(), Server())
     one, other = socket.socketpair()
     with one, other:
-        environ = request(connection=one)
-        assert watch.enter(value_of(environ, host=SocketFinder())) is one
-        watch.leave(one)
+        value = value_of(request(connection=one), host=SocketFinder())
+        assert watch.enter(value) is one
+        watch.leave(one, value)
 
 
 class FakeServer:

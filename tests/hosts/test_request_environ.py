@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from flask_realtime.hosts.request_environ import Environs
+from flask_realtime.hosts.request_body import NO_BODY
+from flask_realtime.hosts.request_environ import Environs, slim
 from flask_realtime.hosts.request_head import BadHead
 
 HOST = b"Host: a\r\n"
@@ -100,3 +101,25 @@ def test_what_is_kept_has_bounds(standing: Standing) -> None:
     environs.forget()
     environs.make(b"GET / HTTP/1.1\r\n", HOST)
     assert standing.count == 7
+
+
+def test_websockets_share_what_their_clients_say_in_the_same_words() -> None:
+    environs: list[dict[str, Any]] = [
+        {"HTTP_USER_AGENT": b"Mozilla/5.0 (X11)".decode(), "HTTP_COOKIE": f"id={number}"}
+        for number in range(2)
+    ]
+    environs[0]["HTTP_ORIGIN"] = None
+    assert environs[0]["HTTP_USER_AGENT"] is not environs[1]["HTTP_USER_AGENT"]
+    for environ in environs:
+        slim(environ, None)
+    assert environs[0]["HTTP_USER_AGENT"] is environs[1]["HTTP_USER_AGENT"]
+    assert environs[0]["HTTP_USER_AGENT"] == "Mozilla/5.0 (X11)"
+    assert environs[1]["HTTP_COOKIE"] == "id=1"
+    assert "gunicorn.socket" not in environs[0]
+
+
+def test_the_environ_of_a_websocket_has_its_own_socket() -> None:
+    environ: dict[str, Any] = {"gunicorn.socket": "before", "wsgi.input": "stream"}
+    slim(environ, "after")
+    assert environ["gunicorn.socket"] == "after"
+    assert environ["wsgi.input"] is NO_BODY

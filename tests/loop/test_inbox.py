@@ -106,56 +106,35 @@ def test_order_is_kept_between_tasks_of_the_hub_and_of_requests(world: World) ->
     assert world.ran == ["first", "second"]
 
 
-def test_a_polling_session_gives_its_greenlet_back_when_nothing_comes_for_long(
+def test_a_greenlet_that_is_lent_takes_the_place_of_those_of_the_pool(
     quiet_hub: io.StringIO,
 ) -> None:
     world = World()
-    for what, calls in (("a", 0), ("b", 1), ("c", 1), ("d", 2), ("e", 0)):
-        world.put(what)
-        settle()
-        for _ in range(calls):
-            world.inbox.let_go()
-        settle()
-    first, *others, last = world.greenlets
-    assert others == [first] * 3
-    assert last is not first
-    assert first.dead
-    world.inbox.close()
-    settle()
-    assert last.dead
-
-
-def test_a_greenlet_that_is_lent_takes_the_place_of_one_that_rests(quiet_hub: io.StringIO) -> None:
-    world = World()
     world.put("a")
     settle()
-    assert world.inbox.is_resting
     world.lend_greenlet()
     world.put("b")
     settle()
-    assert world.greenlets[0].dead
+    assert world.greenlets[0] is not world.host
     assert world.greenlets[1] is world.host
     world.inbox.close()
     with deadline():
         world.host.get()
 
 
-def test_a_greenlet_that_rests_may_be_killed(quiet_hub: io.StringIO) -> None:
+def test_a_host_that_is_killed_before_its_turn_leaves_the_inbox_working(
+    quiet_hub: io.StringIO,
+) -> None:
     world = World()
+    release = world.block()
+    world.lend_greenlet()
+    world.inbox.put(lambda: world.host.kill(block=False), ())
+    release.set()
+    settle()
+    assert world.host.ready()
     world.put("a")
     settle()
-    world.greenlets[0].kill(block=False)
-    world.put("b")
-    world.put("c")
-    settle()
-    assert world.ran == ["a", "b", "c"]
-    world.greenlets[-1].kill()
-    assert world.inbox.state is IDLE
-    world.put("d")
-    settle()
-    assert world.ran[-1] == "d"
-    world.inbox.close()
-    settle()
+    assert world.ran == ["released", "a"]
 
 
 def test_a_greenlet_that_is_lent_later_waits_for_the_task_that_runs(
@@ -390,14 +369,12 @@ def test_what_waits_for_a_host_that_is_gone_runs_without_it(quiet_hub: io.String
     world.host.kill()
 
 
-def test_what_waits_for_a_host_that_is_killed_runs_with_the_next_task(hosted: World) -> None:
+def test_what_waits_for_a_host_that_is_killed_runs_without_it(hosted: World) -> None:
     release = hosted.block()
     hosted.put("waiting")
     hosted.host.kill()
-    assert hosted.ran == []
     assert not release.is_set()
-    hosted.put("next")
-    settle()
+    hosted.put_in_hub(hosted.note, "next")
     assert hosted.ran == ["waiting", "next"]
 
 
@@ -442,20 +419,6 @@ def test_a_former_host_does_not_disturb_the_next_one(quiet_hub: io.StringIO) -> 
         world.host.get()
 
 
-def test_a_greenlet_that_stays_waits_for_further_tasks_until_the_inbox_is_closed() -> None:
-    world = World()
-    for what in ("a", "b"):
-        world.put(what)
-        settle()
-        assert world.inbox.is_resting
-    assert world.ran == ["a", "b"]
-    assert world.greenlets[0] is world.greenlets[1]
-    world.inbox.close()
-    with deadline():
-        world.greenlets[0].join()
-    assert world.inbox.state is IDLE
-
-
 def test_a_task_that_is_put_when_there_is_room_comes_after_those_that_are_kept() -> None:
     ran: list[str] = []
     release = Event()
@@ -471,8 +434,27 @@ def test_a_task_that_is_put_when_there_is_room_comes_after_those_that_are_kept()
     assert ran == ["kept", "read"]
 
 
+def test_the_last_task_runs_when_the_inbox_is_closed_and_no_other_waits(
+    quiet_hub: io.StringIO,
+) -> None:
+    world = World()
+    world.inbox.at_end(lambda: world.note("last"))
+    release = world.block()
+    world.put("waiting")
+    world.inbox.close()
+    world.inbox.close()
+    settle()
+    assert world.ran == []
+    release.set()
+    settle()
+    assert world.ran == ["released", "waiting", "last"]
+    world.inbox.at_end(lambda: world.note("too late"))
+    settle()
+    assert world.ran[-1] == "too late"
+
+
 def test_every_move_of_the_table_happens(quiet_hub: io.StringIO) -> None:
-    closed, killed, woken, drained, rested, tired, lent = (World() for _ in range(7))
+    closed, killed, woken, followed, lent, pooled = (World() for _ in range(6))
     for world in (closed, killed, woken):
         world.lend_greenlet()  # IDLE -> RUNNING -> PARKED
     closed.inbox.close()  # PARKED -> WAKING -> RUNNING -> IDLE
@@ -480,18 +462,15 @@ def test_every_move_of_the_table_happens(quiet_hub: io.StringIO) -> None:
     woken.put_in_hub(woken.note, "a")  # PARKED -> RUNNING -> PARKED
     woken.host.kill(block=False)
     woken.put("b")  # PARKED -> WAKING -> IDLE
-    release = drained.block()  # IDLE -> DRAINING
-    drained.lend_greenlet()
-    release.set()  # DRAINING -> WAKING
-    for world in (rested, tired, lent):
-        world.put("a")  # IDLE -> DRAINING -> RESTING
+    release = followed.block()  # IDLE -> WAKING -> RUNNING
+    followed.lend_greenlet()
+    release.set()  # RUNNING -> WAKING
+    lent.lend_greenlet()
+    pooled.put("a")  # IDLE -> WAKING -> RUNNING -> IDLE
     settle()
-    rested.inbox.close()  # RESTING -> DRAINING -> IDLE
-    for _ in range(2):
-        tired.inbox.let_go()  # RESTING -> IDLE
-    lent.lend_greenlet()  # RESTING -> RUNNING
+    pooled.put_in_hub(pooled.note, "b")  # IDLE -> RUNNING
     settle()
-    worlds = (closed, killed, woken, drained, rested, tired, lent)
+    worlds = (closed, killed, woken, followed, lent, pooled)
     seen = {move for world in worlds for move in world.inbox.moves}
     assert seen == {(before, after) for before, nexts in INBOX_MOVES.items() for after in nexts}
     for world in worlds:

@@ -12,6 +12,7 @@ from typing import Any
 
 import gevent
 
+from ...loop.greenlet_pool import GreenletPool
 from ...loop.inbox import Inbox
 
 __all__ = ["RequestQueue"]
@@ -37,7 +38,8 @@ class RequestQueue:
 
     def __init__(self, on_malformed: Callable[[ValueError], None], limit: int = _LIMIT) -> None:
         self._on_malformed = on_malformed
-        self._inbox = Inbox(limit, _nothing, _nothing, on_error=self._failed)
+        self._pool = GreenletPool()
+        self._inbox = Inbox(limit, _nothing, _nothing, self._pool, self._failed)
 
     @property
     def is_serving_here(self) -> bool:
@@ -60,7 +62,7 @@ class RequestQueue:
         inbox = self._inbox
         if inbox.is_closed:
             return
-        is_resting = inbox.is_resting
+        is_resting = bool(self._pool)
         inbox.put(function, args, size + _OVERHEAD)
         if is_resting:
             # Before the reader reads on, which takes longer than serving does.
@@ -73,6 +75,7 @@ class RequestQueue:
         """Drop what waits, and take no more; what is being served goes on."""
         self._inbox.drop()
         self._inbox.close()
+        self._pool.close()
 
     def _failed(self, error: Exception | gevent.Timeout) -> None:
         if isinstance(error, ValueError):

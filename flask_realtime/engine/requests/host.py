@@ -57,6 +57,17 @@ class HostSocket(Protocol):
             ``None`` when it is a middleware's, which keeps what is written.
         """
 
+    def detach(self, lost: Callable[[str], None]) -> Callable[[], None] | None:
+        """Let the request return while its WebSocket goes on, where the host can do that.
+
+        Args:
+            lost: Ends the session, ``fn(reason)``; for the end of the host.
+
+        Returns:
+            What ends the connection, once the session is over; it may block. ``None`` when the
+            request has to last as long as the WebSocket.
+        """
+
     def give_back(self) -> None:
         """Let the host clean up: the connection has no other request.
 

@@ -114,7 +114,7 @@ class Opening:
         return [body]
 
     def websocket(self, request: Request, protocol: int) -> list[bytes]:
-        """Open a session on a WebSocket, and serve it to its end.
+        """Open a session on a WebSocket, and serve it; see :class:`.WebSocketRequests`.
 
         Args:
             request: The request.

@@ -1,6 +1,7 @@
 """The requests that become WebSockets: new sessions and upgrades.
 
-The greenlet of such a request is lent to its session until the WebSocket is over.
+The greenlet of such a request is lent to its session until the WebSocket is over, unless the host
+lets the request return before.
 """
 
 from __future__ import annotations
@@ -182,7 +183,11 @@ class WebSocketRequests:
         return []
 
     def serve(self, session: Session, transport: SocketTransport, host_socket: HostSocket) -> None:
-        """Lend this greenlet to the session until its WebSocket is over."""
+        """Serve the session until its WebSocket is over, on this greenlet if the host needs it."""
+        end = host_socket.detach(session.lost) if session.transport is transport else None
+        if end is not None:
+            session.inbox.at_end(end)
+            return
         try:
             if session.transport is transport:
                 session.inbox.host()

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import gevent
+from gevent.pool import Pool
 
 from ..finder import HOST_SOCKET_KEY
+from ..open_websocket import OpenWebSocket, bare
 from ..owners import owner_of
 from .frames import Kind
 from .handover import Parcel
@@ -42,8 +44,9 @@ class Arrivals:
     def __init__(self, worker: Worker, application: Callable[..., Iterable[bytes]]) -> None:
         self._worker = worker
         self._application = application
-        # Not a pool of gevent's, of which each spawn costs twice as much.
-        self._running: set[Any] = set()
+        #: Their connections, those of WebSockets whose requests have returned among them.
+        self.pool: Pool = Pool(worker.capacity)
+        self.websockets: set[OpenWebSocket] = set()
         #: How many there were.
         self.taken: int = 0
 
@@ -51,20 +54,19 @@ class Arrivals:
         """Serve a parcel; never blocks."""
         self.taken += 1
         sock = ReplaySocket(parcel.descriptor, parcel.data, parcel.hops)
-        capacity = self._worker.capacity
-        if capacity is not None and len(self._running) >= capacity:
+        if self.pool.free_count() == 0:
             gevent.spawn(_refuse, sock)
         else:
-            self._running.add(gevent.spawn(self._run, sock, parcel))
+            self.pool.spawn(self._run, sock, parcel)
 
     @property
     def count(self) -> int:
         """How many are served at the moment."""
-        return len(self._running)
+        return len(self.pool)
 
     def stop(self) -> None:
         """Cut those that are not over."""
-        gevent.killall(list(self._running), timeout=1.0)
+        self.pool.kill(timeout=1.0)
 
     def _run(self, sock: ReplaySocket, parcel: Parcel) -> None:
         try:
@@ -74,7 +76,6 @@ class Arrivals:
                 self._serve(sock, parcel.about)
         finally:
             sock.close()
-            self._running.discard(gevent.getcurrent())
 
     def _serve(self, sock: ReplaySocket, about: dict[str, Any]) -> None:
         try:
@@ -88,7 +89,7 @@ class Arrivals:
             self._worker.serve(sock, local, peer)
 
     def _serve_upgrade(self, sock: ReplaySocket, about: dict[str, Any], leftover: bytes) -> None:
-        moved = _MovedSocket(sock, leftover, bool(about["upgraded"]))
+        moved = _MovedSocket(self, sock, leftover, bool(about["upgraded"]))
         environ: dict[str, Any] = {
             **about["environ"],
             "wsgi.version": (1, 0),
@@ -107,6 +108,8 @@ class Arrivals:
             answer.write(b"")
         except OSError as error:
             logger.debug("the peer is gone: %s", error)
+        finally:
+            moved.close()
 
 
 class _MovedSocket:
@@ -114,7 +117,9 @@ class _MovedSocket:
 
     can_peek = True
 
-    def __init__(self, sock: Any, leftover: bytes, is_upgraded: bool) -> None:
+    def __init__(self, arrivals: Arrivals, sock: Any, leftover: bytes, is_upgraded: bool) -> None:
+        self._arrivals = arrivals
+        self._websocket: OpenWebSocket | None = None
         self.socket = sock
         self.is_upgraded = is_upgraded
         self._leftover = leftover
@@ -125,12 +130,22 @@ class _MovedSocket:
             first = _head("101 Switching Protocols", headers) + first
         if first:
             self.socket.sendall(first)
-        self.socket.settimeout(0)
+        self.socket = bare(self.socket)
         return self._leftover
 
     def writer_of(self, write: Any) -> Any:
         """Return the answer that a ``write`` belongs to."""
         return owner_of(write, "write", lambda owner: isinstance(owner, _Answer))
+
+    def detach(self, lost: Callable[[str], None]) -> Callable[[], None] | None:
+        """Let the call of the application return."""
+        self._websocket = OpenWebSocket.in_place_of(self._arrivals, self.socket, lost)
+        return None if self._websocket is None else self._websocket.end
+
+    def close(self) -> None:
+        """Close the connection, unless a WebSocket goes on with it."""
+        if self._websocket is None:
+            self.socket.close()
 
     def give_back(self) -> None:
         """No host waits for it."""

@@ -41,6 +41,13 @@ class World:
         self.worker = worker
         self.arrivals = Arrivals(worker, application)
         self.clients: list[Any] = []
+        self.ends: list[Any] = []
+        self.reasons: list[str] = []
+
+    def cut(self, reason: str) -> None:
+        """A session that is lost has its connection ended."""
+        self.reasons.append(reason)
+        self.ends.pop()()
 
     def arrive(self, kind: Kind = Kind.CONNECTION, **about: Any) -> Any:
         """A connection arrives; return the client's end."""
@@ -63,6 +70,8 @@ def world() -> Iterator[World]:
             return [b"no"]
         moved = environ[HOST_SOCKET_KEY](start_response)
         assert moved.switch_protocols([("Upgrade", "websocket")], b"first") == b"GET"
+        if environ["PATH_INFO"] == "/lasting":
+            made.ends.append(moved.detach(made.cut))
         moved.give_back()
         return []
 
@@ -145,3 +154,24 @@ def test_an_upgrade_that_is_refused_gets_its_answer_and_the_end(world: World) ->
     client = world.arrive(Kind.UPGRADE, environ={"PATH_INFO": "/refused"}, upgraded=False)
     expected = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
     assert receive_all(client) == expected
+
+
+def test_an_upgrade_may_return_before_its_websocket_is_over(world: World) -> None:
+    client = world.arrive(Kind.UPGRADE, environ={"PATH_INFO": "/lasting"}, upgraded=True)
+    assert client.recv(100) == b"first"
+    wait_until(lambda: world.arrivals.websockets)
+    members: list[Any] = list(world.arrivals.pool)
+    assert members == list(world.arrivals.websockets)
+    world.ends.pop()()
+    assert receive_all(client) == b""
+    wait_until(lambda: not world.arrivals.pool)
+
+
+def test_the_end_cuts_websockets_whose_requests_have_returned(world: World) -> None:
+    client = world.arrive(Kind.UPGRADE, environ={"PATH_INFO": "/lasting"}, upgraded=True)
+    assert client.recv(100) == b"first"
+    with deadline():
+        world.arrivals.stop()
+    assert receive_all(client) == b""
+    assert world.reasons == ["transport close"]
+    assert not world.arrivals.websockets
