@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -69,12 +70,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 #: What loads or times the whole machine: never two of them at the same time.
-HEAVY = (TESTS / "benchmarks", TESTS / "hosts" / "workers")
+HEAVY = ("tests/benchmarks/", "tests/hosts/workers/")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process of ``pytest -n``: they share servers."""
-    for item in items:
-        is_heavy = any(path in item.path.parents for path in HEAVY)
-        name = "heavy" if is_heavy else str(item.path.relative_to(TESTS))
-        item.add_marker(pytest.mark.xdist_group(name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n`` a file's tests stay in one process, where they share servers."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "heavy" if path.startswith(HEAVY) else path
+
+    return Files(config, log)
