@@ -26,9 +26,9 @@ from tests.adapters.redis_world import (
     Cluster,
     Factory,
     Server,
-    descriptors,
     event,
-    greenlets,
+    held,
+    is_no_more,
     numbers,
     to,
     wait_for,
@@ -280,9 +280,9 @@ class RedisContract(RedisVariant):
                 server.close()
 
         open_and_close()
-        before = greenlets(), descriptors()
+        before = held()
         open_and_close()
-        assert (greenlets(), descriptors()) == before
+        assert is_no_more(held(), before)
         wait_for(lambda: len(redis_server.client.client_list()) == 1)
 
     def test_a_namespace_that_is_closed_twice_takes_no_other_with_it(

@@ -148,6 +148,6 @@ def test_closing_interrupts_whatever_it_does(make_source: MakeSource) -> None:
     for source in (reading, waiting, new):
         source.loop.close()
         source.loop.close()
-    assert greenlets() == before
+    assert greenlets() <= before
     assert reading.over == 1
     assert new.done == []

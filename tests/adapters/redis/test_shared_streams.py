@@ -98,4 +98,4 @@ def test_closing_ends_reading_and_sends_what_is_queued(
     streams.close()
     assert answered.is_set()
     assert redis_server.client.xlen("a") == 1
-    wait_for(lambda: greenlets() == before)
+    wait_for(lambda: greenlets() <= before)

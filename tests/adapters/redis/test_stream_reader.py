@@ -13,7 +13,7 @@ from gevent.event import Event
 from flask_realtime.adapters.redis.link import RedisLink
 from flask_realtime.adapters.redis.stream_reader import Fields, StreamReader, fields_of
 from flask_realtime.adapters.wire.streams import StreamOptions
-from tests.adapters.redis_world import descriptors, greenlets, wait_for
+from tests.adapters.redis_world import held, is_no_more, wait_for
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("quiet_hub")
@@ -202,9 +202,9 @@ def test_closing_leaves_nothing_behind(redis_server: RedisServer) -> None:
         reader.close()
 
     open_and_close()
-    before = greenlets(), descriptors()
+    before = held()
     open_and_close()
-    assert (greenlets(), descriptors()) == before
+    assert is_no_more(held(), before)
     wait_for(lambda: redis_server.blocked_clients() == 0)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from flask_realtime.adapters.redis.link import RedisLink
 from flask_realtime.adapters.redis.subscriber import Subscriber, SubscriberState
-from tests.adapters.redis_world import descriptors, greenlets, wait_for
+from tests.adapters.redis_world import held, is_no_more, wait_for
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("quiet_hub")
@@ -336,7 +336,7 @@ def test_closing_leaves_nothing_behind(redis_server: RedisServer) -> None:
         subscriber.close()
 
     open_and_close()
-    before = greenlets(), descriptors()
+    before = held()
     open_and_close()
-    assert (greenlets(), descriptors()) == before
+    assert is_no_more(held(), before)
     wait_for(lambda: channels(redis_server) == [])

@@ -284,4 +284,4 @@ def test_the_contexts_of_a_client_go_with_it(make_engine: MakeEngine) -> None:
         line.line.ended()
         engine.handler.sessions.clear()
         del line, session
-    wait_until(lambda: contexts() == before, "the contexts to be collected")
+    wait_until(lambda: contexts() <= before, "the contexts to be collected")
