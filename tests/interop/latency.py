@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import socket
 import threading
+import time
+from queue import SimpleQueue
 from types import TracebackType
 
 __all__ = ["LatencyProxy"]
@@ -20,17 +23,18 @@ class LatencyProxy:
     def __init__(self, port: int, delay: float) -> None:
         self._target = port
         self._delay = delay
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self.port = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> LatencyProxy:
-        self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(5)
+        self._acceptor.start()
         return self
 
     def __exit__(
@@ -39,44 +43,55 @@ class LatencyProxy:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(5)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join(5)
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        for sock in [self._listener, *self._sockets]:
+            sock.close()
 
-    async def _listen(self) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            self._sockets.append(near)
+            with contextlib.suppress(OSError):
+                far = socket.create_connection(("127.0.0.1", self._target), 5)
+                far.settimeout(None)
+                self._sockets.append(far)
+                self._pipe(near, far)
+                self._pipe(far, near)
 
-    async def _stop(self) -> None:
-        self._server.close()
-        # What was accepted at the last moment has a task that has not begun.
-        await asyncio.sleep(0)
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        # Transports close in the next round.
-        await asyncio.sleep(0)
+    def _pipe(self, source: socket.socket, target: socket.socket) -> None:
+        # Each chunk has its own time: a delay, and no limit of what is on its way.
+        chunks: SimpleQueue[tuple[float, bytes]] = SimpleQueue()
+        for function, sock in ((self._receive, source), (_send, target)):
+            thread = threading.Thread(target=function, args=(sock, chunks))
+            self._threads.append(thread)
+            thread.start()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers = [writer]
-        try:
-            upstream, onward = await asyncio.open_connection("127.0.0.1", self._target)
-            writers.append(onward)
-            await asyncio.gather(self._pipe(reader, onward), self._pipe(upstream, writer))
-        except (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            for each in writers:
-                each.transport.abort()
+    def _receive(self, sock: socket.socket, chunks: SimpleQueue[tuple[float, bytes]]) -> None:
+        data = b"?"
+        while data:
+            try:
+                data = sock.recv(65_536)
+            except OSError:
+                data = b""
+            chunks.put((time.monotonic() + self._delay, data))
 
-    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Each chunk has its own timer: a delay, and no limit of what is on its way.
-        loop = asyncio.get_running_loop()
-        while data := await reader.read(65536):
-            loop.call_later(self._delay, writer.write, data)
-        await asyncio.sleep(self._delay)
-        if writer.can_write_eof():
-            writer.write_eof()
+
+def _send(sock: socket.socket, chunks: SimpleQueue[tuple[float, bytes]]) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            due, data = chunks.get()
+            time.sleep(max(0.0, due - time.monotonic()))
+            if not data:
+                sock.shutdown(socket.SHUT_WR)
+                return
+            sock.sendall(data)
