@@ -299,6 +299,7 @@ def test_questions_without_an_answer_are_forgotten(server: ServerWorld) -> None:
 
 def test_the_counters_can_see_a_leak() -> None:
     owner = no_sessions()
+    settle()  # what other tests have left behind in this process ends
     before, objects = (greenlets(), descriptors()), objects_of_the_package()
     end, other = os.pipe()
     hanging = gevent.spawn(gevent.sleep, 60)
