@@ -16,22 +16,11 @@ from flask_realtime.engine.session import Session
 from tests.clients import Network
 from tests.fakes import no_sessions, settle, wait_until
 from tests.old_clients import old_polling, old_upgrade, old_websocket
+from tests.resources import descriptors, greenlets, is_no_more
 from tests.server.visitor import Visitor
 from tests.worlds import MakeServer, ServerWorld
 
 TIMES, AT_ONCE = 300, 30
-
-
-def greenlets() -> int:
-    gc.collect()
-    return sum(
-        isinstance(item, gevent.Greenlet) and not item.dead and item.started
-        for item in gc.get_objects()
-    )
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd"))
 
 
 def fin(server: ServerWorld, network: Network) -> Callable[[], Any]:
@@ -231,10 +220,6 @@ CODE = (type, types.ModuleType, types.FunctionType, types.CodeType, types.FrameT
 def held(server: ServerWorld) -> tuple[int, int, int]:
     """How much there is of a server's sockets, of this package, and of greenlets."""
     return reachable(server.io.sockets), objects_of_the_package(), greenlets()
-
-
-def is_no_more(now: tuple[int, ...], then: tuple[int, ...]) -> bool:
-    return all(one <= other for one, other in zip(now, then, strict=True))
 
 
 @pytest.mark.parametrize("how", ["never", "once", "too late", "while it was still there"])

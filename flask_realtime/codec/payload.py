@@ -35,27 +35,11 @@ class Payload:
 
     def encode(self, packets: Sequence[bytes]) -> tuple[bytes, bool]:
         """Return the body of a response, and ``False``: it is not binary."""
-        return _SEPARATOR.join(packets), False
+        return encode_payload(packets), False
 
     def decode(self, body: bytes, is_binary: bool) -> Iterator[str | bytes]:
-        """Yield the packets of a POST body: text with its type digit, or a binary message.
-
-        Raises:
-            PacketError: At the first packet that cannot be read; those before it were yielded.
-        """
-        try:
-            text = body.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise PacketError("the payload is not UTF-8") from error
-        for packet in text.split(SEPARATOR):
-            if not packet:
-                raise PacketError("empty packet")
-            if packet[0] == "b":
-                yield decode_base64(packet)
-            elif packet[0] in _TYPES:
-                yield packet
-            else:
-                raise PacketError("unknown packet type")
+        """Yield the packets of a POST body; see :func:`decode_payload`."""
+        return decode_payload(body)
 
 
 def encode_payload(packets: Iterable[bytes]) -> bytes:
@@ -69,8 +53,24 @@ def encode_binary(data: bytes) -> bytes:
 
 
 def decode_payload(body: bytes) -> Iterator[str | bytes]:
-    """Yield the packets of a POST body; see :meth:`Payload.decode`."""
-    return Payload().decode(body, False)
+    """Yield the packets of a POST body: text with its type digit, or a binary message.
+
+    Raises:
+        PacketError: At the first packet that cannot be read; those before it were yielded.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PacketError("the payload is not UTF-8") from error
+    for packet in text.split(SEPARATOR):
+        if not packet:
+            raise PacketError("empty packet")
+        if packet[0] == "b":
+            yield decode_base64(packet)
+        elif packet[0] in _TYPES:
+            yield packet
+        else:
+            raise PacketError("unknown packet type")
 
 
 def decode_base64(packet: str) -> bytes:

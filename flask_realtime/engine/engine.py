@@ -14,7 +14,6 @@ from werkzeug.wrappers import Response as HTTPResponse
 
 from ..events import EventEmitter
 from ..functions import require_function
-from ..loop import children
 from ..loop.hub import HubThread
 from ..loop.scheduler import Scheduler
 from ..options import Options
@@ -211,8 +210,7 @@ class Engine(EventEmitter):
         Returns:
             The body.
         """
-        if self._hub.bound_in != children.pid:
-            self._hub.bind()
+        self._hub.bind()
         router = self._router or self._build()
         request = environ.pop(REQUEST_KEY, None)
         if request is None or not request.is_of(environ, start_response):

@@ -20,12 +20,11 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakSet
 
-from ..engine.requests.host import HostSocket, StartResponse
+from ..engine.requests.host import HANDLER_KEY, HostSocket, StartResponse
 from ..engine.requests.obstacles import Obstacle
 from .connections import set_nodelay
 from .gevent_websocket import upgraded_socket
 from .gunicorn_socket import GunicornSocket
-from .handler import HANDLER_KEY
 from .handler_socket import HandlerSocket
 from .pywsgi import pywsgi_socket
 from .remedies import REMEDIES

@@ -33,7 +33,7 @@ from .request_head import BadHead
 from .request_stream import RequestStream
 from .response import Response, ResponseLost, server_options
 
-__all__ = ["HANDLER_KEY", "QuietHandler", "RealtimeHandler"]
+__all__ = ["QuietHandler", "RealtimeHandler"]
 
 logger = logging.getLogger(__name__)
 

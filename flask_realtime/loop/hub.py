@@ -61,9 +61,6 @@ class HubThread:
     Args:
         work_of: Returns what the application does in a stack, for the log of a blocked hub.
         patience: Seconds that the owner has to begin with :meth:`call`.
-
-    Attributes:
-        bound_in: The process in which a thread owns the sessions; 0 without one. Read only.
     """
 
     def __init__(
@@ -76,7 +73,6 @@ class HubThread:
         # An identifier is reused as soon as its thread has ended, so it is forgotten then.
         self._ident: int | None = None
         self._pid = 0
-        self.bound_in: int = 0
         self._async: Any = None
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._patience = patience
@@ -92,7 +88,7 @@ class HubThread:
         Raises:
             RuntimeError: The owner has ended, and a check of :meth:`before_takeover` refuses.
         """
-        if self.bound_in != children.pid:
+        if not self._ident or self._pid != children.pid:
             if self.is_orphaned:
                 for check in self._checks:
                     check()
@@ -104,7 +100,6 @@ class HubThread:
         self._local.life = life = _Life()
         self._life = weakref.ref(life, self._ended)
         self._ident, self._pid = _get_ident(), children.pid
-        self.bound_in = self._pid
         self._async = get_hub().loop.async_(ref=False)
         self._async.start(self._run_calls)
         self._watch = watch(self)
@@ -117,7 +112,6 @@ class HubThread:
     def _ended(self, life: weakref.ref[_Life]) -> None:
         if life is self._life:
             self._ident = _ENDED
-            self.bound_in = 0
 
     def on_takeover(self, function: Callable[[], None]) -> None:
         """Call ``function()`` in each new owner whose predecessor has ended with its hub."""

@@ -22,18 +22,9 @@ from flask_realtime.adapters.values import Target
 from flask_realtime.errors import ClusterTimeout
 from flask_realtime.testing.fakes import FakeNamespace, FakeSocket
 from flask_realtime.testing.pytest.crowd import A, B, C, Crowd, D, MakeCluster, Question, ask, asked
-from tests.adapters.redis_world import (
-    Cluster,
-    Factory,
-    Server,
-    event,
-    held,
-    is_no_more,
-    numbers,
-    to,
-    wait_for,
-)
+from tests.adapters.redis_world import Cluster, Factory, Server, event, held, numbers, to, wait_for
 from tests.redis_server import RedisServer
+from tests.resources import is_no_more
 
 EVERYONE = Target()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
@@ -15,6 +13,7 @@ from flask_realtime.adapters.values import Flags, Target
 from flask_realtime.codec.socket_packet import Packet, PacketType
 from flask_realtime.testing.fakes import FakeNamespace, FakeSocket
 from tests.processes import Late
+from tests.resources import descriptors, greenlets
 
 DEADLINE = 10.0
 
@@ -132,23 +131,6 @@ def numbers(socket: FakeSocket, name: str = "n") -> list[int]:
     return [packet.data[1] for packet, _, _ in socket.delivered if packet.data[0] == name]
 
 
-def greenlets() -> int:
-    gc.collect()
-    return sum(
-        isinstance(item, gevent.Greenlet) and not item.dead and item.started
-        for item in gc.get_objects()
-    )
-
-
-def descriptors() -> int:
-    return len(os.listdir("/dev/fd"))
-
-
 def held() -> tuple[int, int]:
     """How many greenlets and descriptors there are."""
     return greenlets(), descriptors()
-
-
-def is_no_more(now: tuple[int, int], then: tuple[int, int]) -> bool:
-    """Less is fine: what another test has left behind may have ended meanwhile."""
-    return now[0] <= then[0] and now[1] <= then[1]

@@ -11,9 +11,9 @@ from gevent import socket
 from gevent.pywsgi import WSGIServer
 
 from flask_realtime import Middleware, Server
+from flask_realtime.engine.requests.host import HANDLER_KEY
 from flask_realtime.hosts.embedded import EmbeddedServer, RealtimeHandler
 from flask_realtime.hosts.finder import SocketFinder
-from flask_realtime.hosts.handler import HANDLER_KEY
 from flask_realtime.testing.frames import FrameReader, text_frame
 from tests.fakes import deadline, wait_until
 

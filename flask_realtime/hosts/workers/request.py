@@ -18,7 +18,8 @@ from typing import Any
 from gevent import get_hub
 from gevent.monkey import get_original
 
-from ..handler import HANDLER_KEY, RealtimeHandler
+from ...engine.requests.host import HANDLER_KEY
+from ..handler import RealtimeHandler
 from ..pywsgi import WOULD_BLOCK, handler_of
 from .head import proxy_head, request_head
 

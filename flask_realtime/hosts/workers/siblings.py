@@ -19,11 +19,11 @@ from gevent.event import Event
 from werkzeug.wrappers import Response
 
 from ...engine.engine import random_id
+from ...engine.requests.host import HANDLER_KEY
 from ...engine.requests.request import Request
 from ...quoting import named, shown
 from ...server.server import BaseServer
 from ..finder import HOST_SOCKET_KEY
-from ..handler import HANDLER_KEY
 from .arrivals import Arrivals
 from .directory import ForeignFolder, Meeting, listener_key, private_folder
 from .enquiry import Enquiry, Unanswered

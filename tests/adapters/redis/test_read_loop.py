@@ -12,7 +12,8 @@ from gevent.event import Event
 from flask_realtime.adapters.redis.backoff import Backoff
 from flask_realtime.adapters.redis.link import RedisLink
 from flask_realtime.adapters.redis.read_loop import ReadLoop
-from tests.adapters.redis_world import greenlets, wait_for
+from tests.adapters.redis_world import wait_for
+from tests.resources import greenlets
 
 pytestmark = pytest.mark.usefixtures("quiet_hub")
 

@@ -12,8 +12,9 @@ from flask_realtime.adapters.redis.publisher import Command
 from flask_realtime.adapters.redis.shared_streams import SharedStreams
 from flask_realtime.adapters.redis.stream_reader import Fields
 from flask_realtime.adapters.wire.streams import StreamOptions
-from tests.adapters.redis_world import greenlets, wait_for
+from tests.adapters.redis_world import wait_for
 from tests.redis_server import RedisServer
+from tests.resources import greenlets
 
 pytestmark = pytest.mark.usefixtures("quiet_hub")
 

@@ -13,8 +13,9 @@ from gevent.event import Event
 from flask_realtime.adapters.redis.link import RedisLink
 from flask_realtime.adapters.redis.stream_reader import Fields, StreamReader, fields_of
 from flask_realtime.adapters.wire.streams import StreamOptions
-from tests.adapters.redis_world import held, is_no_more, wait_for
+from tests.adapters.redis_world import held, wait_for
 from tests.redis_server import RedisServer
+from tests.resources import is_no_more
 
 pytestmark = pytest.mark.usefixtures("quiet_hub")
 

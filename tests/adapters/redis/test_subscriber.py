@@ -13,8 +13,9 @@ import pytest
 
 from flask_realtime.adapters.redis.link import RedisLink
 from flask_realtime.adapters.redis.subscriber import Subscriber, SubscriberState
-from tests.adapters.redis_world import held, is_no_more, wait_for
+from tests.adapters.redis_world import held, wait_for
 from tests.redis_server import RedisServer
+from tests.resources import is_no_more
 
 pytestmark = pytest.mark.usefixtures("quiet_hub")
 
