@@ -113,6 +113,10 @@ class WorkerWatch:
             logger.debug("not the main thread: the worker is looked at from time to time")
         in_children(self._forget_connections)
         in_children(self._server.engine.forget_clients)
+        # The worker waits for its requests, but not for clients between two polls, nor for the
+        # handlers of polling sessions. It is registered after the siblings' end and so comes
+        # before it: they reach the sessions of this worker until those are closed.
+        atexit.register(self._end)
         gevent.spawn(self._run)
 
     @property
@@ -201,9 +205,6 @@ class WorkerWatch:
         grace = min(GRACE, float(self._worker.cfg.graceful_timeout))
         self._server.refuse()
         self._wait_for_listeners()
-        # The worker waits for its requests, but not for clients between two polls, nor for the
-        # handlers of polling sessions.
-        atexit.register(self._end)
         self._server.spread(self._spread_over, self._hurry)
         if not self._deadline:
             self._deadline = monotonic() + grace
@@ -222,7 +223,11 @@ class WorkerWatch:
             gevent.sleep(0.05)
 
     def _end(self) -> None:
-        self._is_spread.wait(self._spread_over)
+        if os.getpid() != self._pid:
+            return
+        # A worker that has no requests may be here before its end has been noticed.
+        self._asked.set()
+        self._is_spread.wait(_ACCEPTING + self._spread_over)
         self._server.end(self._deadline - monotonic())
 
 

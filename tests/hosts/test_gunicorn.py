@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import logging
 import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -47,6 +48,14 @@ def signals(quiet_hub: io.StringIO) -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def ends(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Any]]:
+    """What the end of this process would call, the last first."""
+    found: list[Callable[[], Any]] = []
+    monkeypatch.setattr(atexit, "register", found.append)
+    return found
 
 
 @pytest.fixture
@@ -94,6 +103,34 @@ def test_a_worker_that_stops_by_itself_is_noticed() -> None:
     WorkerWatch(worker, server).start()
     worker.alive = False
     wait_until(lambda: server.engine.is_closed)
+
+
+def test_a_worker_that_ends_at_once_closes_its_server_before_it_leaves_its_siblings(
+    ends: list[Callable[[], Any]],
+) -> None:
+    worker, server = FakeWorker(), Server()
+    seen: list[bool] = []
+    # As the siblings do, which are there before the first request.
+    atexit.register(lambda: seen.append(server.engine.is_closed))
+    WorkerWatch(worker, server).start()
+    worker.alive = False
+    # Nothing has run since: the watch has not looked.
+    for end in reversed(ends):
+        end()
+    assert seen == [True]
+
+
+def test_the_end_of_a_forked_process_leaves_the_server_alone(
+    ends: list[Callable[[], Any]],
+) -> None:
+    server = Server()
+    WorkerWatch(FakeWorker(), server).start()
+    (end,) = ends
+    child = os.fork()
+    if child == 0:
+        end()
+        os._exit(1 if server.engine.is_closed else 0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])

@@ -85,6 +85,10 @@ class Mesh:
             OSError: The meeting place cannot be used.
         """
         self._listen()
+        self.find()
+
+    def find(self) -> None:
+        """Dial all that are there and not linked yet."""
         for tag in self._meeting.tags():
             self._dial(tag)
 
@@ -103,8 +107,7 @@ class Mesh:
             if not self._meeting.has(self.tag):
                 self._stop_listening()
                 self._listen()
-            for tag in self._meeting.tags():
-                self._dial(tag)
+            self.find()
         except OSError as error:
             logger.warning("! other workers cannot find this one: %s", error)
 

@@ -50,8 +50,9 @@ _TICK, _LOOK = 0.2, 5.0
 _MOMENT, _STEP = 0.01, 0.05
 #: Bytes of the number of a connection.
 _NUMBER_LENGTH = 8
-#: How often a new session may be passed on: those who stop do not know of each other at once.
-_MAX_HOPS = 3
+#: How often a new session is passed on by those who stop, which do not know of each other at
+#: once: so often without a pause, and so often in all.
+_QUICK_HOPS, _MOST_HOPS = 3, 20
 
 
 class Siblings:
@@ -147,7 +148,9 @@ class Siblings:
             are_served = waited >= patience or not self._arrivals.count
             if are_served and not self._handover.unconfirmed:
                 return
-            gevent.sleep(_MOMENT)
+            # New sessions may wait for a worker that has just begun. It cannot find this one.
+            self._mesh.find()
+            gevent.sleep(_STEP)
 
     def wait_for_all(self, timeout: float) -> None:
         """Block until no sibling has a session: while all end, each takes requests for others."""
@@ -214,35 +217,44 @@ class Siblings:
         self, environ: dict[str, Any], start_response: Any, hops: int
     ) -> Iterable[bytes] | None:
         self._wake.set()
-        if environ.get("REQUEST_METHOD") != "GET" or hops >= _MAX_HOPS:
+        if environ.get("REQUEST_METHOD") != "GET" or hops >= _MOST_HOPS:
             return None
         if (hops and not self._state().is_leaving) or environ.get("wsgi.websocket") is not None:
             # The host has answered 101: what middlewares have put into the environ would be
             # lost on the way to another worker.
             return None
         self._ready.wait(_READY)
+        if hops >= _QUICK_HOPS:
+            gevent.sleep(_TICK)
         began = monotonic()
         while True:
             own = self._state()
-            links = self._mesh.links
-            others = {tag: state for tag, state in self._states.items() if tag in links}
-            tag = lightest(own, others)
+            tag = self._lightest(own)
             if tag is not None:
-                break
+                try:
+                    return self._move(environ, start_response, tag, hops)
+                except NotTaken:
+                    logger.debug("worker %s does not take a new session", named(tag))
             if not own.is_leaving or self._worker.is_last:
                 return None
             if monotonic() >= began + self._worker.patience:
                 return None
             self._mesh.changed.wait(_TICK)
+
+    def _lightest(self, own: State) -> str | None:
+        links = self._mesh.links
+        return lightest(own, {tag: state for tag, state in self._states.items() if tag in links})
+
+    def _move(
+        self, environ: dict[str, Any], start_response: Any, tag: str, hops: int
+    ) -> Iterable[bytes] | None:
+        """Hand a new session over; ``None`` when its connection cannot move."""
         held = self._hold(environ, start_response)
         if held is None:
             return None
         state = self._states[tag]
         self._states[tag] = state._replace(sessions=state.sessions + 1)
-        try:
-            return self._handover.request(held, tag, hops + 1)
-        except NotTaken:
-            return None
+        return self._handover.request(held, tag, hops + 1)
 
     def _pass_on(self, request: Request, tag: str) -> Iterable[bytes] | None:
         environ, start_response = request.environ, request.start_response

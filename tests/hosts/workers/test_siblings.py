@@ -26,7 +26,7 @@ from flask_realtime.hosts.workers.replay import ReplaySocket
 from flask_realtime.hosts.workers.siblings import Siblings
 from flask_realtime.testing import TestClient
 from tests.certificate import Certificate
-from tests.fakes import deadline, wait_until
+from tests.fakes import deadline, settle, wait_until
 from tests.hosts.conftest import GEVENT_WEBSOCKET_WORKER, REALTIME_WORKER
 from tests.hosts.workers.crowd import STEP, Crowd, Fleet, crowd, fleet
 from tests.processes import Process, eventually, free_port
@@ -301,8 +301,7 @@ def test_a_request_whose_connection_cannot_move_is_answered_here_with_one_line_i
     one, two = [found for found in made if found is not None]
     wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
     for _ in range(3):
-        moving = request("x" * 16 + two.tag, SERVER_PROTOCOL="HTTP/2")
-        assert one.route(moving) is None
+        assert one.route(request("x" * 16 + two.tag, SERVER_PROTOCOL="HTTP/2")) is None
     assert caplog.text.count("HTTP/2 does not give its connection") == 1
     # What is here, and what belongs to no worker, is served here.
     assert one.route(request("x" * 16 + one.tag)) is None
@@ -349,12 +348,7 @@ def test_a_request_on_its_way_to_a_sibling_outlives_the_end_of_its_worker(
     one, two = [found for found in made if found is not None]
     wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
     client, sock = socketpair()
-    moving = request(
-        "x" * 16 + two.tag,
-        SERVER_PROTOCOL="HTTP/1.1",
-        **{"gunicorn.sock": sock, "wsgi.input": io.BufferedReader(io.BytesIO())},
-    )
-    assert one.route(moving) is not None
+    assert one.route(moving(sock, "x" * 16 + two.tag)) is not None
     # Nothing has run since: the sibling has not seen it yet.
     ends = [gevent.spawn(two.close)] if are_both_ending else []
     one.close()
@@ -366,6 +360,73 @@ def test_a_request_on_its_way_to_a_sibling_outlives_the_end_of_its_worker(
     two.close()
     client.close()
     sock.close()
+
+
+class Placing(Host):
+    """A host whose siblings decide where each request is served."""
+
+    siblings: Siblings | None = None
+
+    def serve(self, sock: Any, local: Any, peer: Any) -> None:
+        assert self.siblings is not None
+        assert self.siblings.route(moving(sock, None)) is not None
+
+
+def moving(sock: Any, sid: str | None) -> Request:
+    """A request on a connection that can be handed over."""
+    body = io.BufferedReader(io.BytesIO())
+    host = {"gunicorn.sock": sock, "wsgi.input": body}
+    return request(sid, SERVER_PROTOCOL="HTTP/1.1", **host)
+
+
+def test_a_new_session_waits_in_a_worker_that_ends_for_one_that_begins(
+    folder: Path, listener: socket.socket
+) -> None:
+    host, leaving = Placing(folder, listener), Server()
+    one = host.siblings = Siblings.meet(host, leaving, lambda *_: [])
+    two = Siblings.meet(Host(folder, listener), Server(), lambda *_: [])
+    assert one is not None
+    assert two is not None
+    wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
+    client, sock = socketpair()
+    assert two.route(moving(sock, "x" * 16 + one.tag)) is not None
+    leaving.refuse()
+    two.close()
+    wait_until(lambda: one.stats() | {"siblings_taken": 1, "siblings": 0} == one.stats())
+    # It cannot be found any more, and finds others.
+    ending = gevent.spawn(one.close)
+    settle()
+    assert not ending.dead
+    three = Siblings.meet(Host(folder, listener), Server(), lambda *_: [])
+    assert three is not None
+    ending.get(timeout=5.0)
+    client.settimeout(5.0)
+    assert client.recv(100) == b"served"
+    assert three.stats()["siblings_taken"] == 1
+    three.close()
+    client.close()
+    sock.close()
+
+
+@pytest.mark.parametrize("hops", [3, 4])
+def test_a_new_session_that_those_who_stop_have_sent_around_finds_one_that_stays(
+    folder: Path, listener: socket.socket, hops: int
+) -> None:
+    leaving = Server()
+    made = [Siblings.meet(Host(folder, listener), io, lambda *_: []) for io in (leaving, Server())]
+    one, two = [found for found in made if found is not None]
+    wait_until(lambda: one.stats()["siblings"] == two.stats()["siblings"] == 1)
+    leaving.refuse()
+    client, theirs = socket.socketpair()
+    moved = ReplaySocket(theirs.detach(), b"", hops)
+    assert one.route(moving(moved, None)) is not None
+    wait_until(lambda: two.stats()["siblings_taken"] == 1)
+    client.settimeout(5.0)
+    assert client.recv(100) == b"served"
+    one.close()
+    two.close()
+    moved.close()
+    client.close()
 
 
 def test_the_end_of_all_waits_for_the_sessions_of_each(
