@@ -7,6 +7,7 @@ All else is gunicorn's: its processes, signals, logs and settings.
 
 from __future__ import annotations
 
+import signal
 from functools import partial
 from typing import Any, ClassVar
 
@@ -30,6 +31,14 @@ class RealtimeWorker(GeventWorker):
         self.server_class = partial(  # type: ignore[assignment, misc]
             GunicornServer, worker=self
         )
+
+    def init_process(self) -> None:
+        """Begin; gunicorn calls it in the new process."""
+        # Until gunicorn sets its own, after gevent has patched the process, the handlers are
+        # those of the master: a signal would be lost, and the worker killed in the end.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            signal.signal(number, self.handle_exit)
+        super().init_process()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
+
 import pytest
 from gunicorn.config import Config
 
@@ -34,3 +38,35 @@ def test_hooks_that_are_not_called_are_a_line_of_the_log() -> None:
         worker.log.error_log.removeHandler(lines)
     (line,) = lines.lines
     assert "pre_request" in line
+
+
+class Loading(Exception):
+    """The process is patched, and the application comes next."""
+
+
+class Early(RealtimeWorker):
+    """A worker that is told to end while gevent is being loaded."""
+
+    number = signal.SIGTERM
+
+    def patch(self) -> None:
+        os.kill(os.getpid(), self.number)
+        raise Loading
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_at_the_beginning_of_a_worker_is_not_lost(number: signal.Signals) -> None:
+    settings = Worker()
+    worker = Early(1, os.getppid(), [], None, 30, settings.cfg, settings.log)
+    worker.number = number
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    # As the master's, which a new process has.
+    before = {one: signal.signal(one, lambda *_: None) for one in signals}
+    try:
+        with suppress(Loading):
+            worker.init_process()
+        assert not worker.alive
+    finally:
+        worker.tmp.close()
+        for one, handler in before.items():
+            signal.signal(one, handler)
