@@ -11,6 +11,9 @@ import { io } from "socket.io-client";
 const [url, count, transports] = process.argv.slice(2);
 const seen = { connects: 0, errors: [], reasons: {}, wrong: 0, late: 0, answers: 0, said: 0 };
 const clients = [];
+// An answer that takes longer is lost. Requests may wait for workers that have to load.
+const PATIENCE = 20_000;
+let chatters = [];
 let running = true;
 
 function makeClient(number) {
@@ -52,7 +55,7 @@ async function chatter(client, number) {
     }
     const life = client.life;
     try {
-      const [back, at, text] = await client.timeout(8000).emitWithAck("echo", number, step, "é");
+      const [back, at, text] = await client.timeout(PATIENCE).emitWithAck("echo", number, step, "é");
       seen.answers += 1;
       if (back !== number || at !== step || text !== "é") seen.wrong += 1;
     } catch (error) {
@@ -68,7 +71,7 @@ const commands = {
     return true;
   },
   chatter() {
-    clients.forEach((client, number) => void chatter(client, number));
+    chatters = clients.map(chatter);
     return true;
   },
   pids: () => clients.map((client) => client.pid),
@@ -97,7 +100,12 @@ const commands = {
     await until(() => seen.answers >= goal);
     return seen.answers;
   },
-  stop: () => ((running = false), true),
+  // Every answer that is still to come is waited for.
+  async stop() {
+    running = false;
+    await Promise.all(chatters);
+    return true;
+  },
   seen: () => seen,
 };
 
