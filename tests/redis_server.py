@@ -140,6 +140,9 @@ class RedisProcess(Process):
 class RedisCluster:
     """Three Redis servers that share the slots, without replicas."""
 
+    #: Those of each server at first.
+    SLOTS = (range(5461), range(5461, 10923), range(10923, 16384))
+
     def __init__(self) -> None:
         self.servers: list[RedisServer] = []
         # The port of the bus, which is 10,000 above the other unless it is named.
@@ -154,12 +157,11 @@ class RedisCluster:
             raise
 
     def _meet(self) -> None:
-        bounds = (0, 5461, 10923, 16384)
         first = self.servers[0]
         for number, server in enumerate(self.servers):
             server.client.cluster("SET-CONFIG-EPOCH", number + 1)
-            slots = (bounds[number], bounds[number + 1] - 1)
-            server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", *slots)
+            slots = self.SLOTS[number]
+            server.client.execute_command("CLUSTER", "ADDSLOTSRANGE", slots[0], slots[-1])
             if server is not first:
                 server.client.cluster("MEET", "127.0.0.1", first.port, self._buses[0])
         deadline = time.monotonic() + STARTED
@@ -180,6 +182,29 @@ class RedisCluster:
     def sharded_subscribers(self, channel: str) -> int:
         """Subscriptions to a sharded channel, wherever its slot is."""
         return sum(server.sharded_subscribers(channel) for server in self.servers)
+
+    def move(self, slots: range, giver: RedisServer, taker: RedisServer) -> None:
+        """Give slots, which hold no key, to another server; all of them know it then."""
+        old, new = giver.client.cluster("MYID"), taker.client.cluster("MYID")
+        # The end of an import makes the epoch of the taker the newest. With an older one each
+        # message of the giver would take the slots back.
+        taker.client.execute_command("CLUSTER", "SETSLOT", slots[0], "IMPORTING", old)
+        pipeline = taker.client.pipeline(transaction=False)
+        for slot in slots:
+            pipeline.execute_command("CLUSTER", "SETSLOT", slot, "NODE", new)
+        pipeline.execute()
+        deadline = time.monotonic() + STARTED
+        while not all(self._owner(server, slots[-1]) == taker.port for server in self.servers):
+            if time.monotonic() > deadline:
+                raise Late("the servers do not agree who has the slots")
+            time.sleep(0.02)
+
+    @staticmethod
+    def _owner(server: RedisServer, slot: int) -> int | None:
+        for first, last, (_, port, *_), *_ in server.client.execute_command("CLUSTER", "SLOTS"):
+            if first <= slot <= last:
+                return int(port)
+        return None
 
     def blocked_clients(self) -> int:
         return sum(server.blocked_clients() for server in self.servers)

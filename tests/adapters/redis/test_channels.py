@@ -242,10 +242,8 @@ def test_sharded_channels_follow_their_slots(
     assert channels.count(name) == 1
     client: Any = cluster_client
     slot, old = client.keyslot(name), client.get_node_from_key(name)
-    new = next(server for server in redis_nodes.servers if server.port != old.port)
-    target = new.client.cluster("MYID")
-    for server in redis_nodes.servers:
-        server.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", target)
+    new, *_, giver = sorted(redis_nodes.servers, key=lambda server: server.port == old.port)
+    redis_nodes.move(range(slot, slot + 1), giver, new)
 
     def arrives() -> bool:
         channels.publish(name, b"1")

@@ -205,7 +205,7 @@ def test_a_node_that_has_left_a_cluster_is_asked_no_more() -> None:
             while link.node_of(key) != f"127.0.0.1:{third.port}":
                 key += "y"
             assert link.count_subscribers("channel", False, 5) == 0
-            give_slots(third, second, nodes)
+            nodes.move(nodes.SLOTS[2], third, second)
             third.stop()
             for question in (
                 lambda: link.ask("GET", key),
@@ -213,17 +213,6 @@ def test_a_node_that_has_left_a_cluster_is_asked_no_more() -> None:
             ):
                 wait_for(lambda: is_answered(question))  # noqa: B023
             link.close()
-
-
-def give_slots(giver: RedisServer, taker: RedisServer, nodes: RedisCluster) -> None:
-    name = taker.client.cluster("MYID")
-    owned = giver.client.execute_command("CLUSTER", "SLOTS")
-    first, last = next(entry[:2] for entry in owned if entry[2][1] == giver.port)
-    for server in nodes.servers:
-        pipeline = server.client.pipeline(transaction=False)
-        for slot in range(first, last + 1):
-            pipeline.execute_command("CLUSTER", "SETSLOT", slot, "NODE", name)
-        pipeline.execute()
 
 
 def is_answered(question: Callable[[], Any]) -> bool:
