@@ -97,6 +97,8 @@ class GunicornServer(EmbeddedServer):
         super().__init__(*args, **keywords)
         self.worker = worker
         worker.realtime_servers.append(self)
+        # One that is made when the worker ends already, for what siblings hand over.
+        self.is_ending = not worker.alive
         self.cfg: Any = worker.cfg
         self.settings: Settings = Settings.of(worker.cfg, self.log)
         self.script_name: str = os.environ.get("SCRIPT_NAME", "")

@@ -51,8 +51,9 @@ def serve(quiet_hub: Any) -> Iterator[Serve]:
     """Serve as gunicorn does under these settings; returns the worker and a connection."""
     made: list[Any] = []
 
-    def start(**settings: Any) -> tuple[Worker, Connection]:
+    def start(alive: bool = True, **settings: Any) -> tuple[Worker, Connection]:
         worker = Worker(**settings)
+        worker.alive = alive
         server = GunicornServer(
             ("127.0.0.1", 0),
             worker=worker,
@@ -112,6 +113,12 @@ def test_what_gunicorn_refuses_is_refused(serve: Serve, sent: bytes, status: int
     _, connection = serve()
     connection.send(sent + HOST + b"\r\n")
     assert connection.rest().startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_a_worker_that_ends_keeps_no_connection_that_comes_from_a_sibling(serve: Serve) -> None:
+    _, connection = serve(alive=False, keepalive=75)
+    assert ask(connection) == b"http  / / 127.0.0.1"
+    assert connection.rest() == b""
 
 
 def test_limits_are_those_of_the_settings(serve: Serve) -> None:
