@@ -33,8 +33,8 @@ from ..waiting import DEADLINE, wait_until
 from .adapter_contract import EVERYONE, event
 from .bus_questions import HALF, BusQuestions
 from .crowd import (
+    AMPLE,
     LOCAL,
-    SHORT,
     TARGETS,
     B,
     C,
@@ -293,7 +293,7 @@ class BusContract(BusQuestions):
     ) -> None:
         crowd.servers[1].answer = "here"
         with pytest.raises(ClusterTimeout) as caught:
-            ask(crowd.servers[0], SHORT)
+            ask(crowd.servers[0], AMPLE)
         assert (caught.value.responses, caught.value.missing) == (["here"], 1)
         assert len(caught.value.servers) <= 1
 

@@ -19,6 +19,7 @@ from ..fakes import FakeSocket
 from ..waiting import DEADLINE, wait_until
 from .adapter_contract import EVERYONE
 from .crowd import (
+    AMPLE,
     LOCAL,
     SHORT,
     TARGETS,
@@ -106,7 +107,7 @@ class BusQuestions:
         assert Question(make_cluster(count)[0]).wait() == []
 
     def test_a_deadline_brings_what_has_arrived(self, crowd: Crowd) -> None:
-        question = Question(crowd.servers[0], timeout=SHORT)
+        question = Question(crowd.servers[0], timeout=AMPLE)
         asked(*crowd.sockets)
         crowd.sockets[0].answer("here")
         crowd.sockets[2].answer("there")
@@ -149,7 +150,7 @@ class BusQuestions:
 
     def test_a_client_that_leaves_another_server_costs_the_deadline(self, crowd: Crowd) -> None:
         """No format has a word for it."""
-        question = Question(crowd.servers[0], to("blue"), timeout=SHORT)
+        question = Question(crowd.servers[0], to("blue"), timeout=AMPLE)
         asked(*crowd.sockets[1:3])
         crowd.sockets[1].vanish()
         crowd.sockets[2].answer("c")
@@ -157,7 +158,7 @@ class BusQuestions:
 
     def test_a_server_that_hangs_costs_the_deadline(self, own_crowd: Crowd) -> None:
         mute(own_crowd.servers[2])
-        question = Question(own_crowd.servers[0], timeout=SHORT)
+        question = Question(own_crowd.servers[0], timeout=AMPLE)
         asked(*own_crowd.sockets[:2])
         for socket in own_crowd.sockets[:2]:
             socket.answer(socket.id[0])
@@ -165,7 +166,7 @@ class BusQuestions:
 
     def test_answers_are_collected_though_servers_cannot_be_counted(self, own_crowd: Crowd) -> None:
         blind(own_crowd.servers[0])
-        question = Question(own_crowd.servers[0], to("red"), timeout=SHORT)
+        question = Question(own_crowd.servers[0], to("red"), timeout=AMPLE)
         asked(*own_crowd.sockets[:2])
         for socket in own_crowd.sockets[:2]:
             socket.answer(socket.id[0])
@@ -229,7 +230,7 @@ class BusQuestions:
     def test_a_server_that_hangs_is_told_with_the_answers_of_the_others(
         self, make_cluster: MakeCluster
     ) -> None:
-        crowd = Crowd(make_cluster(3, timeout=SHORT))
+        crowd = Crowd(make_cluster(3, timeout=AMPLE))
         mute(crowd.servers[2])
         with pytest.raises(ClusterTimeout) as caught:
             crowd.adapter.fetch_sockets(EVERYONE)

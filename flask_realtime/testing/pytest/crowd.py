@@ -19,9 +19,9 @@ from . import adapter_contract as contract
 from .adapter_contract import EVERYONE, event
 
 LOCAL = Flags(local=True)
-#: Seconds after which a test does without an answer that will not come.
-SHORT = 0.3
-
+#: Seconds after which a test does without an answer that will not come; and those in which the
+#: other answers have come, on a busy machine as well.
+SHORT, AMPLE = 0.3, 1.0
 
 #: Ids as long as real ones: there are formats that tell a socket from a room by it.
 A, B, C, D = (name.ljust(20, "-") for name in "abcd")
