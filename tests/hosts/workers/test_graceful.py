@@ -61,6 +61,8 @@ def test_workers_that_are_added_and_taken_away(transports: str) -> None:
         for left in (4, 3, 2):
             server.tell_master(signal.SIGTTOU)
             eventually(lambda: len(server.workers()) == left, within=STEP)  # noqa: B023
+            # The next worker may not end before the clients of this one have joined it.
+            clients.ask("connected")
         live_on(clients)
 
 
