@@ -344,6 +344,8 @@ def test_more_than_a_page_is_read(
     keep(one, state, redis_server)
     jobs = [gevent.spawn(one.emit, "n", number) for number in range(2500)]
     gevent.joinall(jobs, timeout=10, raise_error=True)
+    # An emit waits for its entry a second at most.
+    wait_for(lambda: redis_server.client.xlen("socket.io") >= 2500)
     assert back(two, state) == list(range(2500))
 
 
