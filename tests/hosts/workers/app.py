@@ -75,6 +75,7 @@ def ask(socket: Socket) -> list[Any]:
 
 @io.event
 def block(socket: Socket) -> None:
+    print("blocking", flush=True)
     time.sleep(600)
 
 

@@ -164,6 +164,7 @@ def test_stop_in_a_worker_ends_all() -> None:
 def test_a_second_interrupt_ends_all_at_once() -> None:
     with forked(workers=2) as server, crowd(server.url, 4) as clients:
         clients.ask("emit", 0, "block")
+        server.wait_for("^blocking$")
         workers = server.workers()
         server.signal(signal.SIGINT)
         # Its clients have been told, and one worker is held up by its handler.
