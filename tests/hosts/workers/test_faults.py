@@ -80,6 +80,9 @@ def test_answers_keep_their_order_while_workers_are_killed() -> None:
         clients.ask("chatter")
         clients.ask("answers", 100)
         for _ in range(2):
+            # A client that loses its worker in the middle of an upgrade has paused its polling:
+            # it notices by the heartbeat alone.
+            clients.ask("upgraded")
             kill_the_worker_of_the_first(server, clients)
             clients.ask("answers", 100)
         clients.ask("stop")
