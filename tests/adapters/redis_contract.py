@@ -168,14 +168,15 @@ class RedisContract(RedisVariant):
             gevent.sleep(0.001)
         here.join("late")
         there.join("late")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         assert numbers(here) == list(range(100))
+        began = time.monotonic()
         with pytest.raises(OSError, match=r"."):
             one.adapter.server_count()
         with pytest.raises(ClusterTimeout, match="out of reach") as caught:
             one.adapter.fetch_sockets(EVERYONE)
         assert caught.value.responses == [here]
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 1.8
         assert not one.adapter.is_connected
         redis_server.start()
         wait_for(lambda: self.answers(one, 2) and self.answers(two, 2))
@@ -197,7 +198,7 @@ class RedisContract(RedisVariant):
         began = time.monotonic()
         for number in range(200):
             one.emit("n", number)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5
         assert numbers(here) == list(range(200))
         gevent.sleep(0.3)
         assert numbers(there) == []
@@ -216,7 +217,7 @@ class RedisContract(RedisVariant):
         began = time.monotonic()
         with pytest.raises(ClusterTimeout, match="out of reach") as caught:
             one.adapter.fetch_sockets(EVERYONE)
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 4
         assert caught.value.responses == [here]
 
     def test_connections_that_are_killed_come_back(
@@ -253,7 +254,8 @@ class RedisContract(RedisVariant):
             socket.join(f"room {number} {'x' * 100}")
         for number in range(5000):
             socket.leave(f"room {number} {'x' * 100}")
-        assert time.monotonic() - began < 2
+        # It would be as many times the deadline of a command.
+        assert time.monotonic() - began < 15
 
     # --- processes -----------------------------------------------------------
 

@@ -477,7 +477,7 @@ def test_closing_takes_a_bounded_time_and_counts_what_is_left(
         publisher.send(entry(number))
     began = time.monotonic()
     publisher.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     assert (publisher.published, publisher.unsent, publisher.queued) == (1, 999, 0)
 
 

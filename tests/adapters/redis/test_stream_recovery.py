@@ -435,7 +435,7 @@ def test_without_redis_emits_go_on_and_no_client_is_recovered(
     one.adapter.persist_session(state)
     for number in range(10):
         one.emit("n", number)
-    assert time.monotonic() - began < 1.2
+    assert time.monotonic() - began < 3.0
     assert numbers(here) == list(range(10))
     with pytest.raises(OSError, match="onnect"):
         one.adapter.restore_session("pid", None)

@@ -197,7 +197,7 @@ def test_its_state_says_what_the_connection_is_worth(
     wait_for(lambda: subscriber.state is SubscriberState.LOST)
     began = time.monotonic()
     assert not subscriber.wait_ready(5), "a failure is known as well"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
     redis_server.start()
     wait_for(lambda: subscriber.state is SubscriberState.READY)
 
