@@ -92,6 +92,8 @@ class Environs:
         environ = self._begin(fields.environ)
         environ["REQUEST_METHOD"] = method
         environ["SERVER_PROTOCOL"] = version
+        # Each request has its own; here, so that no copy has to grow for them.
+        environ["PATH_INFO"] = environ["QUERY_STRING"] = ""
         made = _Known(block, version, fields, environ)
         may_stay = len(self._known) < MAX_KNOWN or method in self._known
         if may_stay and len(block) <= MAX_KNOWN_BYTES:
