@@ -156,6 +156,17 @@ class Fields:
         self.expects: bool = expects and version != "HTTP/1.0"
         self.is_upgrade: bool = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
 
+    def with_length(self, length: str) -> Fields:
+        """Return the same fields with another Content-Length, which is a number."""
+        other = Fields.__new__(Fields)
+        other.environ = {**self.environ, "CONTENT_LENGTH": length}
+        other.content_length = int(length)
+        other.is_chunked = self.is_chunked
+        other.expects = self.expects
+        other.is_upgrade = self.is_upgrade
+        other.keeps_alive = self.keeps_alive
+        return other
+
 
 def parse_fields(block: bytes, version: str) -> Fields:
     """Return what the lines of a head say.
