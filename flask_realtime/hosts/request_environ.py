@@ -120,7 +120,7 @@ class Environs:
         environ["SERVER_PROTOCOL"] = version
         # Each request has its own; here, so that no copy has to grow for them.
         environ["PATH_INFO"] = environ["QUERY_STRING"] = ""
-        found = _length.search(block)
+        found = None if fields.content_length is None else _length.search(block)
         begin, end = found.span(1) if found is not None else (0, 0)
         made = _Known(block, version, fields, environ, begin, end)
         may_stay = len(self._known) < MAX_KNOWN or method in self._known
