@@ -150,9 +150,11 @@ class GunicornHandler(RealtimeHandler):
         """Return the environ of a request, within the limits of the settings."""
         server = self.server
         settings = server.settings
-        _check_limits(settings, line, block)
+        if len(line) - 2 > settings.max_line > 0:
+            raise BadHead("the request line is too long", 414)
         environ = super().read_request(line, block)
-        environ["RAW_URI"] = line.split(b" ", 2)[1].decode("latin-1")
+        # Between the method and the version, each with its space.
+        environ["RAW_URI"] = line[len(environ["REQUEST_METHOD"]) + 1 : -11].decode("latin-1")
         script_name = server.script_name
         if script_name:
             path = environ["PATH_INFO"]
@@ -166,8 +168,11 @@ class GunicornHandler(RealtimeHandler):
 
     def begin_environ(self, fields: dict[str, str]) -> dict[str, Any]:
         """Return what does not depend on the request line, as gunicorn has it."""
+        # Here: fields that come again are within the limits.
+        _check_fields(self.server.settings, self.head().partition(b"\n")[2][:-2])
         environ = super().begin_environ(fields)
         environ["gunicorn.socket"] = self.socket
+        environ["RAW_URI"] = ""  # of each request; here, so that no copy has to grow for it
         environ.setdefault("REMOTE_ADDR", "")
         schemes = self.server.settings.schemes
         named = fields.keys() & schemes.keys()
@@ -200,9 +205,7 @@ class GunicornHandler(RealtimeHandler):
         )
 
 
-def _check_limits(settings: Settings, line: bytes, block: bytes) -> None:
-    if len(line) - 2 > settings.max_line > 0:
-        raise BadHead("the request line is too long", 414)
+def _check_fields(settings: Settings, block: bytes) -> None:
     if block.count(b"\n") > settings.max_fields:
         raise BadHead("the request head has too many fields", 431)
     longest = settings.max_field

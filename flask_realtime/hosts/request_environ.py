@@ -2,11 +2,12 @@
 
 Clients repeat their heads, and polling makes that a hot path. What was made of the fields of a
 request is kept for the next with the same method: where they are the same, only the request line
-is read, and the environ is a copy.
+is read, and the environ is a copy. The length of the body may be another one.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -37,6 +38,9 @@ _SHARED = (
     "HTTP_USER_AGENT",
 )
 
+#: The value of the only Content-Length of a head that was parsed.
+_length = re.compile(rb"(?:\A|\n)content-length:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
+
 Environ = dict[str, Any]
 
 
@@ -47,6 +51,22 @@ class _Known(NamedTuple):
     version: str
     fields: Fields
     environ: Environ
+    #: Where the value of the Content-Length begins and ends; twice 0 without one.
+    begin: int
+    end: int
+
+    def fields_of(self, block: bytes) -> Fields | None:
+        """Return the fields of a request that differs in the length of its body alone.
+
+        A number with more digits is none: limits of a line have not seen it.
+        """
+        begin, rest = self.begin, len(self.block) - self.end
+        length = block[begin : len(block) - rest]
+        if not length.isdigit() or not 0 < len(length) <= self.end - begin:
+            return None
+        if block[:begin] != self.block[:begin] or block[-rest:] != self.block[-rest:]:
+            return None
+        return self.fields.with_length(length.decode("latin-1"))
 
 
 class Environs:
@@ -74,9 +94,15 @@ class Environs:
         """
         method, target, version = parse_request_line(line.decode("latin-1"))
         known = self._known.get(method)
-        if known is None or known.block != block or known.version != version:
+        fields: Fields | None = None
+        if known is not None and known.version == version:
+            fields = known.fields if known.block == block else known.fields_of(block)
+        if known is None or fields is None:
             known = self._learn(method, version, block)
+            fields = known.fields
         environ = known.environ.copy()
+        if fields is not known.fields:
+            environ["CONTENT_LENGTH"] = fields.environ["CONTENT_LENGTH"]
         if target[0] != "/":
             target, authority = parse_target(method, target)
             if authority is not None:
@@ -85,14 +111,18 @@ class Environs:
         path, _, query = target.partition("?")
         environ["PATH_INFO"] = unquote(path, "latin-1") if "%" in path else path
         environ["QUERY_STRING"] = query
-        return known.fields, environ
+        return fields, environ
 
     def _learn(self, method: str, version: str, block: bytes) -> _Known:
         fields = parse_fields(block, version)
         environ = self._begin(fields.environ)
         environ["REQUEST_METHOD"] = method
         environ["SERVER_PROTOCOL"] = version
-        made = _Known(block, version, fields, environ)
+        # Each request has its own; here, so that no copy has to grow for them.
+        environ["PATH_INFO"] = environ["QUERY_STRING"] = ""
+        found = None if fields.content_length is None else _length.search(block)
+        begin, end = found.span(1) if found is not None else (0, 0)
+        made = _Known(block, version, fields, environ, begin, end)
         may_stay = len(self._known) < MAX_KNOWN or method in self._known
         if may_stay and len(block) <= MAX_KNOWN_BYTES:
             self._known[method] = made

@@ -5,12 +5,13 @@ comes in pieces is judged line by line, so that what is wrong with it is answere
 
 A plain connection has one watcher for all its reads. It is left on while a request is served:
 turning it off and on again would cost two system calls for each request. What arrives meanwhile,
-which is rare, turns it off.
+which is rare, turns it off. A request that waits may look at it: the client may have gone.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from gevent import get_hub, getcurrent, socket
@@ -47,6 +48,7 @@ class RequestStream:
         "_descriptor",
         "_hub",
         "_is_watching",
+        "_look",
         "_position",
         "_reader",
         "_socket",
@@ -64,6 +66,8 @@ class RequestStream:
         self._is_watching = False
         # The greenlet that waits.
         self._reader: Any = None
+        # Called when something arrives for which no greenlet waits.
+        self._look: Callable[[], bool] | None = None
         self.is_plain: bool = sock.__class__ is socket.socket and os.name == "posix"
         self.can_peek: bool = self.is_plain or not hasattr(sock, "pending")
         if self.is_plain:
@@ -102,9 +106,22 @@ class RequestStream:
         reader = self._reader
         if reader is not None:
             reader.switch()
-        else:
+        elif self._look is None or not self._look():
             self._is_watching = False
             self._watcher.stop()
+
+    def watch(self, look: Callable[[], bool] | None) -> None:
+        """Have a function called when something arrives for which no greenlet waits.
+
+        Only of a plain connection; a closed one has nothing to tell.
+
+        Args:
+            look: Called in the hub; returns whether it is to be called again. ``None`` for none.
+        """
+        self._look = look
+        if look is not None and self._watcher is not None and not self._is_watching:
+            self._is_watching = True
+            self._watcher.start(self._on_readable)
 
     def head(self) -> tuple[bytes, bytes] | None:
         """Wait for the next request, and return its request line and its other lines.
@@ -229,6 +246,7 @@ class RequestStream:
         self._data, self._position = b"", 0
         # The environ of a handshake outlives its connection.
         self._socket = None
+        self._look = None
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.stop()

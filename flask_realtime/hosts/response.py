@@ -2,13 +2,16 @@
 
 The first piece of the body goes out together with the head. A response whose length the
 application does not state has chunks (RFC 9112 §7.1), or ends with its connection.
+
+Applications repeat their heads, and polling makes that a hot path: what was made of the last
+small ones is kept, and their bytes for a second, in which their date is right.
 """
 
 from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
@@ -19,6 +22,9 @@ __all__ = ["Connection", "Response", "ResponseLost", "server_options"]
 _OWN = frozenset({"connection", "content-length", "date"})
 #: Those with a body that is not there; and all below 200.
 _BODILESS = (204, 304)
+#: How many heads are kept, and how many characters one of them may have.
+KEPT_HEADS = 64
+MAX_KEPT = 1_024
 
 Headers = list[tuple[str, str]]
 
@@ -62,6 +68,109 @@ def _date(second: int) -> str:
     return f"Date: {format_date_time(second)}\r\n"
 
 
+class Head:
+    """A status and the fields of a response, checked; heads that are equal share one.
+
+    Args:
+        status: As the application has named it.
+        headers: Its fields.
+
+    Attributes:
+        code: The status code.
+        text: The lines, without what the server adds.
+        own: The values that the server looks at, by their names; never changed.
+
+    Raises:
+        TypeError: A name or a value is not text.
+        ValueError: The status is not one, there is the end of a line in a field or a character
+            beyond Latin-1, or a length is stated where there is no body.
+    """
+
+    __slots__ = ("_bytes", "_second", "code", "left", "own", "text")
+
+    def __init__(self, status: str, headers: Sequence[tuple[str, str]]) -> None:
+        self.code: int = int(status[:3])
+        own: dict[str, str] = {}
+        self.own: dict[str, str] = own
+        lines = ["HTTP/1.1 ", status, "\r\n"]
+        for field in headers:
+            name, value = field
+            key = name.lower()
+            if key in _OWN:
+                own[key] = value if key not in own else own[key] + ", " + value
+            lines += (name, ": ", value, "\r\n")
+        self.text: str = "".join(lines)
+        count = len(headers) + 1
+        if self.text.count("\r") != count or self.text.count("\n") != count:
+            raise ValueError("a field of a response holds the end of a line")
+        if not self.text.isascii():
+            self.text.encode("latin-1")
+        if self.code in _BODILESS and own.get("content-length", "0") != "0":
+            raise ValueError(f"a response with the status {self.code} has no length")
+        length = own.get("content-length", "")
+        #: Bytes of the body; ``None`` where no length is stated.
+        self.left: int | None = int(length) if length.isdigit() else None
+        # The whole head at a second of the clock; -1 where it takes more than a date.
+        self._second = 0 if self.left is not None and len(own) == 1 else -1
+        self._bytes = b""
+
+    @property
+    def is_common(self) -> bool:
+        """Whether others may be equal to it: not with a cookie, which is one client's alone."""
+        return len(self.text) <= MAX_KEPT and "cookie" not in self.text.lower()
+
+    def whole(self, second: int) -> bytes | None:
+        """Return all of a head that lacks a date alone, for a client of HTTP/1.1.
+
+        Args:
+            second: Of the clock.
+
+        Returns:
+            ``None`` where more is missing.
+        """
+        if self._second != second:
+            if self._second < 0:
+                return None
+            # In this order: another thread may look at them.
+            self._bytes = f"{self.text}{_date(second)}\r\n".encode("latin-1")
+            self._second = second
+        return self._bytes
+
+
+#: What an application has named, to what was made of it.
+_kept: dict[tuple[Any, ...], Head] = {}
+
+
+def head_of(status: str, headers: Headers) -> Head:
+    """Return the head of a response, made once for those that are equal and small.
+
+    Args:
+        status: As the application has named it.
+        headers: Its fields.
+
+    Raises:
+        TypeError: As :class:`Head` does.
+        ValueError: As :class:`Head` does.
+    """
+    key = (status, *headers)
+    try:
+        head = _kept.get(key)
+    except TypeError:
+        # A field that is a list cannot be looked up.
+        return Head(status, headers)
+    if head is None:
+        head = Head(status, headers)
+        if head.is_common:
+            while len(_kept) >= KEPT_HEADS:
+                _kept.pop(next(iter(_kept)), None)
+            _kept[key] = head
+    return head
+
+
+#: Before the application has named one.
+_NO_HEAD = Head("000", ())
+
+
 class Response:
     """The answer to one request.
 
@@ -83,8 +192,8 @@ class Response:
         "_chunked",
         "_head",
         "_is_bare",
+        "_known",
         "_left",
-        "_own",
         "_result",
         "_version",
         "code",
@@ -104,8 +213,8 @@ class Response:
         self._chunked = False
         # Bytes that a stated length still promises.
         self._left: int | None = None
+        self._known = _NO_HEAD
         self._head = ""
-        self._own: dict[str, str] = {}
         self.is_begun: bool = False
         self.code: int = 0
         self.status: str = ""
@@ -152,27 +261,11 @@ class Response:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None
-        code = int(status[:3])
-        own: dict[str, str] = {}
-        lines = ["HTTP/1.1 ", status, "\r\n"]
-        for field in headers:
-            name, value = field
-            key = name.lower()
-            if key in _OWN:
-                own[key] = value if key not in own else own[key] + ", " + value
-            lines += (name, ": ", value, "\r\n")
-        head = "".join(lines)
-        count = len(headers) + 1
-        if head.count("\r") != count or head.count("\n") != count:
-            raise ValueError("a field of a response holds the end of a line")
-        if not head.isascii():
-            head.encode("latin-1")
-        if code in _BODILESS and own.get("content-length", "0") != "0":
-            raise ValueError(f"a response with the status {code} has no length")
-        self._head, self._own = head, own
-        self.code, self.status, self.headers = code, status, headers
-        if "connection" in own:
-            self._take_connection(own["connection"])
+        head = self._known = head_of(status, headers)
+        self._head = head.text
+        self.code, self.status, self.headers = head.code, status, headers
+        if "connection" in head.own:
+            self._take_connection(head.own["connection"])
         return self.write
 
     def _take_connection(self, value: str) -> None:
@@ -210,17 +303,22 @@ class Response:
         self.connection.send(segment)
 
     def _finished_head(self) -> bytes:
-        code, own, head, connection = self.code, self._own, self._head, self.connection
+        code, known, connection = self.code, self._known, self.connection
         if not code:
             raise RuntimeError("the application has not called start_response")
+        now = int(time.time())
+        self._left = known.left
+        is_last = connection.close_connection or connection.body.failed
+        if self._version == "HTTP/1.1" and not is_last:
+            whole = known.whole(now)
+            if whole is not None:
+                return whole
+        own, head = known.own, self._head
         if "date" not in own:
-            head += _date(int(time.time()))
-        if "content-length" in own:
-            length = own["content-length"]
-            self._left = int(length) if length.isdigit() else None
-        elif code >= 200 and code not in _BODILESS:
+            head += _date(now)
+        if "content-length" not in own and code >= 200 and code not in _BODILESS:
             head += self._framing()
-        if code != 101 and (connection.close_connection or connection.body.failed):
+        if code != 101 and (is_last or connection.close_connection):
             head += "Connection: close\r\n"
         elif "connection" in own:
             head += f"Connection: {own['connection']}\r\n"

@@ -12,6 +12,7 @@ from gevent.pywsgi import WSGIServer
 
 from flask_realtime import Middleware, Server
 from flask_realtime.engine.requests.host import HANDLER_KEY
+from flask_realtime.engine.session import Session
 from flask_realtime.hosts.embedded import EmbeddedServer, RealtimeHandler
 from flask_realtime.hosts.finder import SocketFinder
 from flask_realtime.testing.frames import FrameReader, text_frame
@@ -229,6 +230,46 @@ def test_a_websocket_holds_the_environ_of_its_request_and_no_handler(serve: Serv
         (session,) = wait_until(lambda: list(io.engine.clients.values()))
         assert session.request["HTTP_HOST"] == "localhost"
         assert HANDLER_KEY not in session.request
+
+
+POLL = (
+    b"%s /socket.io/?EIO=4&transport=polling%s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"
+)
+
+
+def waiting_get(io: Server, port: int) -> tuple[Connection, Session]:
+    """Open a session whose GET waits."""
+    connection = Connection(port)
+    connection.send(POLL % (b"GET", b"", 0, b""))
+    connection.until(b'"maxPayload"')
+    connection.until(b"}")
+    (session,) = io.engine.clients.values()
+    connection.send(POLL % (b"GET", b"&sid=%s" % session.id.encode(), 0, b""))
+    wait_until(lambda: session.writable)
+    return connection, session
+
+
+def test_a_client_that_goes_away_while_its_get_waits_ends_its_session(serve: Serve) -> None:
+    io = Server()
+    connection, session = waiting_get(io, serve(Middleware(io)))
+    reasons: list[str] = []
+    session.on("close", lambda *args: reasons.extend(args))
+    connection.socket.close()
+    wait_until(lambda: reasons)
+    assert reasons == ["transport error", "poll connection closed prematurely"]
+
+
+def test_a_request_behind_a_get_that_waits_is_answered_after_it(serve: Serve) -> None:
+    io = Server()
+    connection, session = waiting_get(io, serve(Middleware(io)))
+    with connection:
+        for packet in (b"4one", b"4two"):
+            connection.send(POLL % (b"GET", b"&sid=%s" % session.id.encode(), 0, b""))
+            gevent.sleep(0.01)
+            session.send(packet[1:].decode())
+            connection.until(b"\r\n\r\n" + packet)
+        connection.socket.close()
+        wait_until(lambda: session.ready_state == "closed")
 
 
 def test_a_session_does_not_hold_the_buffer_of_a_connection_that_is_gone(serve: Serve) -> None:

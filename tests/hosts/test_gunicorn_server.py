@@ -130,6 +130,15 @@ def test_limits_are_those_of_the_settings(serve: Serve) -> None:
     assert connection.rest().startswith(b"HTTP/1.1 414 ")
 
 
+def test_a_request_whose_fields_come_again_has_a_target_of_its_own(serve: Serve) -> None:
+    _, connection = serve()
+    for target in (b"/a?b", b"/c", b"/%61?b"):
+        path = target.partition(b"?")[0].replace(b"%61", b"a")
+        assert ask(connection, target).endswith(b" " + path + b" " + target + b" 127.0.0.1")
+    connection.send(b"GET / HTTP/1.1\r\n" + HOST + b"X: a\r\n" * 101 + b"\r\n")
+    assert connection.rest().startswith(b"HTTP/1.1 431 ")
+
+
 def test_an_application_may_be_mounted_by_the_environment(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

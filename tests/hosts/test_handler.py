@@ -9,8 +9,9 @@ from typing import Any
 import gevent
 import pytest
 
+from flask_realtime.engine.requests.host import HANDLER_KEY
 from flask_realtime.hosts.embedded import EmbeddedServer, QuietHandler, RealtimeHandler
-from tests.fakes import wait_until
+from tests.fakes import deadline, wait_until
 from tests.hosts.test_embedded import Connection, Serve, serve
 
 __all__ = ["serve"]
@@ -167,6 +168,31 @@ def test_an_application_that_fails_late_ends_the_connection(serve: Serve, quiet_
         assert connection.rest().endswith(b"5\r\nhello\r\n")
     assert "late" in quiet_hub.getvalue()
     quiet_hub.truncate(0)
+
+
+def test_a_response_waits_for_a_client_that_takes_it_late(serve: Serve) -> None:
+    deadlines: list[float | None] = []
+    body = bytes(8_000_000)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        handler = environ[HANDLER_KEY]
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        gevent.spawn_later(0.05, lambda: deadlines.append(handler.waits_until))
+        yield body
+        deadlines.append(handler.waits_until)
+
+    with Connection(serve(app)) as connection:
+        connection.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_until(lambda: deadlines)
+        connection.until(b"\r\n\r\n")
+        with deadline("the body"):
+            while len(connection.buffer) < len(body):
+                connection.buffer += connection.socket.recv(1 << 20)
+        wait_until(lambda: len(deadlines) == 2)
+        assert connection.buffer == body
+    waiting, after = deadlines
+    assert waiting is not None
+    assert after is None
 
 
 def test_a_handler_that_has_ended_holds_no_head(serve: Serve) -> None:

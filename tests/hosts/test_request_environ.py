@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flask_realtime.hosts.request_body import NO_BODY
 from flask_realtime.hosts.request_environ import Environs, slim
-from flask_realtime.hosts.request_head import BadHead
+from flask_realtime.hosts.request_head import BadHead, Fields
 
 HOST = b"Host: a\r\n"
 
@@ -69,6 +71,48 @@ def test_another_head_is_parsed(standing: Standing, line: bytes, block: bytes) -
     assert standing.count == 2
     again = Environs(standing).make(line, block)[1]
     assert environ == again
+
+
+@pytest.mark.parametrize(("length", "count"), [(b"7", 1), (b"00", 1), (b"123", 2)])
+def test_a_body_of_another_length_is_not_another_head(
+    standing: Standing, length: bytes, count: int
+) -> None:
+    environs = Environs(standing)
+    for number in (b"42", length):
+        block = HOST + b"content-Length:  " + number + b"\r\nX: y\r\n"
+        fields, environ = environs.make(b"POST / HTTP/1.1\r\n", block)
+        assert environ["CONTENT_LENGTH"] == number.decode()
+        assert fields.content_length == int(number)
+    assert standing.count == count
+
+
+LENGTHS = st.sampled_from([b"", b"0", b"7", b"42", b"421", b"+1", b" 8", b"\xb2", b"1" * 19])
+BLOCKS = st.tuples(
+    st.sampled_from([HOST, b"Host: b\r\n", b"X-Content-Length: 4\r\n" + HOST]),
+    st.sampled_from([b"Content-Length: ", b"content-length:", b"Content-Length : ", b"X: "]),
+    LENGTHS,
+    st.sampled_from(
+        [b"\r\n", b"\n", b" \r\n", b"\r\nContent-Length: 42\r\n", b"\r\nExpect: 100-continue\r\n"]
+    ),
+    st.sampled_from(
+        [b"", b"7", b"X: 42\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n"]
+    ),
+).map(b"".join)
+
+
+def made(environs: Environs, block: bytes) -> Any:
+    try:
+        fields, environ = environs.make(b"POST /a HTTP/1.1\r\n", block)
+    except BadHead as error:
+        return str(error), error.status
+    return environ, {name: getattr(fields, name) for name in Fields.__slots__}
+
+
+@given(st.lists(BLOCKS, min_size=2, max_size=6))
+def test_heads_that_are_known_are_read_as_new_ones_are(blocks: list[bytes]) -> None:
+    environs = Environs(Standing())
+    for block in blocks:
+        assert made(environs, block) == made(Environs(Standing()), block)
 
 
 def test_the_host_of_a_target_is_that_of_its_request_alone(standing: Standing) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flask_realtime.hosts import request_head
 from flask_realtime.hosts.request_head import (
@@ -21,6 +23,32 @@ def head(fields: bytes, version: str = "HTTP/1.0") -> Fields:
 def test_a_request_line_has_three_words() -> None:
     assert parse_request_line("GET /a?b HTTP/1.1\r\n") == ("GET", "/a?b", "HTTP/1.1")
     assert parse_request_line("x-y! * HTTP/1.0\r\n") == ("x-y!", "*", "HTTP/1.0")
+
+
+REQUEST_LINES = st.tuples(
+    st.sampled_from(["GET", "POST", "HEAD", "CONNECT", "get", ""]),
+    st.sampled_from(["", " ", "  ", "\t"]),
+    st.text(st.characters(max_codepoint=255), max_size=5),
+    st.sampled_from(["", " ", "  "]),
+    st.sampled_from(
+        ["HTTP/1.1\r\n", "HTTP/1.0\r\n", "HTTP/1.1\n", "HTTP/1.1\r\n\r\n", "HTTP/2.0\r\n"]
+    ),
+).map("".join)
+
+
+def parsed(line: str) -> tuple[str, str, str] | int:
+    try:
+        return parse_request_line(line)
+    except BadHead as error:
+        return error.status
+
+
+@given(REQUEST_LINES)
+def test_the_usual_request_lines_are_read_as_all_others_are(line: str) -> None:
+    found = parsed(line)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(request_head, "_USUAL", frozenset())
+        assert parsed(line) == found
 
 
 def test_a_later_minor_version_is_read_as_the_latest_that_is_known() -> None:

@@ -179,6 +179,43 @@ def test_what_comes_while_a_request_is_served_waits_and_costs_nothing(
     assert found.head() is not None
 
 
+@pytest.mark.parametrize("looks_again", [False, True])
+def test_a_request_that_waits_may_look_at_what_comes(
+    pair: tuple[RequestStream, Any], looks_again: bool
+) -> None:
+    found, client = pair
+    looks: list[bytes] = []
+
+    def look() -> bool:
+        looks.append(found.raw.read(1) if looks_again else b"")
+        return looks_again
+
+    found.watch(look)
+    client.sendall(b"abc")
+    settle()
+    found.watch(None)
+    client.sendall(b"d")
+    settle()
+    assert looks == ([b"a", b"b", b"c"] if looks_again else [b""])
+    assert found.read1(9) == (b"d" if looks_again else b"abcd")
+    found.close()
+    found.watch(look)  # a request may outlive its connection
+
+
+def test_it_looks_although_something_had_come_before(pair: tuple[RequestStream, Any]) -> None:
+    found, client = pair
+    client.sendall(HEAD)
+    assert found.head() is not None
+    client.sendall(HEAD)
+    settle()
+    looks = iter([False])
+    found.watch(lambda: next(looks))
+    settle()
+    assert list(looks) == []
+    found.watch(None)
+    assert found.head() is not None
+
+
 def test_a_reader_may_give_up_and_begin_again(pair: tuple[RequestStream, Any]) -> None:
     found, client = pair
     for _ in range(2):

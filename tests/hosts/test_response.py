@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from flask_realtime.hosts import response as responses
 from flask_realtime.hosts.request_body import NO_BODY
-from flask_realtime.hosts.response import Response
+from flask_realtime.hosts.response import Head, Response, head_of
 
 
 class Wire:
@@ -240,3 +243,65 @@ def test_text_is_not_a_body() -> None:
     with pytest.raises(TypeError):
         Response(wire, "GET", "HTTP/1.1").run(app, {})
     assert wire.segments == []
+
+
+# --- heads that are equal
+
+NAMES = ["Content-Length", "content-length", "Connection", "Date", "X-A", "Set-Cookie"]
+VALUES = ["", "0", "2", "close", "keep-alive", "\u00e9", "\u20ac", "a\r\nb"]
+FIELDS = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)), max_size=4)
+STATUSES = st.sampled_from(["200 OK", "204 No Content", "101 Switching Protocols", "x"])
+
+
+def answer_to(status: str, fields: Any, version: str, must_close: bool) -> Any:
+    """All that is sent, or the kind of the error."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(status, fields)
+        return [b"ab"]
+
+    wire = Wire(must_close)
+    try:
+        Response(wire, "GET", version).run(app, {})
+    except ValueError as error:
+        return str(error)
+    return wire.segments, wire.close_connection
+
+
+@given(STATUSES, FIELDS, st.sampled_from(["HTTP/1.0", "HTTP/1.1"]), st.booleans())
+def test_a_head_that_was_kept_is_sent_as_a_new_one_is(
+    status: str, fields: Any, version: str, must_close: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.time", lambda: 1_000.5)
+        call = (status, fields, version, must_close)
+        patch.setattr(responses, "_kept", {})
+        first = answer_to(*call)
+        assert answer_to(*call) == first
+        patch.setattr(Head, "whole", lambda self, second: None)
+        assert answer_to(*call) == first
+
+
+def test_a_head_that_was_kept_has_the_date_of_its_second() -> None:
+    found = head_of("200 OK", [("Content-Length", "2")])
+    assert head_of("200 OK", [("Content-Length", "2")]) is found
+    first = found.whole(1)
+    assert first is not None
+    assert b"\r\nDate: Thu, 01 Jan 1970 00:00:01 GMT\r\n" in first
+    assert found.whole(1) is first
+    assert found.whole(2) == first.replace(b"00:00:01", b"00:00:02")
+
+
+def test_heads_that_are_large_or_have_a_cookie_or_lists_are_made_each_time() -> None:
+    listed: Any = [["Content-Length", "2"]]
+    for fields in (listed, [("Set-Cookie", "a=b")], [("X-A", "a" * 1_024)]):
+        found = head_of("200 OK", fields)
+        assert head_of("200 OK", fields) is not found
+        assert head_of("200 OK", fields).text == found.text
+
+
+def test_the_heads_that_are_kept_have_a_bound() -> None:
+    for number in range(responses.KEPT_HEADS + 10):
+        last = head_of("200 OK", [("X-Number", str(number))])
+    assert len(responses._kept) == responses.KEPT_HEADS
+    assert head_of("200 OK", [("X-Number", str(number))]) is last

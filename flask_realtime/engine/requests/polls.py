@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gevent
@@ -19,7 +20,7 @@ from ..session import Session
 from ..state import UpgradeState
 from ..traffic import Traffic
 from ..transports.polling import Overlap, PollingTransport, Response
-from .host import HANDLER_KEY, HostSocket
+from .host import HANDLER_KEY
 from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
 from .request import Request
 
@@ -90,16 +91,15 @@ class PollRequests:
         if transport.has_answer:
             headers, body = self.payload(transport.poll(), request)
             return reply(request, 200, headers, body)
-        watch = _watch(request.host_socket, session)
+        stop = _watch(request, session)
         timer = None
         if session.upgrade_state is UpgradeState.PROBED:
             timer = gevent.spawn_later(_UPGRADE_POLL, transport.answer_noop)
         try:
             response = transport.poll()
         finally:
-            if watch is not None:
-                watch.stop()
-                watch.close()
+            if stop is not None:
+                stop()
             if timer is not None:
                 timer.kill(block=False)
         headers, body = self.payload(response, request)
@@ -151,30 +151,49 @@ class PollRequests:
         return headers
 
 
-def _watch(host_socket: HostSocket | None, session: Session) -> Any:
-    """Watch the socket of a waiting GET: a client that goes away ends its session at once."""
+def _watch(request: Request, session: Session) -> Callable[[], None] | None:
+    """Watch the socket of a waiting GET: a client that goes away ends its session at once.
+
+    Returns:
+        What ends the watch; ``None`` when the socket cannot be looked at: the heartbeat notices.
+    """
+    handler = request.environ.get(HANDLER_KEY)
+    if handler is not None and handler.rfile.is_plain:
+        # It watches already: no watcher, and no system call, for a GET.
+        watch: Callable[..., None] = handler.rfile.watch
+        watch(partial(_look, handler.socket, session))
+        return partial(watch, None)
+    host_socket = request.host_socket
     if host_socket is None or not host_socket.can_peek:
-        # The heartbeat notices.
         return None
     sock = host_socket.socket
     watcher = get_hub().loop.io(sock.fileno(), _READ)
-    watcher.start(_look, watcher, sock, session)
-    return watcher
+
+    def on_readable() -> None:
+        if not _look(sock, session):
+            watcher.stop()
+
+    def stop() -> None:
+        watcher.stop()
+        watcher.close()
+
+    watcher.start(on_readable)
+    return stop
 
 
-def _look(watcher: Any, sock: Any, session: Session) -> None:
+def _look(sock: Any, session: Session) -> bool:
+    """End a session whose client is gone; returns whether more can be learned."""
     timeout = sock.gettimeout()
     sock.settimeout(0)
     try:
         if sock.recv(1, socket.MSG_PEEK):
             # A pipelined request: nothing more can be learned here.
-            watcher.stop()
-            return
+            return False
     except BlockingIOError:
-        return
+        return True
     except OSError:
         pass
     finally:
         sock.settimeout(timeout)
-    watcher.stop()
     session.close(Reason.TRANSPORT_ERROR, "poll connection closed prematurely", flush=False)
+    return False

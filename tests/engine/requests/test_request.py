@@ -133,6 +133,27 @@ def test_a_poll_without_a_wait_is_for_the_host_alone(
     assert host.asked == (0 if sends_promptly else 1)
 
 
+TEXTS = st.text("ab&=%+E4\u00e9", max_size=6)
+QUERIES = st.tuples(
+    st.sampled_from(["EIO=4", "EIO=3", ""]),
+    st.sampled_from(["&transport=", "&sid=", "&"]),
+    TEXTS,
+    st.sampled_from(["&sid=", "&transport=", "&sid"]),
+    TEXTS,
+    st.sampled_from(["", "&t=", "&", "&sid=2"]),
+    TEXTS,
+).map("".join)
+
+
+@given(QUERIES)
+def test_the_usual_query_is_read_as_all_others_are(text: str) -> None:
+    found = value_of({"QUERY_STRING": text}, Answer().start_response)
+    names = (found.sid, found.transport, found.problem)
+    query = parse_query(text)
+    assert names == (query.get("sid"), query.get("transport"), None)
+    assert found.query == query
+
+
 def test_a_value_belongs_to_one_call() -> None:
     environ, start = request(), Answer().start_response
     found = value_of(environ, start)
