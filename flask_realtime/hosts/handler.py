@@ -117,7 +117,8 @@ class RealtimeHandler:
             if self._websocket is None:
                 self.socket.close()
             self.forget_head()
-            for name in ("socket", "rfile"):
+            # The environs refer to the handler: a circle would wait for the collector of garbage.
+            for name in ("socket", "rfile", "_environs"):
                 self.__dict__.pop(name, None)
 
     def _serve(self) -> bool:

@@ -126,7 +126,8 @@ class WebSocketTransport(SocketWriter):
         except WOULD_BLOCK:
             return
         except OSError as error:
-            self._lost(Reason.TRANSPORT_ERROR, error)
+            # The application may keep it: without the frames of this package.
+            self._lost(Reason.TRANSPORT_ERROR, error.with_traceback(None))
             return
         if not data:
             self._lost(Reason.TRANSPORT_CLOSE)
