@@ -172,7 +172,10 @@ class Response:
         self._head, self._own = head, own
         self.code, self.status, self.headers = code, status, headers
         if "connection" in own:
-            self._take_connection(own["connection"])
+            if code == 101 and own["connection"] == "Upgrade":
+                del own["connection"]  # it stays where it is
+            else:
+                self._take_connection(own["connection"])
         return self.write
 
     def _take_connection(self, value: str) -> None:

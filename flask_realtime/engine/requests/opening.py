@@ -5,11 +5,10 @@ The requests are verified by now.
 
 from __future__ import annotations
 
-import json
 import logging
-import secrets
 from collections.abc import Mapping
 from functools import partial
+from json.encoder import encode_basestring_ascii as as_json
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Headers
@@ -19,6 +18,7 @@ from ...codec.message import Message, text_packet
 from ...errors import BadRequest
 from ...options import Options
 from ...quoting import named, shown
+from ..ids import new_id
 from ..packet_log import log_packets
 from ..session import Session
 from ..sessions import Sessions
@@ -50,7 +50,7 @@ _NO_OFFER = b'"upgrades":[]'.ljust(len(_OFFER))
 
 def random_id(environ: Mapping[str, Any]) -> str:
     """Return a session id: 20 characters, 120 random bits."""
-    return secrets.token_urlsafe(15)
+    return new_id()
 
 
 class Opening:
@@ -125,8 +125,10 @@ class Opening:
         """
         host_socket = require_socket(request)
         session = self._new_session(request, protocol)
-        initial = Headers()
-        self._engine.trigger("initial_headers", initial, request.environ)
+        initial: Headers | None = None
+        if self._engine.has_listeners:
+            initial = Headers()
+            self._engine.trigger("initial_headers", initial, request.environ)
         first = self.first_frame(session.id)
         transport, leftover = self._websockets.switch_protocols(
             request, host_socket, initial, protocol, first
@@ -181,8 +183,8 @@ class Opening:
             )
 
     def _open_data(self, sid: str, upgrades: list[str]) -> str:
-        names = ",".join(map(json.dumps, upgrades))
-        return f'{{"sid":{json.dumps(sid)},"upgrades":[{names}],{self._open_rest}}}'
+        names = ",".join(map(as_json, upgrades))
+        return f'{{"sid":{as_json(sid)},"upgrades":[{names}],{self._open_rest}}}'
 
     def _upgrades_of(self, request: Request) -> list[str]:
         upgrades = self._engine.upgrades("polling")
