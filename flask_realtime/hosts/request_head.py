@@ -229,7 +229,7 @@ def _check_host(environ: dict[str, str], version: str) -> None:
 
 
 def _keeps_alive(connection: str | None, version: str) -> bool:
-    if connection is None:
+    if connection is None or connection == "Upgrade":
         return version == "HTTP/1.1"
     options = {option.strip(" \t") for option in connection.lower().split(",")}
     if "close" in options:
