@@ -118,8 +118,7 @@ class RealtimeHandler:
                 self.socket.close()
             self.forget_head()
             # The environs refer to the handler: a circle would wait for the collector of garbage.
-            for name in ("socket", "rfile", "_environs"):
-                self.__dict__.pop(name, None)
+            del self.socket, self.rfile, self._environs
 
     def _serve(self) -> bool:
         """Serve one request; returns whether another may follow."""
