@@ -100,13 +100,13 @@ class Opening:
         # The response holds the handshake alone; what handlers send follows in the next.
         response = transport.take()
         self._announce(session)
-        extra = Headers()
-        self._engine.trigger("initial_headers", extra, request.environ)
+        initial = self._initial_headers(request)
         cookie = self._options.cookie
-        if cookie is not None and cookie is not False:
-            extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
         headers, body = self._polls.payload(response, request)
-        write = begin(request, 200, [*headers, *extra], len(body))
+        answer = [*headers, *(initial or ())]
+        if cookie is not None and cookie is not False:
+            answer.append(("Set-Cookie", affinity_cookie(cookie, session.id)))
+        write = begin(request, 200, answer, len(body))
         host_socket = request.host_socket
         if upgrades and host_socket is not None and host_socket.writer_of(write) is None:
             self._obstacles.tell(Obstacle.WRITE_KEPT)
@@ -125,10 +125,7 @@ class Opening:
         """
         host_socket = require_socket(request)
         session = self._new_session(request, protocol)
-        initial: Headers | None = None
-        if self._engine.has_listeners:
-            initial = Headers()
-            self._engine.trigger("initial_headers", initial, request.environ)
+        initial = self._initial_headers(request)
         first = self.first_frame(session.id)
         transport, leftover = self._websockets.switch_protocols(
             request, host_socket, initial, protocol, first
@@ -140,6 +137,14 @@ class Opening:
         finally:
             self._websockets.serve(session, transport, host_socket)
         return []
+
+    def _initial_headers(self, request: Request) -> Headers | None:
+        """Return what listeners add to the answer; ``None`` without any."""
+        if not self._engine.has_listeners:
+            return None
+        initial = Headers()
+        self._engine.trigger("initial_headers", initial, request.environ)
+        return initial
 
     def first_frame(self, sid: str) -> bytes:
         """Return the frame that a WebSocket begins with."""
