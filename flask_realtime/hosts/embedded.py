@@ -74,7 +74,7 @@ class EmbeddedServer(WSGIServer):
         """Serve a connection, to its end."""
         if self._sweeper is None:
             self._sweeper = gevent.spawn(self._sweep)
-        super().handle(sock, address)
+        self.handler_class(sock, address, self).handle()
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop, and wait for the connections at most ``timeout`` seconds.
