@@ -216,6 +216,8 @@ class EventEmitter(ListenerMethods):
         Returns:
             Whether there was a listener.
         """
+        if event not in self._listeners:
+            return False
         called = self._listeners.take(event)
         for listener in called:
             try:

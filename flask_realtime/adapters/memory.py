@@ -77,13 +77,15 @@ class MemoryAdapter(Adapter):
         if members is None or sid not in members:
             return
         members.discard(sid)
-        if self._events.has_listeners:
-            self._events.trigger("leave-room", room, sid)
+        if not self._events.has_listeners:
+            if not members:
+                del self.rooms[room]
+            return
+        self._events.trigger("leave-room", room, sid)
         # A listener may have filled the room again.
         if not members and self.rooms.get(room) is members:
             del self.rooms[room]
-            if self._events.has_listeners:
-                self._events.trigger("delete-room", room)
+            self._events.trigger("delete-room", room)
 
     def broadcast(self, packet: Packet, target: Target) -> None:
         """Encode once and send to every socket of the target."""

@@ -32,6 +32,8 @@ _EVENT_HEAD = 18
 # The constructor of a named tuple is a Python function; this is what it calls.
 _new_packet = tuple.__new__
 _NONE: list[bytes] = []
+#: What nearly all clients begin with.
+_JOIN = Packet(PacketType.CONNECT, "/")
 _PLAIN_OF = {member: b"%d" % member for member in PacketType}
 _HAS_ATTACHMENTS = frozenset({PacketType.BINARY_EVENT, PacketType.BINARY_ACK})
 
@@ -161,7 +163,7 @@ class DefaultDecoder:
             if self._pending is not None:
                 raise PacketError("text arrived while attachments were expected")
             if data[:1] != "2":
-                return self._decode(data)
+                return _JOIN if data == "0" else self._decode(data)
             # The hot path: an event for the main namespace, perhaps with an acknowledgement.
             start = data.find("[", 1, _EVENT_HEAD)
             ack_id = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import binascii
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from hashlib import sha1
 from typing import Any, Final
@@ -16,6 +17,8 @@ VERSION: Final = "13"
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OFFER: Final = "HTTP_SEC_WEBSOCKET_PROTOCOL"
+# 16 bytes in base64: what each client sends.
+_KEY: Final = re.compile(r"[A-Za-z0-9+/]{22}==")
 # The name of a subprotocol: a token (RFC 9110 §5.6.2).
 _TOKEN: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
@@ -24,8 +27,8 @@ def is_upgrade(environ: Mapping[str, Any]) -> bool:
     """Say whether a WSGI request asks for the WebSocket protocol."""
     if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
         return False
-    tokens = environ.get("HTTP_CONNECTION", "").lower().split(",")
-    return "upgrade" in [token.strip() for token in tokens]
+    options = environ.get("HTTP_CONNECTION", "").lower()
+    return options == "upgrade" or "upgrade" in [one.strip() for one in options.split(",")]
 
 
 def handshake_problem(environ: Mapping[str, Any]) -> str | None:
@@ -36,13 +39,18 @@ def handshake_problem(environ: Mapping[str, Any]) -> str | None:
         return "HTTP/1.1 is required"
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != VERSION:
         return f"Sec-WebSocket-Version must be {VERSION}"
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "")
+    if _KEY.fullmatch(key) is None:
+        return _key_problem(key)
+    return _offer_problem(environ)
+
+
+def _key_problem(key: str) -> str:
     try:
-        key = b64decode(environ.get("HTTP_SEC_WEBSOCKET_KEY", ""), validate=True)
+        b64decode(key, validate=True)
     except (binascii.Error, ValueError):
         return "Sec-WebSocket-Key is not base64"
-    if len(key) != 16:
-        return "Sec-WebSocket-Key must have 16 bytes"
-    return _offer_problem(environ)
+    return "Sec-WebSocket-Key must have 16 bytes"
 
 
 def _offer_problem(environ: Mapping[str, Any]) -> str | None:
@@ -65,4 +73,5 @@ def first_subprotocol(environ: Mapping[str, Any]) -> str | None:
 
 def accept_key(key: str) -> str:
     """Return the value of ``Sec-WebSocket-Accept`` for the client's key."""
-    return b64encode(sha1(key.encode("latin-1") + _GUID).digest()).decode("ascii")
+    digest = sha1(key.encode("latin-1") + _GUID).digest()
+    return b2a_base64(digest, newline=False).decode("ascii")

@@ -33,6 +33,8 @@ from .traffic import Source, Traffic, collect
 
 __all__ = ["Engine", "EngineHandler", "RefusedRequest", "random_id"]
 
+_SERVING = Life.SERVING  # a global is quicker than a member of an enumeration (Python 3.11)
+
 EngineMiddleware = Callable[[Environ], HTTPResponse | None]
 
 
@@ -245,7 +247,8 @@ class Engine(EventEmitter):
     @property
     def is_refusing(self) -> bool:
         """Whether new sessions are refused."""
-        return self.life.value >= Life.DRAINING.value
+        # Each request asks: without the values of members, which are functions.
+        return self.life is not _SERVING and self.life.value >= Life.DRAINING.value
 
     @property
     def is_closed(self) -> bool:

@@ -48,9 +48,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Receiver", "Session"]
 
-_OPEN = SessionState.OPEN  # a global is quicker than a member of an enumeration (Python 3.11)
+# A global is quicker than a member of an enumeration (Python 3.11).
+_OPEN, _CLOSED = SessionState.OPEN, SessionState.CLOSED
 # The client's part of the heartbeat, by protocol: its pong, or its ping.
 _HEARTBEATS = {4: PONG, 3: PING}
+# The receivers of sessions that no layer above has taken, and of those that are over.
+_UNTAKEN, _ENDED = NoReceiver(), NoReceiver()
 
 logger = logging.getLogger(__name__)
 
@@ -70,8 +73,7 @@ class Session(EventEmitter):
         protocol: The revision of the Engine.IO protocol, 4 or 3.
     """
 
-    # Set while a WebSocket is open that is not the transport yet, and when the session is closed
-    # meanwhile. Most sessions have neither, and pay nothing for them.
+    # Of an upgrade that is under way. Most sessions have neither, and pay nothing for them.
     _upgrade: Probe | None = None
     _close_code: int | None = None
 
@@ -97,7 +99,7 @@ class Session(EventEmitter):
         self.is_paused: bool = False
         self._owner = owner
         self._traffic = owner.traffic
-        self._receiver: Receiver = NoReceiver()
+        self._receiver: Receiver = _UNTAKEN
         # What was sent while there was a listener and has not left yet.
         self._unflushed: list[Message] | None = None
 
@@ -108,7 +110,7 @@ class Session(EventEmitter):
     @property
     def is_taken(self) -> bool:
         """Whether a layer above takes the messages."""
-        return not isinstance(self._receiver, NoReceiver)
+        return self._receiver is not _UNTAKEN
 
     def hand_to(self, receiver: Receiver) -> None:
         """Give the messages from now on to a layer above, unless :attr:`is_taken`."""
@@ -231,17 +233,20 @@ class Session(EventEmitter):
             code: The status of the WebSocket close frame.
         """
         was_open = self.state is _OPEN
-        if self._is_over or (flush and not was_open):
+        if self.state is _CLOSED or (flush and not was_open):
             return
         with no_switch():
             self._leave(flush, code)
         if was_open:
-            why = f"{reason} ({description})" if description else reason
             level = logging.WARNING if is_over_limit(description) else logging.INFO
-            logger.log(level, "- session %s closed: %s", named(self.id[:6]), shown(why))
-            self._receiver.on_close(reason, description)
+            if logger.isEnabledFor(level):
+                why = f"{reason} ({description})" if description else reason
+                logger.log(level, "- session %s closed: %s", named(self.id[:6]), shown(why))
+            # Without a circle of references, which would wait for the collector of garbage.
+            receiver, self._receiver = self._receiver, _ENDED if self.is_taken else _UNTAKEN
+            receiver.on_close(reason, description)
             self.trigger("close", reason, description)
-        if self._is_over:
+        if self.state is _CLOSED:
             self.inbox.close()
 
     def _leave(self, flush: bool, code: int | None) -> None:
@@ -320,7 +325,6 @@ class Session(EventEmitter):
 
     def count_as_part(self) -> None:
         """Take back the count of the last message: it is a part of one that counts as a whole."""
-        # Undone here, so that messages of one part, nearly all of them, pay nothing.
         self._traffic.messages_in -= 1
 
     def lost(self, reason: str, description: object = None) -> None:
@@ -359,7 +363,6 @@ class Session(EventEmitter):
             transport.send_packet(packet)
         if self.is_paused:
             transport.pause()
-        logger.debug("= %s is on websocket", named(self.id[:6]))
         self.trigger("upgrade", transport)
         if self._unflushed and transport.writable:
             self.drained()
@@ -378,10 +381,6 @@ class Session(EventEmitter):
         if self.state is SessionState.CLOSING:
             self.transport.close(self._close_code)
 
-    @property
-    def _is_over(self) -> bool:
-        return self.state is SessionState.CLOSED
-
     def _pause(self) -> None:
         self.is_paused = True
         self.transport.pause()
@@ -393,7 +392,8 @@ class Session(EventEmitter):
 
     def _enter(self, state: SessionState) -> None:
         check_move(SESSION_MOVES, self.state, state)
-        logger.debug("= session %s is %s", named(self.id[:6]), state.name)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("= session %s is %s", named(self.id[:6]), state.name)
         self.state = state
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from gevent.pywsgi import WSGIServer
 
 from . import handler as handlers
 from . import request_body
+from .connection_greenlets import ConnectionGreenlets
 from .connections import read_no_more
 from .forked import silence
 from .handler import QuietHandler, RealtimeHandler
@@ -52,12 +53,28 @@ class EmbeddedServer(WSGIServer):
         self.websockets: set[OpenWebSocket] = set()
         self._sweeper: gevent.Greenlet[..., None] | None = None
         self._silence: Any = None
+        self._greenlets: ConnectionGreenlets | None = None
+        if isinstance(self.pool, Pool) and not self.ssl_enabled:
+            self._greenlets = ConnectionGreenlets(self.pool, self._serve)
+
+    def do_handle(self, *connection: Any) -> None:
+        """Have a connection served that has been accepted."""
+        if self._greenlets is None:
+            super().do_handle(*connection)
+        else:
+            self._greenlets.start(connection)
+
+    def _serve(self, sock: Any, address: Any) -> None:
+        try:
+            self.handle(sock, address)
+        finally:
+            self.do_close(sock, address)
 
     def handle(self, sock: Any, address: Any) -> None:
         """Serve a connection, to its end."""
         if self._sweeper is None:
             self._sweeper = gevent.spawn(self._sweep)
-        super().handle(sock, address)
+        self.handler_class(sock, address, self).handle()
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop, and wait for the connections at most ``timeout`` seconds.
@@ -68,6 +85,8 @@ class EmbeddedServer(WSGIServer):
         if self._sweeper is not None:
             self._sweeper.kill(block=False)
             self._sweeper = None
+        if self._greenlets is not None:
+            self._greenlets.close()
         super().stop(timeout)
         self.is_ending = False  # it may be started again
 

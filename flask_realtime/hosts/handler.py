@@ -113,12 +113,13 @@ class RealtimeHandler:
         finally:
             connections.discard(self)
             # The environ of a handshake outlives its connection, and with it the handler.
-            self.rfile.close()
+            if not self.rfile.closed:
+                self.rfile.close()
+                self.forget_head()
             if self._websocket is None:
                 self.socket.close()
-            self.forget_head()
-            for name in ("socket", "rfile"):
-                self.__dict__.pop(name, None)
+            # The environs refer to the handler: a circle would wait for the collector of garbage.
+            del self.socket, self.rfile, self._environs
 
     def _serve(self) -> bool:
         """Serve one request; returns whether another may follow."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import Any
 
 from ..engine.requests.host import StartResponse
 from ..errors import WriteKept
 from .owners import owner_of
+from .response import Response
 
 __all__ = ["HandlerSocket"]
+
+_write = Response.write
 
 
 class HandlerSocket:
@@ -43,6 +47,8 @@ class HandlerSocket:
     def writer_of(self, write: Any) -> Any:
         """Return the response of the handler when ``write`` is its own or calls it."""
         response = self._handler.response
+        if write.__class__ is MethodType and write.__func__ is _write:
+            return response if write.__self__ is response else None
         return owner_of(write, "write", lambda owner: owner is response)
 
     def switch_protocols(self, headers: Iterable[tuple[str, str]], first: bytes = b"") -> bytes:

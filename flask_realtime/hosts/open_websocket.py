@@ -28,7 +28,8 @@ Link = Callable[[Any], object]
 
 def bare(sock: socket.socket) -> Any:
     """Return a socket without gevent's watchers, which takes the connection over."""
-    return _Socket(sock.family, sock.type, sock.proto, sock.detach())
+    # All are streams; to ask gevent's socket for its type takes a member of an enumeration.
+    return _Socket(sock.family, socket.SOCK_STREAM, sock.proto, sock.detach())
 
 
 class OpenWebSocket:

@@ -21,22 +21,8 @@ __all__ = ["Environs", "slim"]
 #: Methods for which a head is kept, and bytes of one: a connection that waits costs little.
 MAX_KNOWN = 2
 MAX_KNOWN_BYTES = 4_096
-#: What thousands of clients send in the same words.
-_SHARED = (
-    "QUERY_STRING",
-    "PATH_INFO",
-    "HTTP_ACCEPT_ENCODING",
-    "HTTP_ACCEPT_LANGUAGE",
-    "HTTP_CACHE_CONTROL",
-    "HTTP_CONNECTION",
-    "HTTP_HOST",
-    "HTTP_ORIGIN",
-    "HTTP_PRAGMA",
-    "HTTP_SEC_WEBSOCKET_EXTENSIONS",
-    "HTTP_SEC_WEBSOCKET_VERSION",
-    "HTTP_UPGRADE",
-    "HTTP_USER_AGENT",
-)
+#: What thousands of clients send in the same words, beside the fields that `request_head.py` has.
+_SHARED = ("QUERY_STRING", "PATH_INFO")
 
 #: The value of the only Content-Length of a head that was parsed.
 _length = re.compile(rb"(?:\A|\n)content-length:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)

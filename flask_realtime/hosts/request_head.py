@@ -47,6 +47,27 @@ _SINGLE = frozenset({"CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HTTP_HOST"})
 _KNOWN: dict[str, str] = {}
 _MAX_KNOWN = 200
 _MAX_KNOWN_LENGTH = 40
+#: Lines that thousands of clients send in the same words, with their key and value, which the
+#: environs of these clients share. When there are too many, the collection begins anew.
+_LINES: dict[str, tuple[str, str]] = {}
+_MAX_LINES = 500
+_MAX_LINE_LENGTH = 256
+_COMMON = frozenset(
+    {
+        "HTTP_ACCEPT",
+        "HTTP_ACCEPT_ENCODING",
+        "HTTP_ACCEPT_LANGUAGE",
+        "HTTP_CACHE_CONTROL",
+        "HTTP_CONNECTION",
+        "HTTP_HOST",
+        "HTTP_ORIGIN",
+        "HTTP_PRAGMA",
+        "HTTP_SEC_WEBSOCKET_EXTENSIONS",
+        "HTTP_SEC_WEBSOCKET_VERSION",
+        "HTTP_UPGRADE",
+        "HTTP_USER_AGENT",
+    }
+)
 
 
 class BadHead(ValueError):
@@ -124,6 +145,26 @@ def _learn(name: str) -> str | None:
     return key
 
 
+def _read_line(line: str) -> tuple[str, str]:
+    """Return the key and the value of a line.
+
+    Raises:
+        BadHead: It is not a header field.
+    """
+    name, colon, value = line.partition(":")
+    key = _KNOWN.get(name)
+    if key is None:
+        key = _learn(name)
+    if not colon or key is None:
+        raise BadHead("a line of the request head is not a header field")
+    read = key, value.strip(" \t")
+    if key in _COMMON and len(line) <= _MAX_LINE_LENGTH:
+        if len(_LINES) >= _MAX_LINES:
+            _LINES.clear()
+        _LINES[line] = read
+    return read
+
+
 class Fields:
     """The header fields of a request.
 
@@ -191,13 +232,7 @@ def parse_fields(block: bytes, version: str) -> Fields:
         raise BadHead("a header field has a control character")
     environ: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        key = _KNOWN.get(name)
-        if key is None:
-            key = _learn(name)
-        if not colon or key is None:
-            raise BadHead("a line of the request head is not a header field")
-        value = value.strip(" \t")
+        key, value = _LINES.get(line) or _read_line(line)
         if key not in environ:
             environ[key] = value
         elif key in _SINGLE:
@@ -247,7 +282,7 @@ def _check_host(environ: dict[str, str], version: str) -> None:
 
 
 def _keeps_alive(connection: str | None, version: str) -> bool:
-    if connection is None:
+    if connection is None or connection == "Upgrade":
         return version == "HTTP/1.1"
     options = {option.strip(" \t") for option in connection.lower().split(",")}
     if "close" in options:

@@ -107,6 +107,8 @@ class Head:
             self.text.encode("latin-1")
         if self.code in _BODILESS and own.get("content-length", "0") != "0":
             raise ValueError(f"a response with the status {self.code} has no length")
+        if self.code == 101 and own.get("connection") == "Upgrade":
+            del own["connection"]  # it stays where it is
         length = own.get("content-length", "")
         #: Bytes of the body; ``None`` where no length is stated.
         self.left: int | None = int(length) if length.isdigit() else None
@@ -116,8 +118,9 @@ class Head:
 
     @property
     def is_common(self) -> bool:
-        """Whether others may be equal to it: not with a cookie, which is one client's alone."""
-        return len(self.text) <= MAX_KEPT and "cookie" not in self.text.lower()
+        """Whether others may be equal: not with what is one client's alone, as cookies are."""
+        small = self.code != 101 and len(self.text) <= MAX_KEPT
+        return small and "cookie" not in self.text.lower()
 
     def whole(self, second: int) -> bytes | None:
         """Return all of a head that lacks a date alone, for a client of HTTP/1.1.

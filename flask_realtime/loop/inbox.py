@@ -276,6 +276,7 @@ class Inbox:
         self._announce_room()
         if self.state is _PARKED:
             self._wake()
+        self._on_full = self._on_room = lambda: None  # they refer to what owns the inbox
         last, self._last = self._last, None
         if last is not None:
             self.put(last, ())

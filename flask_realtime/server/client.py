@@ -120,6 +120,11 @@ class Client:
         if self.context is not None:
             # After the handlers that use it.
             self.conn.inbox.put(self.context.release, ())
+        if self.conn.inbox.is_idle:
+            # No handler is called any more. They refer to the socket, as nearly all do that are
+            # made in a connection handler: a circle would wait for the collector of garbage.
+            for socket in sockets.values():
+                socket.forget_handlers()
 
     def on_forget(self) -> None:
         """Release the context of the application: the first request was released."""

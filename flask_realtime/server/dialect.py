@@ -6,12 +6,12 @@ events and acknowledgements are the same (Socket.IO protocol, "History").
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Container
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from ..codec.socket_packet import Packet
+from ..engine.ids import new_id
 from ..engine.requests.request import MAX_PARAMETERS, TOO_MANY
 from ..errors import ConnectError
 
@@ -59,7 +59,7 @@ class Dialect5:
 
     def socket_id(self, session_id: str, namespace: str, taken: Container[str]) -> str:
         """Return 20 random characters: the session's id is a secret."""
-        return _random_id()
+        return new_id()
 
     def destination(self, packet: Packet) -> tuple[str, Any]:
         """Return the namespace and the credentials of a CONNECT packet."""
@@ -92,7 +92,7 @@ class Dialect4:
         """Return the id that the client derives from the session's."""
         sid = session_id if namespace == "/" else f"{namespace}#{session_id}"
         # The id is taken when a client comes back before its last handlers have ended.
-        return _random_id() if sid in taken else sid
+        return new_id() if sid in taken else sid
 
     def destination(self, packet: Packet) -> tuple[str, Any]:
         """Return the namespace, and its query string as credentials.
@@ -128,7 +128,3 @@ def dialect_of(protocol: int) -> Dialect:
 
 
 _DIALECT4, _DIALECT5 = Dialect4(), Dialect5()
-
-
-def _random_id() -> str:
-    return secrets.token_urlsafe(15)

@@ -81,8 +81,10 @@ def check_own_handler(event: Any) -> None:
         TypeError: It is not text, nor a number.
         ValueError: It is meant as every event.
     """
-    require_event(event, number=True)
-    _check(event, _NEVER_AT_SOCKETS)
+    # Nearly all handlers are registered for each client anew.
+    if event.__class__ is not str or event in _NEVER_AT_SOCKETS:
+        require_event(event, number=True)
+        _check(event, _NEVER_AT_SOCKETS)
 
 
 def _check(event: Any, never: dict[str, str]) -> None:

@@ -137,12 +137,14 @@ class HandlerTable(ListenerTable[Handler]):
     def add(self, event: Hashable, entry: Handler, first: bool = False) -> None:
         """Add a handler after the present ones, or before them."""
         super().add(event, entry, first)
-        self._note(entry)
+        if entry.concurrent or entry.thread:
+            self.has_apart = True
 
     def add_fallback(self, entry: Handler) -> None:
         """Add a handler of events that have none, after the present ones."""
         self.fallbacks = (*self.fallbacks, entry)
-        self._note(entry)
+        if entry.concurrent or entry.thread:
+            self.has_apart = True
 
     def copy_to(self, other: HandlerTable) -> None:
         """Add all handlers to another table as well."""
@@ -151,10 +153,6 @@ class HandlerTable(ListenerTable[Handler]):
                 other.add(event, handler)
         for handler in self.fallbacks:
             other.add_fallback(handler)
-
-    def _note(self, entry: Handler) -> None:
-        if entry.concurrent or entry.thread:
-            self.has_apart = True
 
 
 class Visitor(NamedTuple):

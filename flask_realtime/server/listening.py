@@ -38,6 +38,11 @@ class Registered:
         """Add a handler whose signature has been read, after the present ones or before them."""
         self.handlers.add(event, handler, first)
 
+    def forget_handlers(self) -> None:
+        """Let go of all functions, once no event waits for them."""
+        self.handlers.clear()
+        self.incoming = self.outgoing = self.middlewares = ()
+
 
 class Listening(ListenerMethods):
     """Handlers by event, and those that see every event (Socket.IO documentation, "Listening to

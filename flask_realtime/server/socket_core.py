@@ -144,6 +144,11 @@ class SocketCore(Registered):
         else:
             self.handlers.add(event, handler, first)
 
+    def forget_handlers(self) -> None:
+        """Let go of all functions, unless they may be called beside the events in order."""
+        if not (self.handlers.has_apart or self.namespace.handlers.has_apart):
+            super().forget_handlers()
+
     # Admission
 
     def restore(self, saved: SavedSocket) -> None:

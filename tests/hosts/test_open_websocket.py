@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -200,3 +202,52 @@ def test_a_link_that_comes_too_late_is_called_soon(host: Callable[..., Host]) ->
     websocket.rawlink(called.append)
     settle()
     assert called == [websocket]
+
+
+def garbage(visit: Callable[[], None], visits: int) -> Counter[str]:
+    """What visits leave of this package to the collector of garbage, by the names of types."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(visits):
+            visit()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found = map(type, gc.garbage)
+        return Counter(kind.__name__ for kind in found if "flask_realtime" in kind.__module__)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def test_a_websocket_that_is_over_leaves_little_to_the_collector(host: Callable[..., Host]) -> None:
+    here = host()
+
+    def visit() -> None:
+        with here.websocket() as connection:
+            connection.talk()
+        wait_until(lambda: members(here) == [])
+        gevent.sleep(0)
+
+    visit()
+    visits = 5
+    left = garbage(visit, visits)
+    # A socket and its core, which refer to each other, and what they hold: no more.
+    assert left["Socket"] <= visits
+    assert not left.keys() & {"QuietHandler", "Environs", "Handler", "OpenWebSocket"}
+    assert sum(left.values()) <= visits * 12, left
+
+
+def test_a_websocket_that_never_joined_leaves_nothing_to_it(host: Callable[..., Host]) -> None:
+    here = host()
+
+    def visit() -> None:
+        with Connection(int(here.http.server_port or 0)) as connection:
+            connection.send(HELLO)
+            connection.until(b"\r\n\r\n")
+        wait_until(lambda: members(here) == [])
+        gevent.sleep(0)
+
+    visit()
+    assert not garbage(visit, 1)

@@ -186,3 +186,24 @@ def test_made_up_names_do_not_stay_in_memory() -> None:
     known = request_head._KNOWN
     assert len(known) <= 200
     assert max(map(len, known)) <= 40
+
+
+def test_the_lines_that_clients_share_have_bounds() -> None:
+    lines = request_head._LINES
+    for number in range(request_head._MAX_LINES + 10):
+        assert head(f"User-Agent: {number}\r\n".encode()).environ == {
+            "HTTP_USER_AGENT": str(number)
+        }
+    assert 0 < len(lines) <= request_head._MAX_LINES
+    long = "x" * request_head._MAX_LINE_LENGTH
+    for line in (f"User-Agent: {long}", "Cookie: a=1", "X: 1"):
+        head(line.encode() + b"\r\n")
+        assert line not in lines
+
+
+def test_a_line_that_is_known_is_one_field_of_several() -> None:
+    for _ in range(2):
+        fields = head(b"Accept: a\r\nAccept: b\r\nCookie: c\r\nHost: d\r\n").environ
+        assert fields == {"HTTP_ACCEPT": "a,b", "HTTP_COOKIE": "c", "HTTP_HOST": "d"}
+        with pytest.raises(BadHead):
+            head(b"Host: d\r\nHost: d\r\n")

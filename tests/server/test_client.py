@@ -195,6 +195,41 @@ def test_the_end_of_a_connection_is_the_end_in_all_namespaces(server: ServerWorl
     assert set(watch.ends) == {("/", "transport close"), ("/chat", "transport close")}
 
 
+def test_events_that_wait_for_a_handler_are_handled_after_the_end(server: ServerWorld) -> None:
+    release = Event()
+    handled: list[int] = []
+
+    @server.io.on("connection")
+    def connected(socket: Socket) -> None:
+        socket.on("block", release.wait)
+        socket.on("late", handled.append)
+
+    client = server.network.joined()
+    client.send('2["block"]')
+    client.send('2["late",1]')
+    settle()
+    client.line.leave()
+    wait_until(lambda: server.io.engine.clients_count == 0)
+    release.set()
+    wait_until(lambda: handled == [1])
+
+
+def test_a_connection_that_is_over_lets_go_of_the_handlers_of_its_sockets(
+    server: ServerWorld,
+) -> None:
+    sockets: list[Socket] = []
+    server.io.on("connection", sockets.append)
+    client = server.network.joined()
+    (socket,) = sockets
+    socket.on("event", print)
+    socket.on_any(print)
+    client.line.leave()
+    wait_until(lambda: not socket.event_names() and not socket.listeners_any())
+    reasons: list[str] = []
+    socket.on("disconnect", reasons.append)
+    wait_until(lambda: reasons == ["transport close"])
+
+
 def test_closing_one_socket_closes_them_all(server: ServerWorld) -> None:
     watch = Watch(server)
     client = server.network.client()

@@ -5,11 +5,10 @@ The requests are verified by now.
 
 from __future__ import annotations
 
-import json
 import logging
-import secrets
 from collections.abc import Mapping
 from functools import partial
+from json.encoder import encode_basestring_ascii as as_json
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import Headers
@@ -19,6 +18,7 @@ from ...codec.message import Message, text_packet
 from ...errors import BadRequest
 from ...options import Options
 from ...quoting import named, shown
+from ..ids import new_id
 from ..packet_log import log_packets
 from ..session import Session
 from ..sessions import Sessions
@@ -50,7 +50,7 @@ _NO_OFFER = b'"upgrades":[]'.ljust(len(_OFFER))
 
 def random_id(environ: Mapping[str, Any]) -> str:
     """Return a session id: 20 characters, 120 random bits."""
-    return secrets.token_urlsafe(15)
+    return new_id()
 
 
 class Opening:
@@ -100,13 +100,13 @@ class Opening:
         # The response holds the handshake alone; what handlers send follows in the next.
         response = transport.take()
         self._announce(session)
-        extra = Headers()
-        self._engine.trigger("initial_headers", extra, request.environ)
+        initial = self._initial_headers(request)
         cookie = self._options.cookie
-        if cookie is not None and cookie is not False:
-            extra.add("Set-Cookie", affinity_cookie(cookie, session.id))
         headers, body = self._polls.payload(response, request)
-        write = begin(request, 200, [*headers, *extra], len(body))
+        answer = [*headers, *(initial or ())]
+        if cookie is not None and cookie is not False:
+            answer.append(("Set-Cookie", affinity_cookie(cookie, session.id)))
+        write = begin(request, 200, answer, len(body))
         host_socket = request.host_socket
         if upgrades and host_socket is not None and host_socket.writer_of(write) is None:
             self._obstacles.tell(Obstacle.WRITE_KEPT)
@@ -125,8 +125,7 @@ class Opening:
         """
         host_socket = require_socket(request)
         session = self._new_session(request, protocol)
-        initial = Headers()
-        self._engine.trigger("initial_headers", initial, request.environ)
+        initial = self._initial_headers(request)
         first = self.first_frame(session.id)
         transport, leftover = self._websockets.switch_protocols(
             request, host_socket, initial, protocol, first
@@ -138,6 +137,14 @@ class Opening:
         finally:
             self._websockets.serve(session, transport, host_socket)
         return []
+
+    def _initial_headers(self, request: Request) -> Headers | None:
+        """Return what listeners add to the answer; ``None`` without any."""
+        if not self._engine.has_listeners:
+            return None
+        initial = Headers()
+        self._engine.trigger("initial_headers", initial, request.environ)
+        return initial
 
     def first_frame(self, sid: str) -> bytes:
         """Return the frame that a WebSocket begins with."""
@@ -181,8 +188,8 @@ class Opening:
             )
 
     def _open_data(self, sid: str, upgrades: list[str]) -> str:
-        names = ",".join(map(json.dumps, upgrades))
-        return f'{{"sid":{json.dumps(sid)},"upgrades":[{names}],{self._open_rest}}}'
+        names = ",".join(map(as_json, upgrades))
+        return f'{{"sid":{as_json(sid)},"upgrades":[{names}],{self._open_rest}}}'
 
     def _upgrades_of(self, request: Request) -> list[str]:
         upgrades = self._engine.upgrades("polling")

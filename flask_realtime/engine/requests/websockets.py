@@ -12,8 +12,8 @@ from collections.abc import Callable
 from gevent.event import Event
 from werkzeug.datastructures import Headers
 
-from ...codec.deflate import Compression, PerMessageDeflate
-from ...codec.deflate_agreement import agree
+from ...codec.deflate import PerMessageDeflate
+from ...codec.deflate_agreement import Agreement, agree
 from ...codec.websocket import encode_close
 from ...codec.websocket_handshake import (
     VERSION,
@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 #: Headers of the answer that applications cannot change.
 _OURS = frozenset({"upgrade", "connection", "sec-websocket-accept"})
+_UPGRADE = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 
 
 class WebSocketRequests:
@@ -78,7 +79,7 @@ class WebSocketRequests:
         self,
         request: Request,
         host_socket: HostSocket,
-        headers: Headers,
+        headers: Headers | None,
         protocol: int,
         first: bytes = b"",
     ) -> tuple[SocketTransport, bytes]:
@@ -87,7 +88,7 @@ class WebSocketRequests:
         Args:
             request: The request.
             host_socket: What :func:`require_socket` has returned for it.
-            headers: Headers of the answer; those of the protocol are added.
+            headers: Headers of the answer beside those of the protocol, if there are any.
             protocol: The revision of the Engine.IO protocol.
             first: Frames that follow the answer.
 
@@ -96,41 +97,38 @@ class WebSocketRequests:
             WriteKept: A middleware keeps the answer; nothing has been sent.
         """
         environ = request.environ
-        compression = self._negotiate(environ, host_socket, headers)
-        headers.extend(self._extra_headers(request) or ())
+        agreement = self._negotiate(environ, host_socket)
+        extra = self._extra_headers(request)
         subprotocol = first_subprotocol(environ)
-        if subprotocol is not None:
-            # Browsers and `ws` close a WebSocket whose server chooses none of their offer.
-            headers.setdefault("Sec-WebSocket-Protocol", subprotocol)
-        answer = [
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Accept", accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])),
-            *(pair for pair in headers.to_wsgi_list() if pair[0].lower() not in _OURS),
-        ]
+        accept = accept_key(environ["HTTP_SEC_WEBSOCKET_KEY"])
+        answer = [*_UPGRADE, ("Sec-WebSocket-Accept", accept)]
+        if headers or extra or agreement is not None or subprotocol is not None:
+            headers = Headers(headers)
+            if agreement is not None:
+                headers["Sec-WebSocket-Extensions"] = agreement.answer
+            headers.extend(extra or ())
+            if subprotocol is not None:
+                # Browsers and `ws` close a WebSocket whose server chooses none of their offer.
+                headers.setdefault("Sec-WebSocket-Protocol", subprotocol)
+            answer += [pair for pair in headers.to_wsgi_list() if pair[0].lower() not in _OURS]
         leftover = host_socket.switch_protocols(answer, first)
         common = (self._max_size, self._max_buffered, self._traffic)
-        if compression is None:
+        if self._deflate is None or agreement is None:
             transport = WebSocketTransport(host_socket.socket, *common)
         else:
+            compression = self._deflate.compression(agreement)
             transport = DeflateTransport(host_socket.socket, *common, compression)
         return framed(transport, protocol, request), leftover
 
-    def _negotiate(
-        self, environ: Environ, host_socket: HostSocket, headers: Headers
-    ) -> Compression | None:
+    def _negotiate(self, environ: Environ, host_socket: HostSocket) -> Agreement | None:
         offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS")
         if self._deflate is None or not offers or host_socket.is_upgraded:
             return None
         try:
-            agreement = agree(offers, self._deflate.settings)
+            return agree(offers, self._deflate.settings)
         except ValueError as error:
             problem = {"name": "TRANSPORT_HANDSHAKE_ERROR", "error": str(error)}
             raise BadRequest(problem) from error
-        if agreement is None:
-            return None
-        headers["Sec-WebSocket-Extensions"] = agreement.answer
-        return self._deflate.compression(agreement)
 
     def upgrade(self, session: Session, request: Request) -> list[bytes]:
         """Serve a WebSocket that may become the transport of a polling session.
@@ -143,9 +141,7 @@ class WebSocketRequests:
             BadRequest: The host gives no socket, or the handshake breaks RFC 6455.
         """
         host_socket = require_socket(request)
-        transport, leftover = self.switch_protocols(
-            request, host_socket, Headers(), session.protocol
-        )
+        transport, leftover = self.switch_protocols(request, host_socket, None, session.protocol)
         may_upgrade = (
             self._allow_upgrades
             and request.transport == "websocket"

@@ -63,7 +63,7 @@ class WebSocketTransport(SocketWriter):
         clock: Monotonic seconds.
     """
 
-    __slots__ = ("_closing", "_decoder", "_owner", "_pending", "_reader", "_recv")
+    __slots__ = ("_closing", "_decoder", "_is_reset", "_owner", "_pending", "_reader", "_recv")
 
     name = "websocket"
 
@@ -84,6 +84,7 @@ class WebSocketTransport(SocketWriter):
         self._recv = partial(os.read, sock.fileno()) if self._pending is None else sock.recv
         self._decoder = FrameDecoder(max_size, inflate)
         self._closing = False
+        self._is_reset = False
         self._owner: TransportOwner | None = None
         self._reader: Any = None
 
@@ -126,7 +127,8 @@ class WebSocketTransport(SocketWriter):
         except WOULD_BLOCK:
             return
         except OSError as error:
-            self._lost(Reason.TRANSPORT_ERROR, error)
+            # The application may keep it: without the frames of this package.
+            self._lost(Reason.TRANSPORT_ERROR, error.with_traceback(None))
             return
         if not data:
             self._lost(Reason.TRANSPORT_CLOSE)
@@ -235,13 +237,15 @@ class WebSocketTransport(SocketWriter):
         What was joined in this turn is written before: it would have left without that.
         """
         self._owner = None
+        if self._socket is None:
+            return
         self._flush()
         self._reader = stopped(self._reader)
         self._writer = stopped(self._writer)
         self._outbox = None
         sock, self._socket = self._socket, None
-        if sock is not None:
-            self._recv = self._send = refuse
+        self._recv = self._send = refuse
+        if not self._is_reset:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -249,6 +253,8 @@ class WebSocketTransport(SocketWriter):
 
     def _lost(self, reason: str, description: object = None) -> None:
         owner = self._owner
+        # Of a connection that was reset, the kernel has nothing left to shut down.
+        self._is_reset = isinstance(description, ConnectionResetError)
         self.abort()
         if owner is not None:
             owner.lost(reason, description)
