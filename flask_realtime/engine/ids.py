@@ -1,4 +1,4 @@
-"""Ids that cannot be guessed: of sessions, and of sockets."""
+"""Ids that cannot be guessed: of sessions and sockets, and those by which clients are recovered."""
 
 from __future__ import annotations
 

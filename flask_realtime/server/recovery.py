@@ -32,7 +32,6 @@ Where it can go wrong
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +40,7 @@ from gevent.event import Event
 from ..adapters.base import Adapter
 from ..adapters.values import SavedSocket
 from ..codec.message import Message
+from ..engine.ids import new_id
 from ..engine.session import Session
 from ..options import RecoveryOptions
 from ..quoting import named, shown
@@ -95,7 +95,7 @@ class Recovery:
 
     def new_identity(self) -> tuple[str, str]:
         """Return a private id, and the offset at which a client that joins now begins."""
-        return secrets.token_urlsafe(15), self._adapter.current_offset()
+        return new_id(), self._adapter.current_offset()
 
     def joined(self, socket: SocketCore) -> None:
         """Note a socket that has been let in."""
