@@ -238,15 +238,15 @@ class FrameDecoder:
         elif not first & _FIN:
             self._opcode, self._fragments = opcode, bytearray(payload)
             return None
-        if opcode == TEXT:
-            try:
-                return payload.decode()
-            except UnicodeDecodeError:
-                raise FrameError(1007, "invalid UTF-8") from None
+        if opcode & RSV1:
+            assert self._inflate is not None
+            opcode, payload = opcode & ~RSV1, self._inflate(payload)
         if opcode == BINARY:
             return bytes(payload)
-        assert self._inflate is not None
-        return self._take(_FIN | opcode & ~RSV1, self._inflate(payload))
+        try:
+            return payload.decode()
+        except UnicodeDecodeError:
+            raise FrameError(1007, "invalid UTF-8") from None
 
     def _control(self, opcode: int, payload: bytes) -> Control:
         if opcode != CLOSE or not payload:

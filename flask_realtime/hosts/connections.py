@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -13,7 +14,14 @@ from gevent.monkey import get_original
 
 from .forked import silence
 
-__all__ = ["Connections", "close_in_stages", "drain", "read_no_more", "set_nodelay"]
+__all__ = [
+    "Connections",
+    "ResponseLost",
+    "close_in_stages",
+    "drain",
+    "read_no_more",
+    "set_nodelay",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +32,13 @@ LINGER_BYTES = 16_777_216
 LINGER_TIMEOUT = 5.0
 
 _STEP = 65_536
+
+
+class ResponseLost(OSError):
+    """The client is gone or too slow; a broken pipe, which is not logged."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPIPE, "the response was not taken")
 
 
 class Connections:

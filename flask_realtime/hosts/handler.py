@@ -25,13 +25,13 @@ from gevent import GreenletExit
 
 from ..engine.requests.host import HANDLER_KEY
 from ..quoting import shown
-from .connections import close_in_stages, drain, set_nodelay
+from .connections import ResponseLost, close_in_stages, drain, set_nodelay
 from .open_websocket import OpenWebSocket, bare
 from .request_body import MIN_RATE, NO_BODY, BodyError, RequestBody, open_body
 from .request_environ import Environs, slim
 from .request_head import BadHead
 from .request_stream import RequestStream
-from .response import Response, ResponseLost, server_options
+from .response import Response, server_options
 
 __all__ = ["QuietHandler", "RealtimeHandler"]
 

@@ -47,7 +47,7 @@ class _Known(NamedTuple):
         A number with more digits is none: limits of a line have not seen it.
         """
         begin, rest = self.begin, len(self.block) - self.end
-        length = block[begin : len(block) - rest]
+        length = block[begin : max(begin, len(block) - rest)]
         if not length.isdigit() or not 0 < len(length) <= self.end - begin:
             return None
         if block[:begin] != self.block[:begin] or block[-rest:] != self.block[-rest:]:

@@ -186,27 +186,48 @@ class Fields:
         "keeps_alive",
     )
 
-    def __init__(self, environ: dict[str, str], version: str) -> None:
+    def __init__(
+        self,
+        environ: dict[str, str],
+        content_length: int | None,
+        keeps_alive: bool,
+        is_chunked: bool,
+        expects: bool,
+        is_upgrade: bool,
+    ) -> None:
         self.environ: dict[str, str] = environ
-        self.content_length: int | None = _length_of(environ, version)
-        self.is_chunked: bool = "HTTP_TRANSFER_ENCODING" in environ
+        self.content_length: int | None = content_length
+        self.keeps_alive: bool = keeps_alive
+        self.is_chunked: bool = is_chunked
+        self.expects: bool = expects
+        self.is_upgrade: bool = is_upgrade
+
+    @classmethod
+    def of(cls, environ: dict[str, str], version: str) -> Fields:
+        """Return what the fields say, under the names of the environ; see :func:`parse_fields`."""
+        length = _length_of(environ, version)
         _check_host(environ, version)
-        self.keeps_alive: bool = _keeps_alive(environ.get("HTTP_CONNECTION"), version)
         # RFC 9110 §10.1.1: HTTP/1.0 has no interim responses.
         expects = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
-        self.expects: bool = expects and version != "HTTP/1.0"
-        self.is_upgrade: bool = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        return cls(
+            environ,
+            length,
+            _keeps_alive(environ.get("HTTP_CONNECTION"), version),
+            "HTTP_TRANSFER_ENCODING" in environ,
+            expects and version != "HTTP/1.0",
+            environ.get("HTTP_UPGRADE", "").lower() == "websocket",
+        )
 
     def with_length(self, length: str) -> Fields:
         """Return the same fields with another Content-Length, which is a number."""
-        other = Fields.__new__(Fields)
-        other.environ = {**self.environ, "CONTENT_LENGTH": length}
-        other.content_length = int(length)
-        other.is_chunked = self.is_chunked
-        other.expects = self.expects
-        other.is_upgrade = self.is_upgrade
-        other.keeps_alive = self.keeps_alive
-        return other
+        return Fields(
+            {**self.environ, "CONTENT_LENGTH": length},
+            int(length),
+            self.keeps_alive,
+            self.is_chunked,
+            self.expects,
+            self.is_upgrade,
+        )
 
 
 def parse_fields(block: bytes, version: str) -> Fields:
@@ -240,7 +261,7 @@ def parse_fields(block: bytes, version: str) -> Fields:
         elif key:
             environ[key] += ("; " if key == "HTTP_COOKIE" else ",") + value
     environ.pop("", None)
-    return Fields(environ, version)
+    return Fields.of(environ, version)
 
 
 def check_size(size: int, count: int, longest: int) -> None:

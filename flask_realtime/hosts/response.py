@@ -9,14 +9,13 @@ small ones is kept, and their bytes for a second, in which their date is right.
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
 
-__all__ = ["Connection", "Response", "ResponseLost", "server_options"]
+__all__ = ["Connection", "Response", "server_options"]
 
 #: Fields of a head that this file looks at, in lower case.
 _OWN = frozenset({"connection", "content-length", "date"})
@@ -26,7 +25,8 @@ _BODILESS = (204, 304)
 KEPT_HEADS = 64
 MAX_KEPT = 1_024
 
-Headers = list[tuple[str, str]]
+#: Lists of pairs as PEP 3333 has them; those of some applications are tuples of lists, and work.
+Headers = Sequence[Any]
 
 
 class Body(Protocol):
@@ -35,13 +35,6 @@ class Body(Protocol):
     @property
     def failed(self) -> bool:
         """Whether the body is broken: the connection has no other request."""
-
-
-class ResponseLost(OSError):
-    """The client is gone or too slow; a broken pipe, which is not logged."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.EPIPE, "the response was not taken")
 
 
 class Connection(Protocol):
@@ -88,7 +81,7 @@ class Head:
 
     __slots__ = ("_bytes", "_second", "code", "left", "own", "text")
 
-    def __init__(self, status: str, headers: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, status: str, headers: Headers) -> None:
         self.code: int = int(status[:3])
         own: dict[str, str] = {}
         self.own: dict[str, str] = own

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flask_realtime.codec.decoder import DefaultDecoder
 from flask_realtime.codec.json_codec import OrjsonCodec, StandardCodec
 from flask_realtime.codec.message import Message
-from flask_realtime.codec.parser import DefaultDecoder, DefaultParser
+from flask_realtime.codec.parser import DefaultParser
 from flask_realtime.codec.socket_packet import RESERVED_EVENTS, Packet, PacketType
 from tests.codec import values
 

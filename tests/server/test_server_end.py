@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gevent
 import pytest
 from flask import Flask
 from gevent.event import Event
 
 from flask_realtime import MemoryAdapter, Realtime
-from flask_realtime.engine.requests.polls import PollRequests
+from flask_realtime.engine.requests.router import Router
 from flask_realtime.engine.state import Life
 from tests.fakes import deadline, settle, wait_until
 from tests.worlds import MakeServer
@@ -88,12 +90,11 @@ def test_what_answers_requests_is_built_once(
     """Whether the options come with the server or with ``init_app``, and from the config."""
     built: list[object] = []
 
-    class Counted(PollRequests):
-        def __init__(self, *args: object) -> None:
-            built.append(self)
-            super().__init__(*args)  # type: ignore[arg-type]
+    def counted(*args: Any) -> Router:
+        built.append(args)
+        return Router(*args)
 
-    monkeypatch.setattr("flask_realtime.engine.requests.router.PollRequests", Counted)
+    monkeypatch.setattr("flask_realtime.engine.engine.Router", counted)
     app = Flask(__name__)
     app.config["REALTIME_PING_INTERVAL"] = 3
     io = Realtime() if is_late else Realtime(app)
