@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: the long description, and addresses once there are any."""
+"""What setup.cfg cannot say: the long description, addresses once there are any, and what is C."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from setuptools import setup
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
+import compiling  # noqa: E402
 from docs.links import address, outward  # noqa: E402
 
 repository = address()
@@ -21,4 +22,7 @@ setup(
     long_description=outward(readme, repository, lambda target: True),
     long_description_content_type="text/markdown",
     project_urls={name: repository + path for name, path in places.items()} if repository else {},
+    options=compiling.options(),
+    ext_modules=compiling.extensions(),
+    setup_requires=compiling.requirements(),
 )

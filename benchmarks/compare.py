@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,7 @@ from comparison import (
     take_turns,
     write_json,
 )
+from compiled import compiled_package
 from peers import peer_python
 from processes import (
     HERE,
@@ -46,7 +47,7 @@ from processes import (
     serve,
     versions,
 )
-from report import NODE, OURS, Result, as_json, markdown, side_by_side
+from report import COMPILED, NODE, OURS, Result, as_json, markdown, side_by_side
 from rows import ROWS, App, Generator, Row
 
 SERVERS = HERE / "servers"
@@ -154,8 +155,10 @@ def run(options: argparse.Namespace) -> list[Result]:
 
 
 def show(results: Sequence[Result], names: Sequence[str]) -> None:
-    """Print the table with the targets, and the one for users if there are others to compare."""
+    """Print the tables with the targets, and the one for users if there are others to compare."""
     print(markdown(results))
+    if COMPILED in names:
+        print("\n" + markdown([replace(result, ours=COMPILED) for result in results]))
     others = [name for name in names if name not in (OURS, NODE)]
     if others:
         print("\n" + side_by_side(results, [OURS, *others, NODE]))
@@ -173,6 +176,7 @@ def choose_contestants(options: argparse.Namespace, env: Mapping[str, str]) -> l
     return [
         Contestant(NODE, dict.fromkeys(App, node), COMPILING),
         ours(options),
+        *([compiled(ours(options))] if options.compiled else ()),
         *bun(env),
         *(python_peers() if options.python_peers else ()),
     ]
@@ -196,6 +200,13 @@ def ours(options: argparse.Namespace) -> Contestant:
             App.WORKER_CLASS: script("gunicorn_server.py", "--kind", "realtime"),
         },
     )
+
+
+def compiled(pure: Contestant) -> Contestant:
+    """Return our server with the package of the compiled build."""
+    path = ("env", f"PYTHONPATH={compiled_package()}")
+    commands = {app: (*path, *command) for app, command in pure.commands.items()}
+    return Contestant(COMPILED, commands)
 
 
 def bun(env: Mapping[str, str]) -> list[Contestant]:
@@ -256,6 +267,9 @@ def parse_options() -> argparse.Namespace:
     add_choice(parser, "--rows", [row.name for row in ROWS])
     parser.add_argument(
         "--no-orjson", action="store_true", help="ours with the standard library's json"
+    )
+    parser.add_argument(
+        "--compiled", action="store_true", help="ours once more, with what `compiling.py` compiles"
     )
     parser.add_argument(
         "--python-peers",

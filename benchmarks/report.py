@@ -10,6 +10,7 @@ from typing import Any
 from rows import Row
 
 OURS = "flask_realtime"
+COMPILED = "flask_realtime, compiled"
 NODE = "Node socket.io"
 
 
@@ -21,6 +22,7 @@ class Result:
     values: Mapping[str, Sequence[float]]  # contestant -> one value per round
     error: str | None = None
     peer: str = NODE
+    ours: str = OURS  # which of our servers the ratio is about
 
     def median(self, contestant: str) -> float | None:
         """Return the middle of a contestant's rounds, or None where it does not run this row."""
@@ -30,7 +32,7 @@ class Result:
     @property
     def ratio(self) -> float | None:
         """Return ours / the peer's, from the medians."""
-        ours, node = self.median(OURS), self.median(self.peer)
+        ours, node = self.median(self.ours), self.median(self.peer)
         return ours / node if ours is not None and node else None
 
     @property
@@ -38,7 +40,7 @@ class Result:
         """Return ours / Node of each round: their spread says how much the ratio is worth."""
         return [
             ours / node
-            for ours, node in zip(self.values[OURS], self.values[NODE], strict=True)
+            for ours, node in zip(self.values[self.ours], self.values[NODE], strict=True)
             if node
         ]
 
@@ -52,7 +54,7 @@ class Result:
 
 def markdown(results: Sequence[Result]) -> str:
     """Lay out the ratios to Node, and their targets, as a Markdown table."""
-    head = ["", "unit", NODE, OURS, "ratio", "min–max", "target", ""]
+    head = ["", "unit", NODE, results[0].ours, "ratio", "min–max", "target", ""]
     align = ["---", "---", *["---:"] * 5, "---"]
     return _table([head, align, *map(_cells, results)])
 
@@ -105,7 +107,7 @@ def _cells(result: Result) -> list[str]:
     spread = f"{min(result.round_ratios):.2f}–{max(result.round_ratios):.2f}"
     both = [
         _number(result.median(NODE), row.digits),
-        _number(result.median(OURS), row.digits),
+        _number(result.median(result.ours), row.digits),
         f"{result.ratio:.2f}",
         spread,
         target,

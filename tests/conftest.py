@@ -54,6 +54,7 @@ PEERS = tuple(
         "cluster",
         "hosts",
         "interop",
+        "test_compiled.py",
         "test_docs.py",
         "test_packages.py",
         "test_site.py",
@@ -70,7 +71,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 #: What loads or times the whole machine: never two of them at the same time.
-HEAVY = ("tests/benchmarks/", "tests/hosts/workers/")
+HEAVY = ("tests/benchmarks/", "tests/hosts/workers/", "tests/test_compiled.py")
 
 
 @pytest.hookimpl(optionalhook=True)

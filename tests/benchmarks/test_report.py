@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from report import NODE, OURS, Result, as_json, markdown, side_by_side
+from dataclasses import replace
+
+from report import COMPILED, NODE, OURS, Result, as_json, markdown, side_by_side
 from rows import App, Row
 
 ROW = Row("echo", "echo, 64 B", "µs CPU", "cpu_us", 0.9, ("echo", "--conns", "100"))
@@ -18,6 +20,15 @@ def test_a_ratio_is_judged_by_its_target() -> None:
     *_, first, second = markdown([good, bad]).splitlines()
     assert first == "| echo, 64 B | µs CPU | 110 | 90.0 | 0.82 | 0.80–0.82 | ≤ 0.9 | ok |"
     assert second.endswith("| 1.00 | 1.00–1.00 | ≤ 0.9 | **over** |")
+
+
+def test_the_compiled_build_is_judged_by_the_same_targets() -> None:
+    both = Result(ROW, {NODE: [10.0], OURS: [10.0], COMPILED: [8.0]})
+    compiled = replace(both, ours=COMPILED)
+    assert (both.passed, compiled.passed) == (False, True)
+    head, *_, line = markdown([compiled]).splitlines()
+    assert head.split(" | ")[3] == COMPILED
+    assert line == "| echo, 64 B | µs CPU | 10.0 | 8.0 | 0.80 | 0.80–0.80 | ≤ 0.9 | ok |"
 
 
 def test_a_row_without_a_target_passes_when_it_was_measured() -> None:
