@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
     "AckTimeout",
@@ -29,7 +29,10 @@ __all__ = [
     "RequestError",
     "SlowClient",
     "SocketDisconnected",
+    "caused",
 ]
+
+E = TypeVar("E", bound=BaseException)
 
 
 class RealtimeError(Exception):
@@ -234,3 +237,16 @@ class UnsupportedProtocol(RequestError):
 
     code = 5
     message = "Unsupported protocol version"
+
+
+def caused(error: E, by: BaseException | None) -> E:
+    """Return an error that has its cause already.
+
+    For ``raise … from …`` in what ``compiling.py`` lists: compiled code forgets the cause.
+
+    Args:
+        error: What is about to be raised.
+        by: Its cause; ``None`` hides what is being handled.
+    """
+    error.__cause__ = by
+    return error

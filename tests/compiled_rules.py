@@ -11,6 +11,8 @@ __all__ = [
     "bypassed_constructors",
     "foreign_kin",
     "known_by_code",
+    "lost_causes",
+    "nested_functions",
     "read",
     "recursions",
     "reversible_slices",
@@ -141,4 +143,26 @@ def bypassed_constructors(sources: Sources) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         if node.attr == "__new__" and ast.unparse(node.value) != "tuple"
+    ]
+
+
+def nested_functions(sources: Sources) -> list[str]:
+    """Return the functions inside others."""
+    return [
+        f"{name}:{inner.lineno}"
+        for name, tree in sources.items()
+        for _, outer in _functions(tree)
+        for inner in ast.walk(outer)
+        if isinstance(inner, (ast.FunctionDef, ast.Lambda)) and inner is not outer
+    ]
+
+
+def lost_causes(sources: Sources) -> list[str]:
+    """Return where a cause is named that the error does not have already."""
+    return [
+        f"{name}:{node.lineno}"
+        for name, tree in sources.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise) and node.exc is not None and node.cause is not None
+        if not ast.unparse(node.exc).startswith("caused(")
     ]

@@ -14,6 +14,8 @@ from tests.compiled_rules import (
     bypassed_constructors,
     foreign_kin,
     known_by_code,
+    lost_causes,
+    nested_functions,
     read,
     recursions,
     reversible_slices,
@@ -39,7 +41,10 @@ def test_each_module_is_named_once() -> None:
     assert len(set(compiling.MODULES)) == len(compiling.MODULES)
 
 
-@pytest.mark.parametrize("rule", [recursions, reversible_slices, bypassed_constructors])
+RULES = (recursions, reversible_slices, bypassed_constructors, nested_functions, lost_causes)
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_the_modules_keep_the_rules(rule: Callable[[Sources], list[str]]) -> None:
     assert rule(COMPILED) == []
 
@@ -94,6 +99,17 @@ def test_a_slice_that_may_be_reversed_is_found() -> None:
 def test_a_constructor_that_is_bypassed_is_found() -> None:
     assert bypassed_constructors(sources("other = Fields.__new__(Fields)"))
     assert not bypassed_constructors(sources("_new_packet = tuple.__new__"))
+
+
+@pytest.mark.parametrize("inner", ["def g(): ...", "return lambda: x"])
+def test_a_function_inside_another_is_found(inner: str) -> None:
+    assert nested_functions(sources(f"def f(x):\n    {inner}"))
+    assert not nested_functions(sources("def f(): ...\ndef g(): ..."))
+
+
+def test_a_cause_that_would_be_lost_is_found() -> None:
+    assert lost_causes(sources("raise ValueError() from error"))
+    assert not lost_causes(sources("raise caused(ValueError(), error) from error"))
 
 
 # --- when --------------------------------------------------------------------

@@ -16,6 +16,7 @@ from flask_realtime.errors import (
     RealtimeError,
     RequestError,
     SocketDisconnected,
+    caused,
 )
 
 ALL = [
@@ -103,3 +104,11 @@ def test_a_refusal_is_told_as_text_whatever_it_was_made_of() -> None:
     error = ConnectError(KeyError("token"))
     assert error.message == "'token'"
     assert str(ConnectError(5)) == "5"
+
+
+@pytest.mark.parametrize("by", [ValueError(), None])
+def test_an_error_has_the_cause_that_it_was_given_before_it_is_raised(
+    by: ValueError | None,
+) -> None:
+    error = caused(PacketError("invalid"), by)
+    assert (error.__cause__, error.__suppress_context__) == (by, True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import PacketError
+from ..errors import PacketError, caused
 from .attachments import Reassembly
 from .json_codec import JSONCodec
 from .socket_packet import (
@@ -104,4 +104,4 @@ class DefaultDecoder:
         try:
             return self._codec.decode(text)
         except ValueError as error:
-            raise PacketError("invalid JSON") from error
+            raise caused(PacketError("invalid JSON"), error) from error

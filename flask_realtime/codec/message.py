@@ -7,12 +7,16 @@ frames are built once and every polling client gets the same encoded packets.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..errors import MessageTooLarge
 from .payload import encode_binary
 from .websocket import BINARY, TEXT, encode_frame, message_frame
 
 __all__ = ["BINARY_MESSAGE", "Message", "text_packet"]
+
+Data = bytes | bytearray | memoryview
+_OTHER = (bytearray, memoryview)
 
 #: What stands in front of a binary message in Engine.IO protocol 3.
 BINARY_MESSAGE = b"\x04"
@@ -22,7 +26,8 @@ class Message:
     """The text of a Socket.IO packet and the attachments that follow it.
 
     Args:
-        text: UTF-8 without the type digit of Engine.IO; ``None`` when the message is binary only.
+        text: UTF-8 without the type digit of Engine.IO, as bytes or what can be made bytes of;
+            ``None`` when the message is binary only.
         attachments: Binary messages that follow the text without anything between them.
         compress: Whether it may be compressed, in a polling response or as frames.
     """
@@ -41,16 +46,20 @@ class Message:
     _revision3: Message
 
     def __init__(
-        self, text: bytes | None, attachments: Sequence[bytes] = (), compress: bool = True
+        self, text: Data | None, attachments: Sequence[Any] = (), compress: bool = True
     ) -> None:
-        self.text: bytes | None = text
-        self.attachments: Sequence[bytes] = attachments
+        # A parser of the application may have made them.
+        self.text: bytes | None = bytes(text) if isinstance(text, _OTHER) else text
+        self.attachments: Sequence[Any] = attachments
         self.compress: bool = compress
         #: What :meth:`frames` returned; ``None`` before its first call.
         self.framed: bytes | None = None
         self._packets: tuple[bytes, ...] | None = None
         # Frames in other forms; not set before there is one, and most messages have none.
         self._variants: dict[object, bytes]
+
+    def __reduce__(self) -> tuple[type[Message], tuple[Any, ...]]:
+        return type(self), (self.text, self.attachments, self.compress)
 
     def frames(self) -> bytes:
         """Return the WebSocket frames, contiguous, ready for the socket."""
@@ -63,8 +72,12 @@ class Message:
         return frames
 
     @classmethod
-    def of(cls, data: str | bytes | bytearray | memoryview, compress: bool = True) -> Message:
+    def of(cls, data: object, compress: bool = True) -> Message:
         """Return one Engine.IO message of text or bytes.
+
+        Args:
+            data: The message.
+            compress: Whether it may be compressed.
 
         Raises:
             TypeError: It is neither.

@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import PacketError
+from ..errors import PacketError, caused
 from .engine_packet import SEPARATOR
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def encode_payload(packets: Iterable[bytes]) -> bytes:
     return _SEPARATOR.join(packets)
 
 
-def encode_binary(data: bytes) -> bytes:
+def encode_binary(data: bytes | bytearray | memoryview) -> bytes:
     """Return a binary message as the packet of a text payload."""
     return b"b" + b64encode(data)
 
@@ -61,7 +61,7 @@ def decode_payload(body: bytes) -> Iterator[str | bytes]:
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise PacketError("the payload is not UTF-8") from error
+        raise caused(PacketError("the payload is not UTF-8"), error) from error
     for packet in text.split(SEPARATOR):
         if not packet:
             raise PacketError("empty packet")
@@ -78,4 +78,4 @@ def decode_base64(packet: str) -> bytes:
     try:
         return b64decode(packet[1:], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise PacketError("invalid base64") from error
+        raise caused(PacketError("invalid base64"), error) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ..errors import FrameError
+from ..errors import FrameError, caused
 from .masking import unmask
 
 __all__ = [
@@ -60,7 +60,7 @@ Incoming = str | bytes | Control | FrameError
 Inflate = Callable[[bytes | bytearray], bytes]
 
 
-def encode_frame(opcode: int, payload: bytes) -> bytes:
+def encode_frame(opcode: int, payload: bytes | bytearray | memoryview) -> bytes:
     """Return one final, unmasked frame."""
     size = len(payload)
     if size < 126:
@@ -173,7 +173,7 @@ class FrameDecoder:
                 messages.append(unmask(buffer[body:end], buffer[position + 2 : body]).decode())
                 position = end
         except UnicodeDecodeError:
-            raise FrameError(1007, "invalid UTF-8") from None
+            raise caused(FrameError(1007, "invalid UTF-8"), None) from None
         return position
 
     def _parse_frame(
@@ -246,7 +246,7 @@ class FrameDecoder:
         try:
             return payload.decode()
         except UnicodeDecodeError:
-            raise FrameError(1007, "invalid UTF-8") from None
+            raise caused(FrameError(1007, "invalid UTF-8"), None) from None
 
     def _control(self, opcode: int, payload: bytes) -> Control:
         if opcode != CLOSE or not payload:
@@ -257,7 +257,7 @@ class FrameDecoder:
         try:
             payload[2:].decode()
         except UnicodeDecodeError:
-            raise FrameError(1007, "the close reason is not UTF-8") from None
+            raise caused(FrameError(1007, "the close reason is not UTF-8"), None) from None
         return Control(opcode, payload, code)
 
     def _fail(self, error: FrameError) -> FrameError:

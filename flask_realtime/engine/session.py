@@ -188,7 +188,7 @@ class Session(EventEmitter):
         Raises:
             TypeError: It is neither text nor bytes.
         """
-        self.send_message(Message.of(data, compress))
+        self.send_message(Message.of(data, bool(compress)))
 
     write = send
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from gevent import get_hub, getcurrent, socket
 
+from ..errors import caused
 from .request_head import FIELD_LINE, BadHead, check_size, parse_request_line
 
 __all__ = ["RequestStream"]
@@ -184,7 +185,7 @@ class RequestStream:
                 if end >= 0:
                     return bytes(gathered), end
         except OSError as error:
-            raise BadHead("the request head did not arrive") from error
+            raise caused(BadHead("the request head did not arrive"), error) from error
         except BadHead:
             self._data = bytes(gathered[:MAX_REQUEST_LINE])
             raise

@@ -10,7 +10,7 @@ small ones is kept, and their bytes for a second, in which their date is right.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 from wsgiref.handlers import format_date_time
@@ -25,8 +25,8 @@ _BODILESS = (204, 304)
 KEPT_HEADS = 64
 MAX_KEPT = 1_024
 
-#: Lists of pairs as PEP 3333 has them; those of some applications are tuples of lists, and work.
-Headers = Sequence[Any]
+#: Pairs, as PEP 3333 has them; lists of two work as well.
+Headers = list[Any]
 
 
 class Body(Protocol):
@@ -81,7 +81,7 @@ class Head:
 
     __slots__ = ("_bytes", "_second", "code", "left", "own", "text")
 
-    def __init__(self, status: str, headers: Headers) -> None:
+    def __init__(self, status: str, headers: Sequence[Any]) -> None:
         self.code: int = int(status[:3])
         own: dict[str, str] = {}
         self.own: dict[str, str] = own
@@ -242,7 +242,7 @@ class Response:
                 close()
 
     def start_response(
-        self, status: str, headers: Headers, exc_info: Any = None
+        self, status: str, headers: Iterable[Any], exc_info: Any = None
     ) -> Callable[[bytes], None]:
         """Take the head of the response; see PEP 3333.
 
@@ -257,6 +257,8 @@ class Response:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None
+        if headers.__class__ is not list:
+            headers = list(headers)
         head = self._known = head_of(status, headers)
         self._head = head.text
         self.code, self.status, self.headers = head.code, status, headers
@@ -272,7 +274,7 @@ class Response:
         lines = [f"{name}: {value}\r\n" for name, value in fields]
         self._head = f"HTTP/1.1 {self.status}\r\n" + "".join(lines)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send a piece of the body; the first goes out together with the head.
 
         Raises:
@@ -289,7 +291,7 @@ class Response:
             if self._is_bare:
                 data = b""
             elif self._chunked:
-                data = b"%x\r\n%b\r\n" % (len(data), data)
+                data = b"%x\r\n%b\r\n" % (len(data), bytes(data))
             elif self._left is not None:
                 self._left -= len(data)
         segment = head + data

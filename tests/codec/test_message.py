@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 
@@ -30,6 +33,19 @@ def test_a_binary_message_has_no_type_digit() -> None:
     message = Message(None, [b"\x01\x02\x03\x04"])
     assert server_frames(message.frames()) == [Frame(True, BINARY, b"\x01\x02\x03\x04")]
     assert message.packets() == (b"bAQIDBA==",)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview], ids=lambda kind: kind.__name__)
+def test_a_parser_may_make_it_of_any_kind_of_bytes(kind: Callable[[bytes], bytes]) -> None:
+    message = Message(kind(b"52-[]"), [kind(b"\x01"), kind(b"")])
+    same = Message(b"52-[]", [b"\x01", b""])
+    assert (message.frames(), message.packets()) == (same.frames(), same.packets())
+
+
+def test_it_can_be_copied_and_pickled() -> None:
+    message = Message(b"51-[]", [b"\x01"], False)
+    for other in (copy.copy(message), copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
+        assert (other.frames(), other.compress) == (message.frames(), False)
 
 
 def test_an_empty_message_is_still_a_message() -> None:
@@ -134,4 +150,4 @@ def test_bytes_of_any_kind_are_a_binary_message(data: bytes) -> None:
 def test_text_is_a_text_message_and_anything_else_is_refused() -> None:
     assert Message.of("é").text == "é".encode()
     with pytest.raises(TypeError, match="not int"):
-        Message.of(5)  # type: ignore[arg-type]
+        Message.of(5)

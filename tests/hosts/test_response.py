@@ -228,6 +228,25 @@ def test_a_body_is_closed_whatever_happens() -> None:
     assert body.closed == 1
 
 
+@pytest.mark.parametrize("kind", [list, tuple, iter], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("pair", [tuple, list], ids=lambda kind: kind.__name__)
+def test_fields_come_in_any_sequence(kind: Any, pair: Any) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", kind([pair(("Content-Length", "2")), pair(("X", "a"))]))
+        return [b"ab"]
+
+    for version in ("HTTP/1.1", "HTTP/1.0"):
+        lines, body, _ = sent(app, version=version)
+        assert (lines[:3], body) == (["HTTP/1.1 200 OK", "Content-Length: 2", "X: a"], b"ab")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview], ids=lambda kind: kind.__name__)
+def test_a_body_may_be_of_any_kind_of_bytes(kind: Any) -> None:
+    for app in (answers, streams):
+        whole = b"".join(sent(app(kind(b"ab"), kind(b"c")))[2].segments)
+        assert whole.endswith((b"\r\n\r\nabc", b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"))
+
+
 def test_an_application_has_to_name_a_status() -> None:
     with pytest.raises(RuntimeError, match="start_response"):
         Response(Wire(), "GET", "HTTP/1.1").run(lambda environ, start: [b"a"], {})

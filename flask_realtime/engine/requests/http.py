@@ -12,7 +12,7 @@ from typing import Any
 import gevent
 from werkzeug.http import dump_cookie, parse_accept_header
 
-from ...errors import RequestError
+from ...errors import RequestError, caused
 from .host import Environ
 from .request import Request
 
@@ -146,7 +146,7 @@ def read_body(environ: Environ, limit: int, timeout: float) -> bytes:
             body = _read_chunks(stream, limit + 1) if length is None else _read(stream, length)
     # Each host has errors of its own for what its reader cannot read, ValueError among them.
     except (Exception, gevent.Timeout) as error:
-        raise BrokenBody from error
+        raise caused(BrokenBody(), error) from error
     if length is None and len(body) > limit:
         raise BodyTooLarge
     if length is not None and len(body) < length:
@@ -162,9 +162,10 @@ def _content_length(environ: Environ) -> int | None:
 
 
 def _read(stream: Any, size: int) -> bytes:
-    body: bytes = stream.read(min(size, _READ_STEP)) if size else b""
+    # Hosts may read any kind of bytes.
+    body: Any = stream.read(min(size, _READ_STEP)) if size else b""
     if len(body) == size:
-        return body
+        return bytes(body)
     chunks = [body]
     missing = size - len(body)
     while body and missing:

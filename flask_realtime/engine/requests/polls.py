@@ -169,16 +169,18 @@ def _watch(request: Request, session: Session) -> Callable[[], None] | None:
     sock = host_socket.socket
     watcher = get_hub().loop.io(sock.fileno(), _READ)
 
-    def on_readable() -> None:
-        if not _look(sock, session):
-            watcher.stop()
+    watcher.start(_on_readable, watcher, sock, session)
+    return partial(_end, watcher)
 
-    def stop() -> None:
+
+def _on_readable(watcher: Any, sock: Any, session: Session) -> None:
+    if not _look(sock, session):
         watcher.stop()
-        watcher.close()
 
-    watcher.start(on_readable)
-    return stop
+
+def _end(watcher: Any) -> None:
+    watcher.stop()
+    watcher.close()
 
 
 def _look(sock: Any, session: Session) -> bool:

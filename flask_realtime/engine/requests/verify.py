@@ -22,6 +22,7 @@ from ...errors import (
     UnknownSession,
     UnknownTransport,
     UnsupportedProtocol,
+    caused,
 )
 from .cors import CorsPolicy, is_same_origin
 from .request import Request
@@ -165,7 +166,7 @@ def _ask_application(allow_request: Callable[[Environ], Any], environ: Environ) 
     except RequestError:
         raise
     except ConnectError as error:
-        raise Forbidden({"message": error.message}, error.message) from error
+        raise caused(Forbidden({"message": error.message}, error.message), error) from error
     except Exception:
         # The client does not get to read about a defect of the application.
         logger.exception("! allow_request failed")
@@ -197,5 +198,5 @@ def ask_middleware(
         raise
     except Exception as error:
         logger.exception("! an engine middleware failed")
-        raise BadRequest({"name": "MIDDLEWARE_FAILURE"}) from error
+        raise caused(BadRequest({"name": "MIDDLEWARE_FAILURE"}), error) from error
     return response

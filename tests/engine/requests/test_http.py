@@ -154,7 +154,7 @@ def test_whatever_the_reader_of_a_host_raises_the_body_is_broken(raised: Excepti
     environ["wsgi.input"] = Dripping(b"hel", raised)
     with pytest.raises(BrokenBody) as broken:
         read_body(environ, LIMIT, TIMEOUT)
-    assert broken.value.__context__ is raised
+    assert broken.value.__cause__ is raised
 
 
 def test_others_have_their_turn_while_small_chunks_are_read() -> None:
