@@ -31,7 +31,7 @@ def encode(packet: Packet) -> bytes:
     message = PARSER.encode(packet)
     assert message.text is None
     (data,) = message.attachments
-    return data
+    return bytes(data)
 
 
 def decode(data: str | bytes) -> Packet:
