@@ -12,7 +12,8 @@ if (process.argv.includes("--versions")) {
 }
 
 const io = new Server();
-const engine = new Engine();
+// Its own default is another path.
+const engine = new Engine({ path: "/socket.io/" });
 io.bind(engine);
 
 io.on("connection", (socket) => {
