@@ -8,7 +8,8 @@ import sys
 from processes import BUILD, BenchmarkError, last_line
 
 PACKAGES = ("Flask-SocketIO", "python-socketio", "gevent", "gevent-websocket")
-_CHECK = "import flask_socketio, socketio, gevent, geventwebsocket"
+#: Also whether it is the same Python: another build of it would not be compared.
+_CHECK = "import sys, flask_socketio, socketio, gevent, geventwebsocket; assert sys.version == {!r}"
 _SECONDS = 300
 
 
@@ -16,13 +17,14 @@ def peer_python() -> str:
     """Return the interpreter that has the peers; they are installed if they are missing."""
     folder = BUILD / "peers"
     python = str(folder / "bin" / "python")
+    check = _CHECK.format(sys.version)
     try:
-        _run(python, "-c", _CHECK)
+        _run(python, "-c", check)
     except BenchmarkError:
         print(f"installing {', '.join(PACKAGES)} into {folder}", file=sys.stderr, flush=True)
         _run(sys.executable, "-m", "venv", "--clear", str(folder))
         _run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES)
-        _run(python, "-c", _CHECK)
+        _run(python, "-c", check)
     return python
 
 
