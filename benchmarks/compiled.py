@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-from processes import BUILD, HERE, BenchmarkError, last_line
+from processes import BUILD, HERE, must_run
 
 _SECONDS = 600
 _VARIABLE = "FLASK_REALTIME_COMPILE"
@@ -21,13 +20,5 @@ def compiled_package() -> Path:
     print(f"compiling the package into {folder}", file=sys.stderr, flush=True)
     pip = (sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check")
     command = (*pip, "--no-deps", "--target", str(folder), str(HERE.parent))
-    env = {**os.environ, _VARIABLE: "1"}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=env
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BenchmarkError(str(error)) from None
-    if done.returncode != 0:
-        raise BenchmarkError(last_line(done.stderr) or "the package could not be compiled")
+    must_run(command, _SECONDS, {**os.environ, _VARIABLE: "1"})
     return folder

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
-from processes import BUILD, BenchmarkError, last_line
+from processes import BUILD, BenchmarkError, must_run
 
 PACKAGES = ("Flask-SocketIO", "python-socketio", "gevent", "gevent-websocket")
 #: Also whether it is the same Python: another build of it would not be compared.
@@ -19,21 +18,14 @@ def peer_python() -> str:
     python = str(folder / "bin" / "python")
     check = _CHECK.format(sys.version)
     try:
-        _run(python, "-c", check)
+        must_run((python, "-c", check), _SECONDS)
     except BenchmarkError:
         print(f"installing {', '.join(PACKAGES)} into {folder}", file=sys.stderr, flush=True)
-        _run(sys.executable, "-m", "venv", "--clear", str(folder))
-        _run(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES)
-        _run(python, "-c", check)
+        pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES)
+        for command in (
+            (sys.executable, "-m", "venv", "--clear", str(folder)),
+            pip,
+            (python, "-c", check),
+        ):
+            must_run(command, _SECONDS)
     return python
-
-
-def _run(*command: str) -> None:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BenchmarkError(str(error)) from None
-    if done.returncode != 0:
-        raise BenchmarkError(last_line(done.stderr) or f"`{' '.join(command)}` failed")

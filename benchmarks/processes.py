@@ -247,6 +247,13 @@ def _run(
         ) from None
 
 
+def must_run(command: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> None:
+    """Run a command to its end; what it says last is the error when it fails."""
+    done = _run(command, seconds, env)
+    if done.returncode != 0:
+        raise BenchmarkError(last_line(done.stderr) or f"`{shlex.join(command)}` failed")
+
+
 def _output(log: int) -> str:
     """Return the end of what the server printed, where a traceback names the error."""
     end = os.fstat(log).st_size
