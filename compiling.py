@@ -7,7 +7,8 @@ all of them where nothing was compiled.
 The rules, which ``tests/test_compiling.py`` holds:
 
 - No function is inside another: with what it refers to it is a circle, which waits for the
-  collector of garbage. ``raise … from …`` raises :func:`~flask_realtime.errors.caused`.
+  collector of garbage. ``raise … from …`` raises :func:`~flask_realtime.errors.caused`, no slice
+  of bytes may end before it begins, and nothing calls ``__new__`` of a class of these modules.
 - Nothing that recurses on input is compiled: in C no limit of recursion ends it but the stack's.
 - A compiled class has compiled bases and compiled subclasses alone; built-in exceptions but the
   plain ones are no base either. So no class that applications derive from is compiled.

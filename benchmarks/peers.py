@@ -21,11 +21,8 @@ def peer_python() -> str:
         must_run((python, "-c", check), _SECONDS)
     except BenchmarkError:
         print(f"installing {', '.join(PACKAGES)} into {folder}", file=sys.stderr, flush=True)
-        pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES)
-        for command in (
-            (sys.executable, "-m", "venv", "--clear", str(folder)),
-            pip,
-            (python, "-c", check),
-        ):
-            must_run(command, _SECONDS)
+        pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
+        must_run((sys.executable, "-m", "venv", "--clear", str(folder)), _SECONDS)
+        must_run((*pip, *PACKAGES), _SECONDS)
+        must_run((python, "-c", check), _SECONDS)
     return python

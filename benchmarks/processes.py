@@ -124,10 +124,8 @@ def load_generator() -> tuple[str, ...]:
 
 def versions(command: Sequence[str], env: Mapping[str, str]) -> dict[str, str]:
     """Ask a server script what it runs on, which also tells whether it can run at all."""
-    done = _run([*command, "--versions"], VERSIONS_SECONDS, env)
-    if done.returncode != 0:
-        raise BenchmarkError(last_line(done.stderr) or f"`{shlex.join(command)}` failed")
-    found: dict[str, str] = json.loads(done.stdout)
+    printed = must_run([*command, "--versions"], VERSIONS_SECONDS, env)
+    found: dict[str, str] = json.loads(printed)
     return found
 
 
@@ -247,11 +245,12 @@ def _run(
         ) from None
 
 
-def must_run(command: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> None:
-    """Run a command to its end; what it says last is the error when it fails."""
+def must_run(command: Sequence[str], seconds: float, env: Mapping[str, str] | None = None) -> str:
+    """Return what a command prints; what it says last is the error when it fails."""
     done = _run(command, seconds, env)
     if done.returncode != 0:
         raise BenchmarkError(last_line(done.stderr) or f"`{shlex.join(command)}` failed")
+    return done.stdout
 
 
 def _output(log: int) -> str:

@@ -121,6 +121,7 @@ def test_nothing_is_compiled_unless_it_is_asked_for(monkeypatch: pytest.MonkeyPa
 
 
 def test_builds_of_other_lists_of_modules_share_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(compiling.VARIABLE, raising=False)
     assert compiling.options() == {}
     monkeypatch.setenv(compiling.VARIABLE, "1")
     first = compiling.options()
