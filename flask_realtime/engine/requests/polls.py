@@ -20,6 +20,7 @@ from ..session import Session
 from ..state import UpgradeState
 from ..traffic import Traffic
 from ..transports.polling import Overlap, PollingTransport, Response
+from ..transports.writer import stopped
 from .host import HANDLER_KEY
 from .http import BodyTooLarge, BrokenBody, compress, read_body, reply
 from .request import Request
@@ -151,7 +152,7 @@ class PollRequests:
         return headers
 
 
-def _watch(request: Request, session: Session) -> Callable[[], None] | None:
+def _watch(request: Request, session: Session) -> Callable[[], object] | None:
     """Watch the socket of a waiting GET: a client that goes away ends its session at once.
 
     Returns:
@@ -170,17 +171,12 @@ def _watch(request: Request, session: Session) -> Callable[[], None] | None:
     watcher = get_hub().loop.io(sock.fileno(), _READ)
 
     watcher.start(_on_readable, watcher, sock, session)
-    return partial(_end, watcher)
+    return partial(stopped, watcher)
 
 
 def _on_readable(watcher: Any, sock: Any, session: Session) -> None:
     if not _look(sock, session):
         watcher.stop()
-
-
-def _end(watcher: Any) -> None:
-    watcher.stop()
-    watcher.close()
 
 
 def _look(sock: Any, session: Session) -> bool:
